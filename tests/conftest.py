@@ -1,0 +1,53 @@
+"""Fixtures for every test: real S3 servers, started once for each test process and stopped with it.
+
+`rclone_server`, `moto_server` and `ministack_server` are one server each; `s3_server` runs a test on all
+three, and `bucket` is a fresh bucket on it. A server whose package is not installed skips its tests, with the
+reason.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from servers.server import Server
+from servers.start import SERVERS, Unavailable
+
+
+def _session(name: str) -> Iterator[Server]:
+    try:
+        with SERVERS[name]() as server:
+            yield server
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def rclone_server() -> Iterator[Server]:
+    """A plain real server on a directory: it checks signatures, and ignores conditions and checksums."""
+    yield from _session("rclone")
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Server]:
+    """A server that knows conditional writes, and checks neither signatures nor checksums."""
+    yield from _session("moto")
+
+
+@pytest.fixture(scope="session")
+def ministack_server() -> Iterator[Server]:
+    """A server that checks checksums and conditions, and accepts any signature."""
+    yield from _session("ministack")
+
+
+@pytest.fixture(scope="session", params=sorted(SERVERS))
+def s3_server(request: pytest.FixtureRequest) -> Server:
+    """Each of the servers in turn."""
+    server = request.getfixturevalue(f"{request.param}_server")
+    assert isinstance(server, Server)
+    return server
+
+
+@pytest.fixture
+def bucket(s3_server: Server) -> str:
+    """The name of an empty bucket on `s3_server`, for this test alone."""
+    return s3_server.make_bucket()
