@@ -1,0 +1,112 @@
+"""The scenarios in which outhaul and its peers do the same work in turn: they move 10,000 files of 4 KiB.
+
+True here: the tools take turns (A B C, A B C ...), so that a change in the machine's mood falls on all of
+them; the bars are those of the project's plan, ratios of medians of the same run.
+Not done here: the scenarios that concern outhaul alone (outhaul_alone.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench import trial
+from bench.processes import BenchError
+from bench.results import Bar, Outcome, Series
+from bench.tools import Tool
+from bench.workplace import Workplace
+
+CPU = Bar(160, 110, " µs")
+REQUESTS = Bar(1.00)
+SLOW_TOOLS = {"aws": 1}  # at most so many trials: it takes as long as all the others together
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One scenario: which server, which peers, and how many times as fast as each outhaul has to be."""
+
+    name: str
+    title: str
+    ratios: Mapping[str, Bar]
+    limits: bool = False
+    tls: bool = False
+    delay: float = 0.0
+    others: Sequence[str] = field(default_factory=tuple)
+
+
+def _times(limit: float, stretch: float | None = None) -> Bar:
+    return Bar(limit, stretch, "x", at_least=True)
+
+
+COMPARISONS = (
+    Comparison(
+        "move-small",
+        "move files of 4 KiB",
+        {"s5cmd": _times(1.5, 1.9), "rclone": _times(3.0), "aws": _times(15.0)},
+        limits=True,
+    ),
+    Comparison(
+        "move-small-50ms",
+        "the same, each reply 50 ms later",
+        {"s5cmd": _times(1.0, 1.5)},
+        delay=0.05,
+        others=("rclone",),
+    ),
+    Comparison(
+        "move-small-tls",
+        "the same, to a real server over TLS",
+        {"s5cmd": _times(1.3, 1.7)},
+        tls=True,
+        others=("rclone",),
+    ),
+)
+
+
+def compare(place: Workplace, what: Comparison, tools: Sequence[Tool], files: int, runs: int) -> Outcome:
+    """Let each tool have its turn `runs` times, then judge."""
+    if what.delay and not place.has_null_server:
+        raise BenchError("needs the null server, for the delay")
+    title = f"{what.title} ({files:,} files)"
+    outcome = Outcome(what.name, title, place.server_kind(tls=what.tls))
+    wanted = [tool for tool in tools if tool.name in {"outhaul", *what.ratios, *what.others}]
+    turns = {tool.name: Series(tool.name) for tool in wanted}
+    outcome.series = list(turns.values())
+    for tool in wanted:
+        trial.move(place, tool, min(files, 200), tls=what.tls, delay=what.delay)  # not counted: fills caches
+    for turn in range(runs):
+        for tool in wanted:
+            series = turns[tool.name]
+            if turn < SLOW_TOOLS.get(tool.name, runs) and not (turn and series.problems):
+                series.trials.append(trial.move(place, tool, files, tls=what.tls, delay=what.delay))
+                trial.tell(what.name, series)
+    _judge(outcome, what)
+    return outcome
+
+
+def ratio(outcome: Outcome, peer: str) -> float | None:
+    """Return how many times as fast as the peer outhaul was, or None when one of them was not there."""
+    ours, theirs = outcome.of("outhaul"), outcome.of(peer)
+    if ours is None or theirs is None or theirs.rate.middle == 0:
+        return None
+    return ours.rate.middle / theirs.rate.middle
+
+
+def _judge(outcome: Outcome, what: Comparison) -> None:
+    ours = outcome.of("outhaul")
+    sound = ours is not None and not ours.problems
+    for peer, bar in what.ratios.items():
+        theirs = outcome.of(peer)
+        if theirs is not None:
+            both = sound and not theirs.problems
+            outcome.verdicts.append(bar.verdict(f"outhaul to {peer}", ratio(outcome, peer), both))
+    if what.limits and ours is not None:
+        requests = round(ours.requests, 2) if ours.requests is not None else None
+        outcome.verdicts.append(CPU.verdict("CPU a file", ours.cpu.middle, sound))
+        outcome.verdicts.append(REQUESTS.verdict("requests a file", requests, sound))
+    concurrency = [
+        f"{series.tool} {max(trial.most_in_flight or 0 for trial in series.trials)}"
+        for series in outcome.series
+        if series.trials and series.trials[0].most_in_flight
+    ]
+    if concurrency:
+        outcome.notes.append(f"most requests in flight at once: {', '.join(concurrency)}")
