@@ -17,7 +17,7 @@ from bench.tools import Tool
 from bench.workplace import Workplace
 
 CPU = Bar(160, 110, " µs")
-REQUESTS = Bar(1.00)
+REQUESTS = Bar(1.0, decimals=2)
 SLOW_TOOLS = {"aws": 1}  # at most so many trials: it takes as long as all the others together
 
 
@@ -35,7 +35,7 @@ class Comparison:
 
 
 def _times(limit: float, stretch: float | None = None) -> Bar:
-    return Bar(limit, stretch, "x", at_least=True)
+    return Bar(limit, stretch, "x", at_least=True, decimals=1)
 
 
 COMPARISONS = (

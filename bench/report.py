@@ -1,7 +1,7 @@
 """The results for people: a table on stdout, and all raw trials as JSON.
 
-True here: one line a tool, then one line for each bar that is not a ratio; a bar is marked yes, no, or,
-where the better limit was met as well, stretch; what failed its checks is said last and plainly.
+True here: one line a tool, then one line for each bar that is not a ratio; a bar was reached (yes), or
+not (NO), or the better limit in brackets was reached too; what failed its checks is said last and plainly.
 Not done here: the plot (plot.py).
 """
 
@@ -87,7 +87,9 @@ def _rows(outcome: Outcome) -> list[list[str]]:
         if judged:
             left.remove(judged)
         rows.append(_row(outcome, series, judged))
-    rows += [["", *[""] * 7, f"{verdict.about} {verdict.bar}", _reached(verdict)] for verdict in left]
+    for verdict in left:
+        measured = [f"- {verdict.about}", verdict.measured]
+        rows.append(["", *measured, *[""] * 5, verdict.bar, _reached(verdict)])
     if rows:
         rows[0][0] = outcome.scenario
     return rows
@@ -118,6 +120,6 @@ def _range(figure: Figure) -> str:
 
 
 def _reached(verdict: Verdict) -> str:
-    word = {True: "yes", False: "no", None: "not known"}[verdict.reached]
-    word = "stretch" if verdict.stretch else word
-    return word if verdict.about.startswith("outhaul to") else f"{word}: {verdict.measured}"
+    if verdict.stretch:
+        return "yes, and the better one"
+    return {True: "yes", False: "NO", None: "not known"}[verdict.reached]

@@ -115,21 +115,21 @@ class Bar:
     stretch: float | None = None
     unit: str = ""
     at_least: bool = False
+    decimals: int = 0
 
     def verdict(self, about: str, value: float | None, sound: bool = True) -> Verdict:
         """Judge a value; `sound` is False when it comes from trials that failed their checks."""
         sign = ">=" if self.at_least else "<="
-        text = f"{sign} {_number(self.limit)}{self.unit}"
-        text += f" ({_number(self.stretch)})" if self.stretch is not None else ""
+        text = f"{sign} {self._number(self.limit)}{self.unit}"
+        text += f" ({self._number(self.stretch)})" if self.stretch is not None else ""
         if value is None:
             return Verdict(about, text, "-", None)
         reached = sound and self._passes(value, self.limit)
         stretch = reached and self.stretch is not None and self._passes(value, self.stretch)
-        return Verdict(about, text, f"{_number(value)}{self.unit}", reached, stretch)
+        return Verdict(about, text, f"{self._number(value)}{self.unit}", reached, stretch)
 
     def _passes(self, value: float, limit: float) -> bool:
         return value >= limit if self.at_least else value <= limit
 
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    def _number(self, value: float) -> str:
+        return f"{value:,.{self.decimals}f}"
