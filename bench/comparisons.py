@@ -103,10 +103,10 @@ def _judge(outcome: Outcome, what: Comparison) -> None:
         requests = round(ours.requests, 2) if ours.requests is not None else None
         outcome.verdicts.append(CPU.verdict("CPU a file", ours.cpu.middle, sound))
         outcome.verdicts.append(REQUESTS.verdict("requests a file", requests, sound))
-    concurrency = [
-        f"{series.tool} {max(trial.most_in_flight or 0 for trial in series.trials)}"
-        for series in outcome.series
-        if series.trials and series.trials[0].most_in_flight
-    ]
-    if concurrency:
-        outcome.notes.append(f"most requests in flight at once: {', '.join(concurrency)}")
+    for series in outcome.series:
+        flying = [one.most_in_flight for one in series.trials if one.most_in_flight is not None]
+        opened = [one.connections for one in series.trials if one.connections is not None]
+        if flying and opened:
+            outcome.notes.append(
+                f"{series.tool}: at most {max(flying)} requests in flight, {max(opened):,} connections opened"
+            )

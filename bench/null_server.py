@@ -39,6 +39,7 @@ class Counters:
     heads: int
     refused: int
     most_in_flight: int
+    connections: int
 
 
 class NullServer:

@@ -22,6 +22,7 @@ class Trial:
     peak_bytes: int
     requests: int | None = None
     most_in_flight: int | None = None
+    connections: int | None = None
     server_cpu_seconds: float | None = None
     problems: tuple[str, ...] = ()
 

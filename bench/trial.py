@@ -74,6 +74,7 @@ def as_trial(files: int, cost: Cost, server: Server, problems: Sequence[str]) ->
         peak_bytes=cost.peak_bytes,
         requests=counted.requests if counted else None,
         most_in_flight=counted.most_in_flight if counted else None,
+        connections=counted.connections if counted else None,
         server_cpu_seconds=server.server.cpu_seconds(),
         problems=tuple(problems),
     )

@@ -24,7 +24,7 @@ local in_flight = 0
 
 local function zero()
   count = { requests = 0, puts = 0, bytes = 0, sum = 0, probe_requests = 0, lists = 0, heads = 0, refused = 0,
-            most_in_flight = 0 }
+            most_in_flight = 0, connections = 0 }
 end
 zero()
 
@@ -184,6 +184,7 @@ end
 
 function store.answer(delay)
   count.requests = count.requests + 1
+  if ngx.var.connection_requests == "1" then count.connections = count.connections + 1 end
   in_flight = in_flight + 1
   if in_flight > count.most_in_flight then count.most_in_flight = in_flight end
   if delay > 0 then
