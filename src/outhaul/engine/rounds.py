@@ -1,0 +1,401 @@
+"""One pass over one job: everything that is found goes as far as it can, and is accounted for.
+
+This is the thread that decides. It walks and settles, hands batches to the workers, and as they come back records
+their proofs, many in one durable transaction, and only then hands out their release. The order of the house is visible
+in `_flush`: record, then release. Whatever comes after a receipt never makes a file go back (models: the `try` ends there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from outhaul.engine.batches import Carried, Released, carry, in_pieces, release
+from outhaul.engine.pace import LARGE_BODY, Pace
+from outhaul.engine.recovery import recover
+from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
+from outhaul.model.errors import Denied, Misconfigured, OuthaulError, SourceVanished, StoreError, Transient
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
+from outhaul.model.job import Job
+from outhaul.model.lifecycle import Standing
+from outhaul.ports import Clock, FileSystem, Ledger, Moment, Monitor, Observation, Store, Tree, Workers
+from outhaul.stages.discover import Found, discover
+from outhaul.stages.record import record
+from outhaul.stages.settle import SECOND_NS, settle
+
+CLOCK_TOLERANCE_NS = 5 * SECOND_NS
+BYTES_IN_FLIGHT_MAX = 48 << 20
+"""Memory for file contents: a worker holds one file of its batch at a time."""
+_RECEIPTS_PER_TRANSACTION = 512
+_FLUSH_NS = 50 * 10**6
+_PROGRESS_NS = 100 * 10**6
+_DRAIN_SECONDS = 10
+
+
+class Ports(NamedTuple):
+    """The windows to the world that a run needs."""
+
+    files: FileSystem
+    ledger: Ledger
+    workers: Workers
+    clock: Clock
+    monitor: Monitor
+    open_store: Callable[[Job], Store]
+    """Called when the first file is to be sent: a run with nothing to do loads no client."""
+    stopped: Callable[[], bool]
+    """True once somebody has asked the run to end."""
+
+
+class Outcome(NamedTuple):
+    """What a pass over a job came to."""
+
+    tally: Tally
+    destination_fault: str
+    """Why its destination cannot be used; '' where it can, or was not needed."""
+
+
+class Round:
+    """One pass over one job."""
+
+    def __init__(self, job: Job, ports: Ports, *, dry_run: bool = False) -> None:
+        self.job = job
+        self.ports = ports
+        self.dry_run = dry_run
+        self.tally = Tally()
+        self.fault = ""
+        self.place = ports.ledger.place(job)
+        self._pace = Pace(ports.workers.cores)
+        self._store: Store | None = None
+        self._batch: list[Settled] = []
+        self._batch_bytes = 0
+        self._again: list[Settled] = []
+        self._attempts: dict[Sighting, int] = {}
+        self._past: dict[Sighting, Observation] = {}
+        self._proofs: list[Proof] = []
+        self._first_proof_ns = 0
+        self._tasks = 0
+        self._bytes_in_flight = 0
+        self._files_carried = 0
+        self._failures = 0
+        self._told_ns = 0
+        self._cpu_start_ns = ports.clock.cpu_ns()
+
+    def run(self) -> Outcome:
+        """Do it.
+
+        Raises:
+            SourceError: the source itself cannot be read; nothing was concluded about its files.
+            LedgerError: the ledger failed; nothing more was let go.
+        """
+        ports = self.ports
+        now = ports.clock.moment()
+        ports.monitor.started(self.job)
+        with ports.files.tree(self.job) as tree:
+            if not self.dry_run:
+                self._recover(tree)
+            self._walk(tree, now)
+            self._drain(tree)
+            if not self.dry_run:
+                ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
+        ports.monitor.finished(self.job, self.tally)
+        return Outcome(self.tally, self.fault)
+
+    # --- before: what an earlier run left -------------------------------------------------------------------
+
+    def _recover(self, tree: Tree) -> None:
+        for found in recover(tree, self.ports.ledger):
+            if isinstance(found, Disposal):
+                self.ports.ledger.note(self.place, disposals=[found])
+            else:
+                self.tally.seen += 1
+                self._stand(found)
+
+    # --- find and settle ------------------------------------------------------------------------------------
+
+    def _walk(self, tree: Tree, now: Moment) -> None:
+        steady = self.ports.ledger.steady_since(now, CLOCK_TOLERANCE_NS)
+        visited: set[str] = set()
+        directory, remembered = None, dict[str, Observation]()
+        for found in discover(self.job, tree):
+            if self.ports.stopped():
+                break
+            if found.directory != directory:
+                self._forget(directory, remembered)
+                directory = found.directory
+                remembered = self.ports.ledger.observations(self.place, directory)
+                if remembered:
+                    visited.add(directory)
+            self.tally.seen += len(found.sightings) + len(found.standings)
+            for standing in found.standings:
+                self._stand(standing)
+            self._sort(found, remembered, now, steady, tree)
+            self._tell()
+        else:
+            self._forget(directory, remembered)
+            self.ports.ledger.sweep(self.place, visited.__contains__)
+
+    def _sort(self, found: Found, remembered: dict[str, Observation], now: Moment, steady: bool, tree: Tree) -> None:
+        job, keep = self.job, self.job.after == "keep"
+        receipts = self.ports.ledger.receipts(self.place, found.directory, [s.name for s in found.sightings])
+        unchanged = 0
+        still_here: list[Receipt] = []
+        for sighting in found.sightings:
+            receipt = receipts.get(sighting.name)
+            if receipt is not None and same_generation(receipt.sighting, sighting):
+                if keep:
+                    unchanged += 1
+                    if sighting.name in remembered:
+                        remembered.pop(sighting.name)
+                        self.ports.ledger.note(self.place, forgotten=[(found.directory, sighting.name)])
+                else:
+                    still_here.append(receipt)
+                    if past := remembered.pop(sighting.name, None):
+                        self._past[receipt.sighting] = past
+                continue
+            past = remembered.pop(sighting.name, None)
+            verdict = settle(job, sighting, past, now, steady)
+            if isinstance(verdict, Settled):
+                if past is not None:
+                    self._past[sighting] = past
+                self._add(verdict, tree)
+            else:
+                self._wait(sighting, past, now, verdict)
+        if unchanged:
+            self.tally.put("unchanged", unchanged)
+        self._release(still_here, tree)
+
+    def _wait(self, sighting: Sighting, past: Observation | None, now: Moment, left_ns: int) -> None:
+        self._stand(Standing(sighting.path, "quiet", f"{-(-left_ns // SECOND_NS)} s more"), sighting.size)
+        if past is None or past.reason != "quiet" or not same_generation(past.sighting, sighting):
+            self._observe(sighting, past, now, "quiet", "", 0)
+
+    def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
+        if directory is not None and remembered:
+            self.ports.ledger.note(self.place, forgotten=[(directory, name) for name in remembered])
+
+    # --- carry ----------------------------------------------------------------------------------------------
+
+    def _add(self, settled: Settled, tree: Tree) -> None:
+        if self.dry_run:
+            self._stand(Standing(settled.sighting.path, "planned"), settled.sighting.size)
+            return
+        self._batch.append(settled)
+        self._batch_bytes += settled.sighting.size
+        if len(self._batch) >= self._pace.batch or self._batch_bytes >= LARGE_BODY:
+            self._send(tree)
+
+    def _send(self, tree: Tree) -> None:
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        if not batch:
+            return
+        store = self._open_store()
+        if store is None or self.fault:
+            for settled in batch:
+                self._set_back(settled, Misconfigured(self.fault))
+            return
+        weight = self._weight(batch, store)
+        while not self.ports.stopped() and (
+            self._tasks >= 2 * self._pace.threads
+            or (self._bytes_in_flight and self._bytes_in_flight + weight > BYTES_IN_FLIGHT_MAX)
+        ):
+            self._collect(tree)
+        if self.ports.stopped():
+            return
+        self._bytes_in_flight += weight
+        task = partial(carry, batch, self.job, tree, store, self.ports.clock, self.ports.stopped)
+        self._submit(task)
+
+    def _submit(self, task: Callable[[], Carried | Released]) -> None:
+        self._tasks += 1
+        self.ports.workers.widen(min(self._tasks, self._pace.threads))
+        self.ports.workers.submit(task)
+
+    def _weight(self, batch: Sequence[Settled], store: Store) -> int:
+        return min(store.small_max, max(settled.sighting.size for settled in batch))
+
+    def _open_store(self) -> Store | None:
+        """The destination, once it has shown what it does; None where it cannot be used."""
+        if self._store is None and not self.fault:
+            ledger, now = self.ports.ledger, self.ports.clock.moment()
+            address = f"{self.job.connection.endpoint_url} {self.job.destination.address}".strip()
+            try:
+                store = self.ports.open_store(self.job)
+                abilities = ledger.abilities(address, now)
+                if abilities is None:
+                    abilities = store.probe()
+                    ledger.learn(address, abilities, now)
+                store.adopt(abilities)
+                self._store = store
+            except StoreError as error:
+                self._give_up(str(error))
+        return self._store
+
+    def _give_up(self, why: str) -> None:
+        if not self.fault:
+            self.fault = why
+            self.ports.monitor.notice(self.job, f"{self.job.destination.address} cannot be used: {why}")
+
+    # --- what comes back ------------------------------------------------------------------------------------
+
+    def _collect(self, tree: Tree, wait_seconds: float = 0.05) -> None:
+        results = self.ports.workers.finished(wait_seconds if self._tasks else 0)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            self._tasks -= 1
+            if isinstance(result, Carried):
+                self._take_carried(result)
+            else:
+                self._take_released(result)
+        if self._proofs and (
+            len(self._proofs) >= _RECEIPTS_PER_TRANSACTION
+            or self.ports.clock.monotonic_ns() - self._first_proof_ns > _FLUSH_NS
+        ):
+            self._flush(tree)
+        self._tell()
+
+    def _take_carried(self, carried: Carried) -> None:
+        store = self._store
+        assert store is not None
+        self._bytes_in_flight -= self._weight(carried.batch, store)
+        if carried.proofs:
+            if not self._proofs:
+                self._first_proof_ns = self.ports.clock.monotonic_ns()
+            self._proofs.extend(carried.proofs)
+            self._files_carried += len(carried.proofs)
+            self._failures = 0
+            cpu_ns = (self.ports.clock.cpu_ns() - self._cpu_start_ns) // self._files_carried
+            largest = max(proof.length for proof in carried.proofs)
+            self._pace.learn(carried.answer_ns, largest, cpu_ns)
+        transient = False
+        for settled, error in carried.setbacks:
+            if isinstance(error, Denied | Misconfigured):
+                self._give_up(str(error))
+            transient = transient or isinstance(error, Transient)
+            if isinstance(error, Transient) and self._may_try_again(settled):
+                self._again.append(settled)
+            else:
+                self._set_back(settled, error)
+        if transient and not carried.proofs:
+            self._pause(str(carried.setbacks[-1][1]))
+
+    def _may_try_again(self, settled: Settled) -> bool:
+        attempts = self._attempts.get(settled.sighting, 0) + 1
+        self._attempts[settled.sighting] = attempts
+        return attempts < ATTEMPTS_IN_A_RUN and not self.fault and not self.ports.stopped()
+
+    def _pause(self, why: str) -> None:
+        self._failures += 1
+        if self._failures >= FAILURES_MAX:
+            self._give_up(why)
+            return
+        clock = self.ports.clock
+        clock.sleep(pause_ns(self._failures, clock.monotonic_ns()) / SECOND_NS)
+
+    def _flush(self, tree: Tree) -> None:
+        """Record, then release. A proof that is not yet on disk releases nothing."""
+        proofs, self._proofs = self._proofs, []
+        if not proofs:
+            return
+        forgotten = [
+            (proof.sighting.directory, proof.sighting.name) for proof in proofs if self._past_of(proof.sighting)
+        ]
+        if forgotten:
+            self.ports.ledger.note(self.place, forgotten=forgotten)
+        receipts = record(self.place, proofs, self.ports.ledger)
+        self.tally.bytes_carried += sum(proof.length for proof in proofs)
+        self.tally.adopted += sum(not proof.sent for proof in proofs)
+        self.ports.monitor.carried(self.job, receipts, proofs)
+        if self.job.after == "keep":
+            self.tally.put("kept", len(receipts))
+        else:
+            self._release(receipts, tree)
+
+    def _past_of(self, sighting: Sighting) -> Observation | None:
+        """What was remembered of a file before; the walk knows no birth time, so it is keyed without."""
+        return self._past.pop(sighting._replace(birth_ns=0), None) if self._past else None
+
+    def _release(self, receipts: Sequence[Receipt], tree: Tree) -> None:
+        if self.dry_run:
+            for receipt in receipts:
+                self._stand(Standing(receipt.sighting.path, "planned"), receipt.sighting.size)
+            return
+        for piece in in_pieces(receipts, 2 * self._pace.batch):
+            self._submit(partial(release, piece, tree))
+
+    def _take_released(self, released: Released) -> None:
+        if released.disposals:
+            self.ports.ledger.note(self.place, disposals=released.disposals)
+            self.tally.put("removed", len(released.disposals))
+        for receipt, error in released.setbacks:
+            if isinstance(error, SourceVanished):
+                self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "gone")])
+                self.tally.put("gone")
+            else:
+                self._remember(receipt.sighting._replace(birth_ns=0), reason_of(error), str(error))
+
+    # --- account for it -------------------------------------------------------------------------------------
+
+    def _set_back(self, settled: Settled, error: OuthaulError) -> None:
+        reason = reason_of(error)
+        attempts = self._attempts.pop(settled.sighting, 1)
+        self._remember(settled.sighting, reason, str(error), attempts)
+
+    def _remember(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1) -> None:
+        self._stand(Standing(sighting.path, reason, detail), sighting.size)
+        past = self._past.pop(sighting, None)
+        if reason == "vanished":
+            if past is not None:
+                self.ports.ledger.note(self.place, forgotten=[(sighting.directory, sighting.name)])
+        elif past is None or (past.reason, past.detail) != (reason, detail) or attempts:
+            self._observe(sighting, past, self.ports.clock.moment(), reason, detail, attempts)
+
+    def _observe(
+        self, sighting: Sighting, past: Observation | None, now: Moment, reason: str, detail: str, attempts: int
+    ) -> None:
+        """Keep since when this generation has been seen; a new one begins anew (L7)."""
+        since = now
+        if past is not None and past.since.boot_id == now.boot_id and same_generation(past.sighting, sighting):
+            since, attempts = past.since, past.attempts + attempts
+        self.ports.ledger.note(self.place, observed=[Observation(sighting, since, reason, detail, attempts)])
+
+    def _stand(self, standing: Standing, size: int = 0) -> None:
+        self.tally.put(standing.reason)
+        self.tally.bytes_waiting += size
+        self.ports.monitor.standing(self.job, standing)
+
+    def _tell(self) -> None:
+        now = self.ports.clock.monotonic_ns()
+        if now - self._told_ns > _PROGRESS_NS:
+            self._told_ns = now
+            self.ports.monitor.progress(self.job, self.tally)
+
+    # --- to the end -----------------------------------------------------------------------------------------
+
+    def _drain(self, tree: Tree) -> None:
+        """Bring home everything that is under way; when stopped, for a bounded time only."""
+        clock = self.ports.clock
+        deadline: int | None = None
+        while True:
+            if self.ports.stopped():
+                deadline = deadline or clock.monotonic_ns() + _DRAIN_SECONDS * SECOND_NS
+                if clock.monotonic_ns() > deadline:
+                    break
+            elif self._again:
+                again, self._again = self._again, []
+                for settled in again:
+                    self._add(settled, tree)
+            if not self.ports.stopped():
+                self._send(tree)
+            self._collect(tree)
+            if not self._tasks:
+                self._flush(tree)
+            if not self._tasks and not self._proofs and (self.ports.stopped() or not (self._again or self._batch)):
+                break
+        self.ports.monitor.progress(self.job, self.tally)
+        left = self.tally.unaccounted
+        assert left == 0 or self.ports.stopped(), f"{left} files unaccounted for"
+        if left:
+            self.tally.put("interrupted", left)

@@ -1,0 +1,1 @@
+"""Front ends: ordinary clients of `outhaul.app`."""

@@ -1,0 +1,1 @@
+"""This machine: its files, clock, threads and signals."""

@@ -1,0 +1,285 @@
+"""The machine's own files, held by descriptors: the real `FileSystem`.
+
+True here: the source is opened once; every directory beneath it is opened from that descriptor with no link on the
+way; every file is opened from its directory's descriptor and read, looked at and leased through its own. No path is
+ever resolved a second time, so nobody who can write in the tree can lead outhaul out of it (laws L1 and L6).
+Not done here: deciding anything. What may be removed is the business of `stages/dispose.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+
+from outhaul.host.private import PRIVATE_NAME, PrivateFolders
+from outhaul.host.system_calls import (
+    FOLDER_FLAGS,
+    lease_holds,
+    look,
+    open_folder_beneath,
+    release_lease,
+    survive_lease_breaks,
+    take_read_lease,
+)
+from outhaul.host.writers import open_for_writing
+from outhaul.model.errors import (
+    SourceChanged,
+    SourceError,
+    SourceInUse,
+    SourceNotRegular,
+    SourceShared,
+    SourceUnreadable,
+    SourceVanished,
+)
+from outhaul.model.evidence import Sighting
+from outhaul.model.job import Job
+from outhaul.ports import Aside, LeftAside, Listing
+
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_ENTRIES_PER_LISTING = 1024
+_CHUNK = 1 << 20
+_GONE = (errno.ENOENT, errno.ESTALE)
+_NOT_REGULAR = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR, errno.ENODEV)
+
+
+def source_error(error: OSError) -> SourceError:
+    """The system's error in our terms."""
+    if error.errno in _GONE:
+        return SourceVanished("it is not there any more")
+    if error.errno in _NOT_REGULAR:
+        return SourceNotRegular("it is not a regular file, or a link stands on the way to it")
+    return SourceUnreadable(error.strerror or str(error))
+
+
+class HostFile:
+    """One open regular file."""
+
+    __slots__ = ("_descriptor", "_leased", "sighting")
+
+    def __init__(self, descriptor: int, sighting: Sighting) -> None:
+        self._descriptor = descriptor
+        self._leased = False
+        self.sighting = sighting
+
+    def __enter__(self) -> HostFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._descriptor)  # This ends a lease, too.
+
+    def look(self) -> Sighting:
+        """The file as it is now."""
+        return look(self._descriptor, self.sighting.directory, self.sighting.name)[0]
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """Exactly these bytes, however many calls it takes."""
+        try:
+            data = os.pread(self._descriptor, length, offset)
+            if len(data) == length:
+                return data
+            parts = [data]
+            while data and (length := length - len(data)) > 0:
+                offset += len(data)
+                data = os.pread(self._descriptor, length, offset)
+                parts.append(data)
+        except OSError as error:
+            raise source_error(error) from error
+        if length > 0 and not data:
+            raise SourceChanged("it became shorter while it was read")
+        return b"".join(parts)
+
+    def digest(self) -> bytes:
+        """SHA-256 of everything up to the end."""
+        digest, offset = hashlib.sha256(), 0
+        try:
+            while data := os.pread(self._descriptor, _CHUNK, offset):
+                digest.update(data)
+                offset += len(data)
+        except OSError as error:
+            raise source_error(error) from error
+        return digest.digest()
+
+    def check_writers(self) -> bool:
+        """See `ports.OpenFile`."""
+        known = self.take_lease()
+        if self._leased:
+            release_lease(self._descriptor)
+            self._leased = False
+        return known
+
+    def take_lease(self) -> bool:
+        """See `ports.OpenFile`."""
+        answer = take_read_lease(self._descriptor)
+        self._leased = answer is True
+        if answer is None:
+            writing = open_for_writing(self.sighting.device, self.sighting.inode)
+            answer = None if writing is None else not writing
+        if answer is False:
+            raise SourceInUse("a process has it open for writing")
+        return answer is True
+
+    def lease_holds(self) -> bool:
+        """See `ports.OpenFile`."""
+        return not self._leased or lease_holds(self._descriptor)
+
+
+class HostFolder:
+    """One open directory of a source."""
+
+    __slots__ = ("_descriptor", "_directory", "_guarded", "_owner", "_private")
+
+    def __init__(self, descriptor: int, directory: str, private: PrivateFolders) -> None:
+        self._descriptor = descriptor
+        self._directory = directory
+        self._private = private
+        state = os.fstat(descriptor)
+        self._owner = state.st_uid
+        self._guarded = not state.st_mode & stat.S_IWOTH
+
+    def __enter__(self) -> HostFolder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._descriptor)
+
+    def open(self, name: str) -> HostFile:
+        """See `ports.Folder`."""
+        try:
+            descriptor = os.open(name, _FILE_FLAGS, dir_fd=self._descriptor)
+        except OSError as error:
+            raise source_error(error) from error
+        try:
+            sighting, mode, links, owner = look(descriptor, self._directory, name)
+            if not stat.S_ISREG(mode):
+                raise SourceNotRegular("it is not a regular file")
+            # Whoever may write in the directory could have linked somebody else's file into it.
+            if links > 1 and not (self._guarded and owner == self._owner):
+                raise SourceShared(f"it has {links} hard links and belongs to user {owner}")
+        except (OSError, SourceError):
+            os.close(descriptor)
+            raise
+        return HostFile(descriptor, sighting)
+
+    def take_aside(self, name: str, receipt: int) -> Aside:
+        """See `ports.Folder`."""
+        return self._private.take(self._descriptor, self._directory, name, receipt)
+
+
+class HostTree:
+    """One source directory."""
+
+    def __init__(self, job: Job, state: str) -> None:
+        survive_lease_breaks()
+        try:
+            self._descriptor = os.open(job.source, FOLDER_FLAGS)
+        except OSError as error:
+            raise source_error(error) from error
+        self._device = os.fstat(self._descriptor).st_dev
+        self._private = PrivateFolders(self._descriptor, job.source, state, keep=not job.one_off)
+
+    def __enter__(self) -> HostTree:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._private.close()
+        os.close(self._descriptor)
+
+    def folder(self, directory: str) -> HostFolder:
+        """See `ports.Tree`."""
+        return HostFolder(self._open(directory), directory, self._private)
+
+    def left_aside(self) -> Iterator[LeftAside]:
+        """See `ports.Tree`."""
+        for folder, entry, receipt, path in self._private.left():
+            try:
+                descriptor = os.open(entry, _FILE_FLAGS, dir_fd=folder)
+            except OSError as error:
+                raise source_error(error) from error
+            with HostFile(descriptor, look(descriptor, "", entry)[0]) as file:
+                yield LeftAside(
+                    receipt,
+                    path,
+                    file,
+                    lambda path, folder=folder, entry=entry: self._put_back(folder, entry, path),  # type: ignore[misc]
+                    lambda folder=folder, entry=entry: os.unlink(entry, dir_fd=folder),  # type: ignore[misc]
+                )
+
+    def listings(self, directory: str) -> Iterator[Listing]:
+        """See `ports.Tree`."""
+        descriptor = self._open(directory)
+        try:
+            with os.scandir(descriptor) as entries:
+                listing = Listing([], [], [])
+                for count, entry in enumerate(entries, 1):
+                    self._add(entry, directory, listing)
+                    if count % _ENTRIES_PER_LISTING == 0:
+                        yield listing
+                        listing = Listing([], [], [])
+                yield listing
+        except OSError as error:
+            raise source_error(error) from error
+        finally:
+            os.close(descriptor)
+
+    def _add(self, entry: os.DirEntry[str], directory: str, listing: Listing) -> None:
+        name = entry.name
+        if name == PRIVATE_NAME and not directory:
+            return
+        try:
+            seen = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        except OSError:
+            listing.others.append((name, "unreadable"))
+            return
+        mode = seen.st_mode
+        if stat.S_ISREG(mode):
+            listing.files.append(
+                Sighting(directory, name, seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+            )
+        elif stat.S_ISDIR(mode):
+            if seen.st_dev == self._device:
+                listing.folders.append(name)
+            else:
+                listing.others.append((name, "mount"))
+        else:
+            listing.others.append((name, _kind(mode)))
+
+    def _open(self, directory: str) -> int:
+        try:
+            return open_folder_beneath(self._descriptor, directory)
+        except OSError as error:
+            raise source_error(error) from error
+
+    def _put_back(self, folder: int, entry: str, path: str) -> bool:
+        directory, _, name = path.rpartition("/")
+        try:
+            target = self._open(directory)
+        except SourceError:
+            return False
+        try:
+            return self._private.put_back(folder, entry, target, name)
+        finally:
+            os.close(target)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "symlink"
+    if stat.S_ISFIFO(mode):
+        return "fifo"
+    return "socket" if stat.S_ISSOCK(mode) else "device"
+
+
+class HostFileSystem:
+    """The `FileSystem` of this machine."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
+
+    def tree(self, job: Job) -> HostTree:
+        """See `ports.FileSystem`."""
+        return HostTree(job, self._state)

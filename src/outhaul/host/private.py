@@ -1,0 +1,173 @@
+"""The private directory: where a file is taken to, atomically, before it is removed.
+
+It belongs to outhaul's user alone (0700), lies on the file system of the source, and is held by descriptor. It is
+beneath the state directory where that is the same file system, otherwise `.outhaul` in the source itself. An entry
+is named after its receipt and its path, so that even without a ledger it tells where it belongs. Nothing in it is
+ever removed for being old: `engine/recovery.py` accounts for every entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Iterator
+
+from outhaul.host.system_calls import FOLDER_FLAGS, rename_exclusive
+from outhaul.model.errors import SourceStuck, SourceVanished
+from outhaul.model.evidence import Sighting
+from outhaul.model.keys import escape, path_of
+
+PRIVATE_NAME = ".outhaul"
+_NAME_BYTES_MAX = 255
+
+
+class HostAside:
+    """A file that has just been taken aside."""
+
+    __slots__ = ("_entry", "_folder", "_name", "_origin")
+
+    def __init__(self, folder: int, entry: str, origin: int, name: str) -> None:
+        self._folder = folder
+        self._entry = entry
+        self._origin = origin
+        self._name = name
+
+    def is_file(self, sighting: Sighting) -> bool:
+        """See `ports.Aside`."""
+        try:
+            taken = os.stat(self._entry, dir_fd=self._folder, follow_symlinks=False)
+        except OSError as error:
+            raise SourceStuck(f"it cannot be looked at in the private directory: {error.strerror}") from error
+        return (
+            stat.S_ISREG(taken.st_mode)
+            and (taken.st_dev, taken.st_ino, taken.st_size, taken.st_mtime_ns)
+            == (sighting.device, sighting.inode, sighting.size, sighting.mtime_ns)
+        )  # fmt: skip
+
+    def put_back(self) -> bool:
+        """See `ports.Aside`."""
+        try:
+            rename_exclusive(self._folder, self._entry, self._origin, self._name)
+        except OSError:
+            return False
+        return True
+
+    def unlink(self) -> None:
+        """See `ports.Aside`."""
+        try:
+            os.unlink(self._entry, dir_fd=self._folder)
+        except OSError as error:
+            raise SourceStuck(f"it cannot be removed: {error.strerror}") from error
+
+
+class PrivateFolders:
+    """The private directory of one source, opened when it is first needed."""
+
+    def __init__(self, root: int, source: str, state: str, *, keep: bool) -> None:
+        self._root = root
+        self._beside_ledger = os.path.join(state, "private", hashlib.sha256(os.fsencode(source)).hexdigest()[:16])
+        self._keep = keep
+        self._folder: int | None = None
+        self._inside = False
+        self._lock = threading.Lock()
+
+    def take(self, origin: int, directory: str, name: str, receipt: int) -> HostAside:
+        """Rename the entry `name` of the directory `origin` into the private directory.
+
+        Raises:
+            SourceVanished: there is no such entry.
+            SourceStuck: it cannot be renamed.
+        """
+        entry = _entry_name(receipt, f"{directory}/{name}" if directory else name)
+        folder = self._opened()
+        try:
+            rename_exclusive(origin, name, folder, entry)
+        except FileNotFoundError as error:
+            raise SourceVanished("it is not there any more") from error
+        except OSError as error:
+            if error.errno != errno.EXDEV or self._inside:
+                raise SourceStuck(f"it cannot be taken out of its directory: {error.strerror}") from error
+            folder = self._opened(inside=True)
+            return self.take(origin, directory, name, receipt)
+        return HostAside(folder, entry, origin, name)
+
+    def left(self) -> Iterator[tuple[int, str, int, str]]:
+        """What is in the private directories: descriptor, entry, number of the receipt, path ('' where unknown)."""
+        for path, root in ((self._beside_ledger, None), (PRIVATE_NAME, self._root)):
+            try:
+                folder = _open_private(path, root)
+            except FileNotFoundError:
+                continue
+            try:
+                for entry in sorted(os.listdir(folder)):
+                    yield folder, entry, *_parse(entry)
+            finally:
+                os.close(folder)
+
+    def put_back(self, folder: int, entry: str, target: int, name: str) -> bool:
+        """Return an entry to a directory; False where its name is taken."""
+        return HostAside(folder, entry, target, name).put_back()
+
+    def close(self) -> None:
+        """Give the descriptor back; for a one-off job take the empty directory away with it."""
+        if self._folder is None:
+            return
+        os.close(self._folder)
+        self._folder = None
+        if not self._keep:
+            try:
+                if self._inside:
+                    os.rmdir(PRIVATE_NAME, dir_fd=self._root)
+                else:
+                    os.rmdir(self._beside_ledger)
+            except OSError:
+                return  # Not empty: what is in it is accounted for at the next start.
+
+    def _opened(self, *, inside: bool = False) -> int:
+        with self._lock:
+            if self._folder is None or (inside and not self._inside):
+                self._inside = inside or not self._same_file_system()
+                self._folder = self._make()
+            return self._folder
+
+    def _same_file_system(self) -> bool:
+        try:
+            os.makedirs(self._beside_ledger, mode=0o700, exist_ok=True)
+            return os.stat(self._beside_ledger).st_dev == os.fstat(self._root).st_dev
+        except OSError:
+            return False
+
+    def _make(self) -> int:
+        path, root = (PRIVATE_NAME, self._root) if self._inside else (self._beside_ledger, None)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o700, dir_fd=root)
+            return _open_private(path, root)
+        except OSError as error:
+            raise SourceStuck(f"the private directory {path!r} cannot be used: {error.strerror}") from error
+
+
+def _open_private(path: str, root: int | None) -> int:
+    folder = os.open(path, FOLDER_FLAGS, dir_fd=root)
+    state = os.fstat(folder)
+    if state.st_uid != os.geteuid() or stat.S_IMODE(state.st_mode) & 0o077:
+        os.close(folder)
+        raise PermissionError(errno.EPERM, "it must belong to outhaul's user alone, with mode 0700", path)
+    return folder
+
+
+def _entry_name(receipt: int, path: str) -> str:
+    entry = f"{receipt}-{escape(path).replace('/', '%2F')}"
+    return entry if len(entry.encode()) <= _NAME_BYTES_MAX else f"{receipt}-"
+
+
+def _parse(entry: str) -> tuple[int, str]:
+    number, _, path = entry.partition("-")
+    try:
+        return int(number), path_of(path.replace("%2F", "/"))
+    except ValueError:
+        return 0, ""

@@ -1,0 +1,60 @@
+"""Worker threads: as many as the engine asks for, started when there is work, ended with the process.
+
+They are daemon threads, so an interrupted process never hangs on a stalled network call; what they were doing is safe
+to repeat by construction.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_STACK_BYTES = 1 << 20
+
+
+class ThreadWorkers:
+    """The `Workers` of this process."""
+
+    def __init__(self) -> None:
+        self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._tasks: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._threads = 0
+
+    def widen(self, threads: int) -> None:
+        """Start threads until there are this many."""
+        if threads <= self._threads:
+            return
+        before = threading.stack_size(_STACK_BYTES)
+        try:
+            while self._threads < threads:
+                threading.Thread(target=self._work, name=f"outhaul-{self._threads}", daemon=True).start()
+                self._threads += 1
+        finally:
+            threading.stack_size(before)
+
+    def submit(self, task: Callable[[], Any]) -> None:
+        """Queue a task."""
+        self._tasks.put(task)
+
+    def finished(self, timeout_seconds: float) -> list[Any]:
+        """All results that are ready, or the first that comes within the timeout."""
+        results: list[Any] = []
+        try:
+            results.append(self._results.get(timeout_seconds > 0, timeout_seconds or None))
+            while True:
+                results.append(self._results.get_nowait())
+        except queue.Empty:
+            return results
+
+    def _work(self) -> None:
+        while True:
+            task = self._tasks.get()
+            try:
+                self._results.put(task())
+            except BaseException as error:  # Ours to report, whatever it is: the thread that decides raises it.
+                self._results.put(error)
+            del task

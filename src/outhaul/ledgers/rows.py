@@ -1,0 +1,81 @@
+"""Evidence to rows, and rows to evidence.
+
+`Receipt` is made here and nowhere else: from a row that has been committed, or in the transaction that commits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from outhaul.model.evidence import Proof, Receipt, Sighting
+from outhaul.ports import Moment, Observation
+
+RECEIPT_COLUMNS = (
+    "id, directory, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key, version, etag, proof, sent, "
+    "proved_ns, recorded_ns"
+)
+RECEIPT_FIELDS = RECEIPT_COLUMNS.count(",") + 1
+RECEIPT_BACK = "id, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key"
+SIGHTING_COLUMNS = (
+    "directory, name, device, inode, size, mtime_ns, ctime_ns, boot_id, boot_ns, wall_ns, reason, detail, attempts"
+)
+SIGHTING_BACK = SIGHTING_COLUMNS.partition(", ")[2]
+
+
+def to_bytes(path: str) -> bytes:
+    """A path as the kernel gave it."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def to_path(name: bytes) -> str:
+    """The opposite."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def receipt_row(number: int, directory: int, proof: Proof, recorded_ns: int) -> tuple[Any, ...]:
+    """In the order of `RECEIPT_COLUMNS`."""
+    (sighting, key, _, sha256, etag, version, kind, sent, proved_ns) = proof
+    (_, name, device, inode, size, mtime_ns, ctime_ns, birth_ns) = sighting
+    return (
+        number, directory, to_bytes(name), signed(device), signed(inode), size, mtime_ns, ctime_ns, birth_ns,
+        sha256, key, version, etag, kind.value, sent, proved_ns, recorded_ns,
+    )  # fmt: skip
+
+
+def receipt_of_proof(number: int, proof: Proof, destination: str) -> Receipt:
+    """The receipt of a proof whose row is written in the transaction at hand. Not to be let out before its commit."""
+    return Receipt(number, proof.sighting, proof.sha256, destination, proof.key)
+
+
+def receipt_of_row(directory: str, destination: str, row: Sequence[Any]) -> Receipt:
+    """From a committed row, in the order of `RECEIPT_BACK`."""
+    number, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key = row
+    sighting = Sighting(directory, to_path(name), unsigned(device), unsigned(inode), size, mtime_ns, ctime_ns, birth_ns)
+    return Receipt(number, sighting, sha256, destination, key)
+
+
+def observation_row(directory: int, observation: Observation) -> tuple[Any, ...]:
+    """In the order of `SIGHTING_COLUMNS`."""
+    sighting, since, reason, detail, attempts = observation
+    return (
+        directory, to_bytes(sighting.name), signed(sighting.device), signed(sighting.inode), sighting.size,
+        sighting.mtime_ns, sighting.ctime_ns, since.boot_id, since.boot_ns, since.wall_ns, reason, detail, attempts,
+    )  # fmt: skip
+
+
+def observation_of_row(directory: str, row: Sequence[Any]) -> Observation:
+    """From a row in the order of `SIGHTING_BACK`."""
+    name, device, inode, size, mtime_ns, ctime_ns, boot_id, boot_ns, wall_ns, reason, detail, attempts = row
+    sighting = Sighting(directory, to_path(name), unsigned(device), unsigned(inode), size, mtime_ns, ctime_ns)
+    return Observation(sighting, Moment(boot_id, boot_ns, wall_ns), reason, detail, attempts)
+
+
+def signed(number: int) -> int:
+    """An unsigned 64-bit number as SQLite stores integers; some file systems use inode numbers above 2**63."""
+    return number - (1 << 64) if number >> 63 else number
+
+
+def unsigned(number: int) -> int:
+    """The opposite."""
+    return number + (1 << 64) if number < 0 else number

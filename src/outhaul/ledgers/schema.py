@@ -1,0 +1,113 @@
+"""The tables of the ledger, as numbered steps. Step n takes a ledger of version n-1 to version n; none is ever changed.
+
+docs/format.md describes the tables for people. Paths and names are stored as bytes (BLOB): they need not be text.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from outhaul.model.errors import LedgerError
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    -- A pair of source and destination.
+    CREATE TABLE place (
+        id INTEGER PRIMARY KEY,
+        source BLOB NOT NULL,
+        destination TEXT NOT NULL,
+        job TEXT NOT NULL,           -- its name when it was last used
+        rules TEXT NOT NULL,         -- JSON: what `outhaul why` needs to know of the job
+        UNIQUE (source, destination)
+    );
+    CREATE TABLE directory (
+        id INTEGER PRIMARY KEY,
+        place INTEGER NOT NULL REFERENCES place (id),
+        path BLOB NOT NULL,          -- relative to the source, '' for the source itself
+        UNIQUE (place, path)
+    );
+    -- A proof, made durable before its source is touched.
+    CREATE TABLE receipt (
+        id INTEGER PRIMARY KEY,
+        directory INTEGER NOT NULL REFERENCES directory (id),
+        name BLOB NOT NULL,
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        birth_ns INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        key TEXT NOT NULL,
+        version TEXT NOT NULL,
+        etag TEXT NOT NULL,
+        proof TEXT NOT NULL,         -- etag, checksum or read-back
+        sent INTEGER NOT NULL,       -- 0: the object was there before, with the same bytes
+        proved_ns INTEGER NOT NULL,
+        recorded_ns INTEGER NOT NULL,
+        disposal TEXT,               -- NULL: the source has yet to be let go
+        disposed_ns INTEGER
+    );
+    CREATE INDEX receipt_by_name ON receipt (directory, name);
+    -- A file that has been seen and has not been carried.
+    CREATE TABLE sighting (
+        directory INTEGER NOT NULL REFERENCES directory (id),
+        name BLOB NOT NULL,
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        boot_id TEXT NOT NULL,       -- with the next: when this generation was first seen, on the boot clock
+        boot_ns INTEGER NOT NULL,
+        wall_ns INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        PRIMARY KEY (directory, name)
+    ) WITHOUT ROWID;
+    -- How the wall clock stood against the boot clock, at the first run in each boot, and whether it has jumped since.
+    CREATE TABLE boot (
+        id TEXT PRIMARY KEY,
+        offset_ns INTEGER NOT NULL,
+        latest_wall_ns INTEGER NOT NULL,
+        jumped INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    -- What an endpoint has shown that it does.
+    CREATE TABLE endpoint (
+        address TEXT PRIMARY KEY,
+        create_only INTEGER NOT NULL,
+        readable INTEGER NOT NULL,
+        wall_ns INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        place INTEGER NOT NULL REFERENCES place (id),
+        started_ns INTEGER NOT NULL,
+        ended_ns INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        bytes_carried INTEGER NOT NULL,
+        reasons TEXT NOT NULL        -- JSON: number of files by reason
+    );
+    """,
+)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(database: sqlite3.Connection) -> None:
+    """Bring a ledger to the present version, one transaction a step.
+
+    Raises:
+        LedgerError: it was written by a newer outhaul.
+    """
+    found = database.execute("PRAGMA user_version").fetchone()[0]
+    if found > VERSION:
+        raise LedgerError(f"the ledger has version {found}, and this outhaul knows {VERSION}: use the newer outhaul")
+    for version in range(found, VERSION):
+        # executescript would commit first; the steps hold no semicolon inside a statement.
+        database.execute("BEGIN IMMEDIATE")
+        for statement in MIGRATIONS[version].split(";"):
+            if statement.strip():
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {version + 1}")
+        database.execute("COMMIT")

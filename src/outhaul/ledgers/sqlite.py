@@ -1,0 +1,362 @@
+"""The ledger in SQLite: one file, one connection, one process.
+
+WAL with `synchronous=FULL`: a commit is on disk when it returns (measured: with NORMAL a power cut takes the row and
+leaves the file removed). The lock is the kernel's own, on a file beside it, and dies with the process. After a failed commit
+this ledger refuses everything until the program is started anew: what is on disk is then unknown (law L11).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+
+from outhaul.ledgers.rows import (
+    RECEIPT_BACK,
+    RECEIPT_COLUMNS,
+    RECEIPT_FIELDS,
+    SIGHTING_BACK,
+    SIGHTING_COLUMNS,
+    observation_of_row,
+    observation_row,
+    receipt_of_proof,
+    receipt_of_row,
+    receipt_row,
+    to_bytes,
+    to_path,
+)
+from outhaul.ledgers.schema import migrate
+from outhaul.model.errors import AnotherInstance, LedgerError
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal, Proof, Receipt
+from outhaul.model.job import Job
+from outhaul.ports import Abilities, Moment, Observation
+
+FILE_NAME = "ledger.sqlite"
+LOCK_NAME = "lock"
+_ABILITIES_KEPT_NS = 24 * 3600 * 10**9
+_ROWS_PER_INSERT = 32
+_DIRECTORIES_REMEMBERED_MAX = 4096
+
+
+@contextlib.contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerError(f"the ledger cannot be used: {error}") from error
+
+
+class SqliteLedger:
+    """The `Ledger` of one state directory."""
+
+    def __init__(self, state: str, wall_ns: Callable[[], int]) -> None:
+        self._wall_ns = wall_ns
+        self._lock = _lock(state)
+        try:
+            self._database = connect(os.path.join(state, FILE_NAME))
+            with _faults():
+                migrate(self._database)
+                self._next = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM receipt").fetchone()[0]
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._directories: dict[tuple[int, str], int] = {}
+        self._destinations: dict[int, str] = {}
+        self._noted: list[tuple[str, Sequence[object]]] = []
+        self._broken = False
+
+    def close(self) -> None:
+        """Give the ledger back; the lock goes last."""
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
+        os.close(self._lock)
+
+    # --- what is known --------------------------------------------------------------------------------------------
+
+    def place(self, job: Job) -> int:
+        """See `ports.Ledger`."""
+        rules = json.dumps(
+            {"include": job.include, "exclude": job.excluded, "quiet_ns": job.quiet_ns, "after": job.after}
+        )
+        source, address = to_bytes(job.source), job.destination.address
+        with _faults():
+            row = self._database.execute(
+                "SELECT id, job, rules FROM place WHERE source = ? AND destination = ?", (source, address)
+            ).fetchone()
+        if row is None or row[1:] != (job.name, rules):
+            with self._transaction():
+                row = self._database.execute(
+                    "INSERT INTO place (source, destination, job, rules) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET job = excluded.job, rules = excluded.rules RETURNING id",
+                    (source, address, job.name, rules),
+                ).fetchone()
+        self._destinations[row[0]] = address
+        return int(row[0])
+
+    def receipts(self, place: int, directory: str, names: Sequence[str]) -> dict[str, Receipt]:
+        """See `ports.Ledger`."""
+        number = self._directory(place, directory)
+        if number is None:
+            return {}
+        destination, found = self._destinations[place], {}
+        with _faults():
+            for start in range(0, len(names), 512):
+                some = [to_bytes(name) for name in names[start : start + 512]]
+                marks = "?," * len(some)
+                rows = self._database.execute(
+                    # Of several rows SQLite gives the other columns of that with the highest id.
+                    f"SELECT max(id), {RECEIPT_BACK} FROM receipt WHERE directory = ? AND name IN ({marks[:-1]}) "
+                    "GROUP BY name",
+                    (number, *some),
+                )
+                for row in rows:
+                    receipt = receipt_of_row(directory, destination, row[1:])
+                    found[receipt.sighting.name] = receipt
+        return found
+
+    def receipt(self, number: int) -> Receipt | None:
+        """See `ports.Ledger`."""
+        with _faults():
+            row = self._database.execute(
+                "SELECT d.path, p.destination, "
+                + ", ".join(f"r.{column}" for column in RECEIPT_BACK.split(", "))
+                + " FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place WHERE r.id = ?",
+                (number,),
+            ).fetchone()
+        return None if row is None else receipt_of_row(to_path(row[0]), row[1], row[2:])
+
+    def observations(self, place: int, directory: str) -> dict[str, Observation]:
+        """See `ports.Ledger`."""
+        number = self._directory(place, directory)
+        if number is None:
+            return {}
+        with _faults():
+            rows = self._database.execute(f"SELECT {SIGHTING_BACK} FROM sighting WHERE directory = ?", (number,))
+            found = [observation_of_row(directory, row) for row in rows]
+        return {observation.sighting.name: observation for observation in found}
+
+    # --- what becomes durable -------------------------------------------------------------------------------------
+
+    def record(self, place: int, proofs: Sequence[Proof]) -> list[Receipt]:
+        """See `ports.Ledger`. One transaction, and with it all that was noted."""
+        recorded_ns, destination = self._wall_ns(), self._destinations[place]
+        first = self._next
+        with self._transaction():
+            self._write_noted()
+            rows = [
+                receipt_row(number, self._directory_made(place, proof.sighting.directory), proof, recorded_ns)
+                for number, proof in enumerate(proofs, first)
+            ]
+            self._insert_receipts(rows)
+        self._next = first + len(proofs)
+        return [receipt_of_proof(number, proof, destination) for number, proof in enumerate(proofs, first)]
+
+    def _insert_receipts(self, rows: list[tuple[object, ...]]) -> None:
+        """Many rows a statement: each statement lets go of the interpreter once, and other threads come in between."""
+        one = "(" + "?," * (RECEIPT_FIELDS - 1) + "?)"
+        for start in range(0, len(rows), _ROWS_PER_INSERT):
+            some = rows[start : start + _ROWS_PER_INSERT]
+            self._database.execute(
+                f"INSERT INTO receipt ({RECEIPT_COLUMNS}) VALUES {','.join([one] * len(some))}",
+                [value for row in some for value in row],
+            )
+
+    def note(
+        self,
+        place: int,
+        *,
+        disposals: Sequence[Disposal] = (),
+        observed: Sequence[Observation] = (),
+        forgotten: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """See `ports.Ledger`."""
+        if disposals:
+            self._note_disposals(disposals)
+        for observation in observed:
+            self._noted.append((
+                f"INSERT OR REPLACE INTO sighting ({SIGHTING_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                observation_row(self._directory_made(place, observation.sighting.directory), observation),
+            ))  # fmt: skip
+        for directory, name in forgotten:
+            number = self._directory(place, directory)
+            if number is not None:
+                self._noted.append((
+                    "DELETE FROM sighting WHERE directory = ? AND name = ?", (number, to_bytes(name))
+                ))  # fmt: skip
+
+    def _note_disposals(self, disposals: Sequence[Disposal]) -> None:
+        """Runs of consecutive receipts with the same outcome become one statement."""
+        now = self._wall_ns()
+        ordered = sorted(disposals)
+        start = 0
+        for index in range(1, len(ordered) + 1):
+            run = ordered[start]
+            if index == len(ordered) or ordered[index] != (run.number + index - start, run.outcome):
+                self._noted.append((
+                    "UPDATE receipt SET disposal = ?, disposed_ns = ? WHERE id BETWEEN ? AND ?",
+                    (run.outcome, now, run.number, run.number + index - start - 1),
+                ))  # fmt: skip
+                start = index
+
+    def settle(self) -> None:
+        """See `ports.Ledger`."""
+        if self._noted:
+            with self._transaction():
+                self._write_noted()
+
+    def sweep(self, place: int, visited: Callable[[str], bool]) -> None:
+        """See `ports.Ledger`."""
+        with _faults():
+            rows = self._database.execute(
+                "SELECT DISTINCT d.id, d.path FROM sighting s JOIN directory d ON d.id = s.directory WHERE d.place = ?",
+                (place,),
+            ).fetchall()
+        for number, path in rows:
+            if not visited(to_path(path)):
+                self._noted.append(("DELETE FROM sighting WHERE directory = ?", (number,)))
+
+    def finish_run(self, place: int, started_ns: int, tally: Tally) -> None:
+        """Remember a run, for `status` and `history`, with everything noted."""
+        self._noted.append((
+            "INSERT INTO run (place, started_ns, ended_ns, seen, bytes_carried, reasons) VALUES (?,?,?,?,?,?)",
+            (place, started_ns, self._wall_ns(), tally.seen, tally.bytes_carried, json.dumps(tally.by_reason)),
+        ))  # fmt: skip
+        self.settle()
+
+    def _write_noted(self) -> None:
+        for statement, values in self._noted:
+            self._database.execute(statement, values)
+        self._noted.clear()
+
+    # --- clocks and endpoints -------------------------------------------------------------------------------------
+
+    def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
+        """See `ports.Ledger`."""
+        offset = now.wall_ns - now.boot_ns
+        with _faults():
+            latest = self._database.execute("SELECT coalesce(max(latest_wall_ns), 0) FROM boot").fetchone()[0]
+            row = self._database.execute("SELECT offset_ns, jumped FROM boot WHERE id = ?", (now.boot_id,)).fetchone()
+        if row is None:
+            jumped = now.wall_ns < latest
+            self._noted.append((
+                "INSERT INTO boot (id, offset_ns, latest_wall_ns, jumped) VALUES (?,?,?,?)",
+                (now.boot_id, offset, now.wall_ns, jumped),
+            ))  # fmt: skip
+            return not jumped
+        jumped = bool(row[1]) or abs(offset - row[0]) > tolerance_ns
+        if jumped != bool(row[1]) or now.wall_ns > latest + 3600 * 10**9:
+            self._noted.append((
+                "UPDATE boot SET latest_wall_ns = max(latest_wall_ns, ?), jumped = ? WHERE id = ?",
+                (now.wall_ns, jumped, now.boot_id),
+            ))  # fmt: skip
+        return not jumped
+
+    def abilities(self, address: str, now: Moment) -> Abilities | None:
+        """See `ports.Ledger`."""
+        with _faults():
+            row = self._database.execute(
+                "SELECT create_only, readable, wall_ns FROM endpoint WHERE address = ?", (address,)
+            ).fetchone()
+        if row is None or not 0 <= now.wall_ns - row[2] < _ABILITIES_KEPT_NS:
+            return None
+        return Abilities(bool(row[0]), bool(row[1]))
+
+    def learn(self, address: str, abilities: Abilities, now: Moment) -> None:
+        """See `ports.Ledger`."""
+        self._noted.append((
+            "INSERT OR REPLACE INTO endpoint (address, create_only, readable, wall_ns) VALUES (?,?,?,?)",
+            (address, abilities.create_only, abilities.readable, now.wall_ns),
+        ))  # fmt: skip
+
+    # --- within -------------------------------------------------------------------------------------------------------
+
+    def _directory(self, place: int, path: str) -> int | None:
+        number = self._directories.get((place, path))
+        if number is None:
+            with _faults():
+                row = self._database.execute(
+                    "SELECT id FROM directory WHERE place = ? AND path = ?", (place, to_bytes(path))
+                ).fetchone()
+            if row is None:
+                return None
+            number = self._remember(place, path, row[0])
+        return number
+
+    def _directory_made(self, place: int, path: str) -> int:
+        number = self._directory(place, path)
+        if number is None:
+            with _faults():
+                if not self._database.in_transaction:
+                    self._database.execute("BEGIN IMMEDIATE")
+                made = self._database.execute(
+                    "INSERT INTO directory (place, path) VALUES (?, ?)", (place, to_bytes(path))
+                )
+            number = self._remember(place, path, int(made.lastrowid or 0))
+        return number
+
+    def _remember(self, place: int, path: str, number: int) -> int:
+        if len(self._directories) >= _DIRECTORIES_REMEMBERED_MAX:
+            self._directories.clear()
+        self._directories[place, path] = number
+        return number
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if self._broken:
+            raise LedgerError("the ledger could not be written earlier in this run; nothing more is let go")
+        try:
+            if not self._database.in_transaction:
+                self._database.execute("BEGIN IMMEDIATE")
+            yield
+            self._database.execute("COMMIT")
+        except BaseException as error:
+            self._broken = True
+            self._directories.clear()
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise LedgerError(f"the ledger cannot be written: {error}") from error
+            raise
+
+
+def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the database, and make sure that its commits are durable.
+
+    Raises:
+        LedgerError: it cannot be opened, is damaged, or would not be durable.
+    """
+    try:
+        if not read_only:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        mode = "ro" if read_only else "rw"
+        name = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        database = sqlite3.connect(f"file:{name}?mode={mode}", uri=True, isolation_level=None, timeout=10)
+        database.execute("PRAGMA foreign_keys = OFF")
+        if not read_only:
+            mode_now = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA cache_size = -8000")
+            if mode_now != "wal" or database.execute("PRAGMA synchronous").fetchone()[0] != 2:
+                raise LedgerError(f"{path}: this file system gives no write-ahead log; put the state on a local disk")
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(f"{path}: {error}") from error
+    return database
+
+
+def _lock(state: str) -> int:
+    path = os.path.join(state, LOCK_NAME)
+    try:
+        os.makedirs(state, mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AnotherInstance(f"another outhaul works with {state}; wait for it, or use another --state") from None
+    return descriptor

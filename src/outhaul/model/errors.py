@@ -1,0 +1,112 @@
+"""What can go wrong, by what may help.
+
+Adapters translate the errors of their libraries into these, once, at their edge, with the operands in the text.
+The engine alone decides what follows (law L15); the front end alone turns them into sentences and exit codes.
+"""
+
+from __future__ import annotations
+
+
+class OuthaulError(Exception):
+    """The root of all errors that outhaul raises on purpose. Its text is one line for a person."""
+
+
+# --- the source -------------------------------------------------------------------------------------------------
+
+
+class SourceError(OuthaulError):
+    """Something about one file of the source; the others go on."""
+
+
+class SourceVanished(SourceError):
+    """The file is not there any more."""
+
+
+class SourceChanged(SourceError):
+    """The file is not the one that was seen, or changed while it was read. Not a failure: a new sighting."""
+
+
+class SourceInUse(SourceError):
+    """A process has the file open for writing."""
+
+
+class WritersUnknown(SourceError):
+    """Nobody can tell whether a process has the file open for writing, and it has not been watched long enough."""
+
+
+class SourceUnreadable(SourceError):
+    """The file cannot be opened or read."""
+
+
+class SourceNotRegular(SourceError):
+    """A link, FIFO, socket or device stands under the name."""
+
+
+class SourceShared(SourceError):
+    """The file has several hard links and is not certain to belong here."""
+
+
+class SourceStuck(SourceError):
+    """The file cannot be taken out of its directory."""
+
+
+# --- the destination --------------------------------------------------------------------------------------------
+
+
+class StoreError(OuthaulError):
+    """Something about a destination."""
+
+
+class Transient(StoreError):
+    """May succeed when tried again: no answer, a dropped connection, 429, 5xx. What happened is unknown (L3)."""
+
+
+class Denied(StoreError):
+    """The credentials do not allow it. The destination cannot be used until somebody changes that."""
+
+
+class Misconfigured(StoreError):
+    """Wrong region, no such bucket, no credentials, not a store: wrong for every file."""
+
+
+class AlreadyThere(StoreError):
+    """An object of this key exists. Whether it is ours is to be found out by reading."""
+
+
+class NotThere(StoreError):
+    """There is no object of this key."""
+
+
+class Refused(StoreError):
+    """The store will never take this one object: its key or content does not suit it."""
+
+
+class KeyTooLong(Refused):
+    """The key would be longer than stores take."""
+
+
+class Unproved(StoreError):
+    """The store cannot show that it holds the same bytes."""
+
+
+class Conflict(StoreError):
+    """Other bytes stand under every key that this content may have."""
+
+
+# --- the ledger and the configuration ---------------------------------------------------------------------------
+
+
+class LedgerError(OuthaulError):
+    """The ledger cannot be read or written: nothing may be let go."""
+
+
+class AnotherInstance(OuthaulError):
+    """Another outhaul works with this state directory."""
+
+
+class ConfigurationError(OuthaulError):
+    """The configuration or command line is wrong. `problems` holds one line each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,0 +1,49 @@
+"""What a run tells whoever watches it, and the count that accounts for every file.
+
+The product neither prints nor logs: it calls a `Monitor` (see `ports.py`) with these.
+"""
+
+from __future__ import annotations
+
+from outhaul.model.lifecycle import REASONS, State
+
+
+class Tally:
+    """How many files were seen in a run, and where each of them stands.
+
+    Every file seen is put under exactly one reason; `unaccounted` is 0 at the end of every run.
+    """
+
+    __slots__ = ("adopted", "by_reason", "bytes_carried", "bytes_waiting", "seen")
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.by_reason: dict[str, int] = {}
+        self.bytes_carried = 0
+        """Size of the files that were proved and recorded in this run."""
+        self.bytes_waiting = 0
+        """Size of the files that wait or are held."""
+        self.adopted = 0
+        """How many of the carried were in the store already, with the same bytes."""
+
+    def put(self, reason: str, files: int = 1) -> None:
+        """Account for `files` files under a key of `REASONS`."""
+        self.by_reason[reason] = self.by_reason.get(reason, 0) + files
+
+    def of(self, state: State) -> int:
+        """How many files are in this state."""
+        return sum(count for reason, count in self.by_reason.items() if REASONS[reason].state is state)
+
+    @property
+    def unaccounted(self) -> int:
+        """Files seen that stand under no reason yet: those still on their way."""
+        return self.seen - sum(self.by_reason.values())
+
+    def add(self, other: Tally) -> None:
+        """Take another job's tally into this one."""
+        self.seen += other.seen
+        self.bytes_carried += other.bytes_carried
+        self.bytes_waiting += other.bytes_waiting
+        self.adopted += other.adopted
+        for reason, count in other.by_reason.items():
+            self.put(reason, count)

@@ -1,0 +1,61 @@
+"""A job: one rule that says where files appear, when they are finished, where they go, what becomes of the source."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from outhaul.model.patterns import TEMPORARY_NAMES
+
+After = Literal["delete", "keep"]
+ProofRule = Literal["auto", "stored", "read-back"]
+
+QUIET_NS_DEFAULT = 5 * 10**9
+"""How long a job leaves a file alone after its last change, unless it says otherwise."""
+
+
+class Destination(NamedTuple):
+    """Where objects go."""
+
+    address: str
+    """As the user writes it, normalised: 's3://bucket/prefix' or 'file:///directory'."""
+    kind: Literal["s3", "file"]
+    bucket: str
+    """Of S3; '' for a directory."""
+    prefix: str
+    """In front of every key, without '/' at either end; '' for none."""
+    directory: str = ""
+    """Absolute path, for a directory."""
+
+
+class Connection(NamedTuple):
+    """How an S3 store is reached; '' leaves it to the environment and the shared AWS files."""
+
+    endpoint_url: str = ""
+    region: str = ""
+    profile: str = ""
+
+
+class Job(NamedTuple):
+    """One rule, checked and complete."""
+
+    name: str
+    source: str
+    """Absolute path of the source directory; bytes that are not UTF-8 are surrogates (PEP 383)."""
+    destination: Destination
+    connection: Connection = Connection()
+    include: tuple[str, ...] = ()
+    """Patterns of which a file must match one; none means every file."""
+    exclude: tuple[str, ...] = ()
+    temporary_names: bool = False
+    """Whether names that look temporary are carried too (`patterns.TEMPORARY_NAMES`)."""
+    quiet_ns: int = QUIET_NS_DEFAULT
+    """How long a file must have been left alone, in nanoseconds."""
+    after: After = "delete"
+    proof: ProofRule = "auto"
+    one_off: bool = False
+    """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """All exclude patterns, those of temporary names among them."""
+        return self.exclude if self.temporary_names else self.exclude + TEMPORARY_NAMES

@@ -1,0 +1,125 @@
+"""Every state a file can be in at the end of a run, and every reason, as one literal table.
+
+The summary of a run, `outhaul status`, `outhaul why` and the exit code are all derived from here. A file is in
+exactly one state, so that the states add up to the number of files seen.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    """Where a file stands."""
+
+    CARRIED = "carried"
+    """It has a receipt, and what the job says has been done with the source."""
+    WAITING = "waiting"
+    """It will go by itself: outhaul looks again at the next run."""
+    HELD = "held"
+    """It cannot go on without a person or a change. Exit code 1."""
+    IGNORED = "ignored"
+    """The job does not ask for it, or it is not a regular file."""
+    VANISHED = "vanished"
+    """It was gone before it could be opened; outhaul did not remove it."""
+
+
+class Reason(NamedTuple):
+    """Why a file is in its state, in words, and what a person can do about it."""
+
+    state: State
+    meaning: str
+    advice: str
+
+
+REASONS: dict[str, Reason] = {
+    # carried
+    "removed": Reason(State.CARRIED, "carried, proved, and removed from the source", ""),
+    "kept": Reason(State.CARRIED, "carried and proved; the source stays", ""),
+    "gone": Reason(State.CARRIED, "carried and proved; somebody else removed the source", ""),
+    "unchanged": Reason(State.CARRIED, "carried before, and not changed since", ""),
+    # waiting
+    "quiet": Reason(State.WAITING, "changed too short a time ago", "It goes when it has been left alone long enough."),
+    "in-use": Reason(
+        State.WAITING,
+        "open for writing by another process",
+        "It goes when that process closes it. `fuser -v FILE` names the process.",
+    ),
+    "writers-unknown": Reason(
+        State.WAITING,
+        "cannot tell whether a process has it open for writing",
+        "The kernel answers this for your own files, or to root, on local file systems. Without that answer the file "
+        "goes after outhaul has itself seen it unchanged for 60 seconds: run again, or run as the owner of the file.",
+    ),
+    "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
+    "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
+    "destination": Reason(
+        State.WAITING, "its destination cannot be used at present", "`outhaul check` tells what is wrong with it."
+    ),
+    "interrupted": Reason(State.WAITING, "the run was interrupted before its turn", "The next run goes on."),
+    "planned": Reason(State.WAITING, "would be carried now (this was a dry run)", "Run without --dry-run."),
+    # held
+    "unreadable": Reason(
+        State.HELD, "cannot be opened or read", "Give outhaul's user read permission, or look at the disk."
+    ),
+    "name-too-long": Reason(
+        State.HELD,
+        "its key would be longer than the store allows (1,024 bytes)",
+        "Shorten the path or the prefix of the destination.",
+    ),
+    "refused": Reason(State.HELD, "the store refuses this object", "The text after it is the store's own reason."),
+    "conflict": Reason(
+        State.HELD,
+        "other bytes stand under both of its keys",
+        "Look at these objects; remove or rename one, or send this job to another prefix.",
+    ),
+    "unproved": Reason(
+        State.HELD,
+        "the store took it, but could not show that it holds the same bytes",
+        "`outhaul check` shows what the store can prove. Allow reading (s3:GetObject), or use another store.",
+    ),
+    "not-removed": Reason(
+        State.HELD,
+        "carried and proved, but the source cannot be removed",
+        'Let outhaul\'s user write in its directory, or set after = "keep". It will not be sent again.',
+    ),
+    "put-aside": Reason(
+        State.HELD,
+        "found in outhaul's private directory, and its place in the source is taken",
+        "Both files are whole. Move the one in the source, or take the other out of the private directory.",
+    ),
+    "hard-link": Reason(
+        State.HELD,
+        "has several hard links, and its owner does not own the directory",
+        "Run outhaul as the owner of the files, or remove the other link.",
+    ),
+    "closed-directory": Reason(
+        State.HELD, "is a directory that cannot be read", "Give outhaul's user permission to read and enter it."
+    ),
+    # ignored
+    "excluded": Reason(State.IGNORED, "excluded by a pattern", ""),
+    "not-included": Reason(State.IGNORED, "matches no include pattern", ""),
+    "symlink": Reason(State.IGNORED, "is a symbolic link, and links are never followed", ""),
+    "fifo": Reason(State.IGNORED, "is a FIFO", ""),
+    "socket": Reason(State.IGNORED, "is a socket", ""),
+    "device": Reason(State.IGNORED, "is a device", ""),
+    "mount": Reason(State.IGNORED, "is on another file system", "Give that file system a job of its own."),
+    # vanished
+    "vanished": Reason(State.VANISHED, "was gone before it could be opened", ""),
+}
+
+
+class Standing(NamedTuple):
+    """That one file stands where it stands: what a stage answers when a file does not go on."""
+
+    path: str
+    reason: str
+    """A key of `REASONS`."""
+    detail: str = ""
+    """Particulars for a person: the error, the time still to wait."""
+
+    @property
+    def state(self) -> State:
+        """The state that the reason stands for."""
+        return REASONS[self.reason].state

@@ -1,0 +1,60 @@
+"""Make what will be sent: read an open file once, and digest it on the way.
+
+A small file is read whole into memory. A large one is read twice, first for its digests and then part by part as it is
+sent; the two must agree, which the store's own digest of what it received decides (`stages/prove.py`). Whatever
+changes in between is noticed here or at the removal, and is then a new sighting, never a loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from outhaul.model.errors import KeyTooLong, SourceChanged, WritersUnknown
+from outhaul.model.evidence import Package, Settled, same_generation
+from outhaul.model.job import Job
+from outhaul.model.keys import KEY_BYTES_MAX, object_key
+from outhaul.ports import OpenFile
+
+UNWATCHED_QUIET_NS = 60 * 10**9
+"""Where nobody can tell whether a file is open for writing: how long outhaul must itself have seen it unchanged."""
+_CHUNK = 1 << 20
+
+
+def package(job: Job, settled: Settled, file: OpenFile, small_max: int) -> Package:
+    """The package of a settled file that has just been opened.
+
+    Raises:
+        SourceInUse: a process has it open for writing.
+        WritersUnknown: nobody can tell, and it has not been watched for long enough.
+        SourceChanged: it is not the file that was settled, or it changed while it was read.
+        KeyTooLong: its key would be too long.
+    """
+    sighting = file.sighting
+    if not same_generation(sighting, settled.sighting):
+        raise SourceChanged("it changed between the look at its directory and its opening")
+    key = object_key(job.destination.prefix, sighting.path)
+    if len(key) * 4 > KEY_BYTES_MAX and len(key.encode()) > KEY_BYTES_MAX:
+        raise KeyTooLong(f"its key has {len(key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
+    if not file.check_writers() and settled.observed_ns < UNWATCHED_QUIET_NS:
+        raise WritersUnknown(
+            f"outhaul has seen it unchanged for {settled.observed_ns // 10**9} s of {UNWATCHED_QUIET_NS // 10**9} s"
+        )
+    if sighting.size <= small_max:
+        body = file.pread(sighting.size, 0)
+        sha256 = hashlib.sha256(body).digest()
+        md5 = hashlib.md5(body, usedforsecurity=False).digest()
+    else:
+        body = None
+        sha256, md5 = _digests(file, sighting.size)
+    if not same_generation(file.look(), sighting):
+        raise SourceChanged("it changed while it was read")
+    return Package(sighting, key, sighting.size, sha256, md5, body, file)
+
+
+def _digests(file: OpenFile, size: int) -> tuple[bytes, bytes]:
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    for offset in range(0, size, _CHUNK):
+        chunk = file.pread(min(_CHUNK, size - offset), offset)
+        sha256.update(chunk)
+        md5.update(chunk)
+    return sha256.digest(), md5.digest()

@@ -1,0 +1,67 @@
+"""Have the store show that it holds the bytes, by the cheapest evidence that comes from stored bytes (law L4).
+
+In this order: an ETag that is the MD5 of the bytes sent (outhaul sends no MD5, so a store can only have computed it); a
+SHA-256 of the whole object that a HEAD brings back; all bytes, read back and hashed. The length alone proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from outhaul.model.errors import Denied, NotThere, Unproved
+from outhaul.model.evidence import Proof, ProofKind, Upload
+from outhaul.model.job import ProofRule
+from outhaul.ports import Store
+
+
+def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
+    """The proof that the store holds the package.
+
+    Args:
+        upload: What was sent, or found.
+        rule: 'auto' takes the first evidence there is, 'stored' the SHA-256 kept with the object or a read-back,
+            'read-back' the bytes and nothing less.
+        store: Where it is.
+        wall_ns: The time to write into the proof.
+
+    Raises:
+        Unproved: the store holds something else, or shows nothing.
+        StoreError: see `ports.Store`.
+    """
+    if rule == "auto" and upload.etag == upload.proving_etag:
+        return _proof(upload, ProofKind.ETAG, wall_ns)
+    try:
+        if rule != "read-back" and store.stored_sha256(upload.key, upload.version) == upload.package.sha256:
+            return _proof(upload, ProofKind.CHECKSUM, wall_ns)
+        return _read_back(upload, store, wall_ns)
+    except NotThere as error:
+        raise Unproved("the store took it, and now says that there is no such object") from error
+    except Denied as error:
+        raise Unproved(f"its ETag is no MD5, and it may not be read back: {error}") from error
+
+
+def _read_back(upload: Upload, store: Store, wall_ns: int) -> Proof:
+    digest, length = hashlib.sha256(), 0
+    for chunk in store.read(upload.key, upload.version):
+        digest.update(chunk)
+        length += len(chunk)
+    if digest.digest() != upload.package.sha256:
+        raise Unproved(
+            f"what was read back ({length} bytes) differs from what was sent ({upload.package.length} bytes)"
+        )
+    return _proof(upload, ProofKind.READ_BACK, wall_ns)
+
+
+def _proof(upload: Upload, kind: ProofKind, wall_ns: int) -> Proof:
+    package = upload.package
+    return Proof(
+        package.sighting,
+        upload.key,
+        package.length,
+        package.sha256,
+        upload.etag,
+        upload.version,
+        kind,
+        upload.sent,
+        wall_ns,
+    )

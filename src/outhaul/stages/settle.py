@@ -1,0 +1,39 @@
+"""Decide whether a file is finished. Pure: a sighting, what was seen of it before, and the time.
+
+A file is settled when it has been left alone for as long as the job says. That is measured on the boot clock,
+between outhaul's own observations, kept across runs with the boot id. The age that the wall clock gives may stand
+in for it only where the caller says that it can be trusted (law L7), and never counts for longer than the machine has
+been up. The check for open writers is not made here: it belongs to the moment of opening (`stages/package.py`).
+"""
+
+from __future__ import annotations
+
+from outhaul.model.evidence import Settled, Sighting, same_generation
+from outhaul.model.job import Job
+from outhaul.ports import Moment, Observation
+
+SECOND_NS = 10**9
+
+
+def settle(
+    job: Job, sighting: Sighting, past: Observation | None, now: Moment, wall_clock_steady: bool
+) -> Settled | int:
+    """Whether the file has been left alone for long enough.
+
+    Returns:
+        The settled file; or for how long, in nanoseconds, it still has to be left alone.
+    """
+    observed_ns = observed_quiet_ns(sighting, past, now)
+    if observed_ns >= job.quiet_ns:
+        return Settled(sighting, observed_ns)
+    quiet_ns = observed_ns
+    if wall_clock_steady:
+        quiet_ns = max(quiet_ns, min(now.wall_ns - sighting.ctime_ns, now.boot_ns))
+    return Settled(sighting, observed_ns) if quiet_ns >= job.quiet_ns else job.quiet_ns - quiet_ns
+
+
+def observed_quiet_ns(sighting: Sighting, past: Observation | None, now: Moment) -> int:
+    """For how long outhaul itself has seen this very generation, within this boot of the machine."""
+    if past is None or past.since.boot_id != now.boot_id or not same_generation(past.sighting, sighting):
+        return 0
+    return max(0, now.boot_ns - past.since.boot_ns)

@@ -1,0 +1,63 @@
+"""Send a package, without ever replacing an object (law L2).
+
+Safe to repeat: the same package goes to the same key. Where something stands under the key already, it is compared;
+the same bytes are as good as sent, other bytes stay where they are and the package goes to a second key that has its digest
+in the name. What the store answers proves nothing yet: `stages/prove.py` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from outhaul.model.errors import AlreadyThere, Conflict, Denied, NotThere, Transient, Unproved
+from outhaul.model.evidence import Package, Upload
+from outhaul.model.keys import second_key
+from outhaul.ports import Held, Store
+
+
+def upload(package: Package, store: Store) -> Upload:
+    """Send a package to its key, or find it there, or send it to its second key.
+
+    Raises:
+        Conflict: other bytes stand under both.
+        StoreError: see `ports.Store`.
+    """
+    for key in (package.key, second_key(package.key, package.sha256)):
+        try:
+            return _create(package, key, store)
+        except AlreadyThere:
+            if found := _same(package, key, store):
+                return found
+    raise Conflict(f"{package.key!r} and its second key hold other bytes")
+
+
+def _create(package: Package, key: str, store: Store) -> Upload:
+    if package.body is not None:
+        stored = store.put(key, package.body)
+        return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
+    stored, proving_etag = store.put_large(key, package.length, package.source)
+    return Upload(package, key, stored.etag, proving_etag, stored.version, True)
+
+
+def _same(package: Package, key: str, store: Store) -> Upload | None:
+    """The object under `key` as an upload of this package, where it holds the same bytes."""
+    try:
+        held = store.head(key)
+        if held.length != package.length or not _equal(package, key, held, store):
+            return None
+    except NotThere as error:
+        raise Transient("an object was there, and then was not") from error
+    except Denied as error:
+        raise Unproved(f"an object of its key is there, and may not be looked at: {error}") from error
+    return Upload(package, key, held.etag, package.md5.hex(), held.version, False)
+
+
+def _equal(package: Package, key: str, held: Held, store: Store) -> bool:
+    if held.etag == package.md5.hex():
+        return True
+    if (stored := store.stored_sha256(key, held.version)) is not None:
+        return stored == package.sha256
+    digest = hashlib.sha256()
+    for chunk in store.read(key, held.version):
+        digest.update(chunk)
+    return digest.digest() == package.sha256

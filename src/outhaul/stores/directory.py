@@ -1,0 +1,176 @@
+"""A directory as a store: every object is a file, written durably and never replaced.
+
+An object appears whole or not at all: temporary name, write, fsync, rename that replaces nothing, fsync of the directory.
+An fsync that fails is final for that copy; it is dropped, never synced again (law L11).
+Proof is a read-back through a descriptor of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient
+from outhaul.model.evidence import ByteSource
+from outhaul.ports import Abilities, Held, Stored
+
+SMALL_MAX = 16 << 20
+_CHUNK = 4 << 20
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_numbers = itertools.count()
+
+
+class DirectoryStore:
+    """The objects beneath one directory. Keys are relative paths."""
+
+    small_max = SMALL_MAX
+
+    def __init__(self, directory: str, rename_exclusive: Callable[[int, str, int, str], None]) -> None:
+        self._directory = directory
+        self._rename_exclusive = rename_exclusive
+
+    def probe(self) -> Abilities:
+        """A file system does what it says; what is tried is whether this one can be written to."""
+        try:
+            os.makedirs(self._directory, exist_ok=True)
+        except OSError as error:
+            raise _translate(error, self._directory) from error
+        if not os.access(self._directory, os.W_OK | os.X_OK):
+            raise Denied(f"{self._directory}: may not be written to")
+        return Abilities(create_only=True, readable=True)
+
+    def adopt(self, abilities: Abilities) -> None:
+        """Nothing depends on it."""
+
+    def put(self, key: str, body: bytes) -> Stored:
+        """See `ports.Store`."""
+        return self._create(key, iter((body,)))
+
+    def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
+        """See `ports.Store`."""
+        chunks = (source.pread(min(_CHUNK, length - offset), offset) for offset in range(0, length, _CHUNK))
+        return self._create(key, chunks), ""
+
+    def head(self, key: str) -> Held:
+        """See `ports.Store`."""
+        try:
+            return Held(os.stat(self._path(key), follow_symlinks=False).st_size, "", "")
+        except OSError as error:
+            raise _translate(error, key) from error
+
+    def stored_sha256(self, key: str, version: str) -> bytes | None:
+        """A file system keeps none."""
+        return None
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """See `ports.Store`. What the page cache holds is dropped first where the system can, so the disk is read."""
+        try:
+            descriptor = os.open(self._path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if hasattr(os, "posix_fadvise"):
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                while chunk := os.read(descriptor, _CHUNK):
+                    yield chunk
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _translate(error, key) from error
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `ports.Store`."""
+        top = os.path.join(self._directory, prefix.rpartition("/")[0])
+        for folder, folders, names in os.walk(top):
+            folders.sort()
+            for name in sorted(names):
+                key = os.path.relpath(os.path.join(folder, name), self._directory)
+                if key.startswith(prefix) and not name.startswith(".outhaul-"):
+                    yield key
+
+    def _path(self, key: str) -> str:
+        if any(part in ("", ".", "..") for part in key.split("/")):
+            raise Refused(f"{key}: no key of a directory")
+        return os.path.join(self._directory, key)
+
+    def _create(self, key: str, chunks: Iterator[bytes]) -> Stored:
+        folder, _, name = self._path(key).rpartition("/")
+        try:
+            self._make_folders(folder)
+            descriptor = os.open(folder, _FOLDER_FLAGS)
+            try:
+                self._create_in(descriptor, name, chunks)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _translate(error, key) from error
+        return Stored("", "")
+
+    def _create_in(self, folder: int, name: str, chunks: Iterator[bytes]) -> None:
+        if _exists(folder, name):
+            raise FileExistsError(errno.EEXIST, "a file of this name exists")
+        temporary = f".outhaul-{os.getpid()}-{next(_numbers)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
+        try:
+            try:
+                for chunk in chunks:
+                    _write(descriptor, chunk)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            self._rename_exclusive(folder, temporary, folder, name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+        os.fsync(folder)
+
+    def _make_folders(self, folder: str) -> None:
+        """Make a directory and what is above it, each durable in its parent before it is used."""
+        if os.path.isdir(folder):
+            return
+        parent = os.path.dirname(folder)
+        self._make_folders(parent)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+        _sync_folder(parent)
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(path: str) -> None:
+    descriptor = os.open(path, _FOLDER_FLAGS)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NEVER = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EFBIG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+
+
+def _translate(error: OSError, key: str) -> StoreError:
+    said = f"{key}: {error.strerror}"
+    if isinstance(error, FileExistsError):
+        return AlreadyThere(said)
+    if isinstance(error, FileNotFoundError):
+        return NotThere(said)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Denied(said)
+    if error.errno in _FULL:
+        return Misconfigured(f"{said}; make room")
+    return Refused(said) if error.errno in _NEVER else Transient(said)

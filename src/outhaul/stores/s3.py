@@ -1,0 +1,230 @@
+"""S3 and its relatives.
+
+Small objects go through obstore, which is Rust and lets other threads run; what it cannot do (explicit multipart, stored
+checksums) goes through botocore, in `s3_control.py`, which is loaded when it is first needed. Each object is created,
+never replaced: by `If-None-Match: *` where the endpoint has shown that it obeys, by looking first where it does not
+(docs/decisions/0004). Payloads are signed, and carry their SHA-256, so that what is altered on the way is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from outhaul.model.errors import AlreadyThere, Misconfigured, NotThere, StoreError, Unproved
+from outhaul.model.evidence import ByteSource
+from outhaul.model.job import Connection, Destination
+from outhaul.ports import Abilities, Held, Stored
+from outhaul.stores.s3_account import Account, account
+from outhaul.stores.s3_errors import translate
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store as ObstoreS3
+
+    from outhaul.stores.s3_control import Control
+
+SMALL_MAX = 16 << 20
+"""Bytes. Up to this an object is one PUT, from memory."""
+PROBE_NAME = ".outhaul-probe"
+_REMEMBERED_KEYS_MAX = 20_000
+_REQUEST_TIMEOUT = timedelta(minutes=5)
+_T = TypeVar("_T")
+
+
+class S3Store:
+    """One bucket, beneath one prefix; keys are whole keys, prefix and all."""
+
+    small_max = SMALL_MAX
+
+    def __init__(self, destination: Destination, connection: Connection) -> None:
+        import obstore
+
+        self._obstore = obstore
+        self._destination = destination
+        self._account = account(connection, os.environ)
+        self._objects = _client(self._account, destination.bucket, _REQUEST_TIMEOUT)
+        self._create_only = False
+        self._lock = threading.Lock()
+        self._present: dict[str, set[str] | None] = {}
+        self._control_: Control | None = None
+        self._put = obstore.put
+
+    # --- what the endpoint does ---------------------------------------------------------------------------------
+
+    def probe(self) -> Abilities:
+        """Create a key twice, with different bytes, and read it back."""
+        prefix = self._destination.prefix
+        key = f"{prefix}/{PROBE_NAME}" if prefix else PROBE_NAME
+        first, second = b"outhaul was here\n", b"outhaul was here, and this store replaces objects\n"
+        try:
+            self._create(key, first)
+        except AlreadyThere:
+            return Abilities(create_only=True, readable=self._readable(key, (first, second)))
+        try:
+            self._create(key, second)
+        except AlreadyThere:
+            return Abilities(create_only=True, readable=self._readable(key, (first,)))
+        return Abilities(create_only=False, readable=self._readable(key, (second,)))
+
+    def adopt(self, abilities: Abilities) -> None:
+        """Obey what was learnt: whether looking first is needed."""
+        self._create_only = abilities.create_only
+
+    def _readable(self, key: str, expected: tuple[bytes, ...]) -> bool:
+        try:
+            found = b"".join(self.read(key))
+        except StoreError:
+            return False
+        if found not in expected:
+            raise Unproved(f"{self._destination.address}: what was written to {PROBE_NAME} is not what is read back")
+        return True
+
+    # --- objects --------------------------------------------------------------------------------------------------
+
+    def put(self, key: str, body: bytes) -> Stored:
+        """See `ports.Store`."""
+        if not self._create_only:
+            self._refuse_present(key)
+        return self._create(key, body)
+
+    def _create(self, key: str, body: bytes) -> Stored:
+        try:
+            answer = self._put(self._objects, key, body, mode="create", use_multipart=False)
+        except Exception as error:
+            raise translate(error, "PUT", key) from None
+        return Stored((answer["e_tag"] or "").strip('"'), answer["version"] or "")
+
+    def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
+        """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""
+        try:
+            self.head(key)
+        except NotThere:
+            return self._control().put_large(key, length, source, create_only=self._create_only)
+        raise AlreadyThere(f"PUT {key}: an object of this key exists")
+
+    def head(self, key: str) -> Held:
+        """See `ports.Store`."""
+        found = self._ask("HEAD", key, lambda: self._obstore.head(self._objects, key))
+        return Held(found["size"], (found["e_tag"] or "").strip('"'), found["version"] or "")
+
+    def stored_sha256(self, key: str, version: str) -> bytes | None:
+        """See `ports.Store`."""
+        return self._control().stored_sha256(key, version)
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """See `ports.Store`. The time-out of a read counts from one piece to the next, not for the whole."""
+        patient = _client(self._account, self._destination.bucket, timedelta(days=7))
+        found = self._ask(
+            "GET", key, lambda: self._obstore.get(patient, key, options={"version": version} if version else None)
+        )
+        try:
+            for chunk in found.stream(min_chunk_size=1 << 20):
+                yield bytes(chunk)
+        except Exception as error:
+            raise translate(error, "GET", key) from None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `ports.Store`. obstore lists whole path parts only, so the last, unfinished one is matched here."""
+        folder = prefix.rpartition("/")[0]
+        try:
+            for page in self._obstore.list(self._objects, prefix=folder or None):
+                yield from (entry["path"] for entry in page if entry["path"].startswith(prefix))
+        except Exception as error:
+            raise translate(error, "LIST", prefix) from None
+
+    def _ask(self, operation: str, key: str, call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except Exception as error:
+            raise translate(error, operation, key) from None
+
+    def _control(self) -> Control:
+        with self._lock:
+            if self._control_ is None:
+                from outhaul.stores.s3_control import Control
+
+                self._control_ = Control(self._account, self._destination.bucket)
+            return self._control_
+
+    # --- create-only, where the endpoint does not do it -----------------------------------------------------------
+
+    def _refuse_present(self, key: str) -> None:
+        """Look whether the key is taken: one LIST for a whole folder where that is short, else a HEAD for each key."""
+        folder = key.rpartition("/")[0]
+        with self._lock:
+            if folder not in self._present:
+                if len(self._present) > 1000:
+                    self._present.clear()
+                self._present[folder] = self._keys_in(folder)
+            present = self._present[folder]
+            if present is not None:
+                taken = key in present
+                present.add(key)
+        if present is None:
+            try:
+                self.head(key)
+                taken = True
+            except NotThere:
+                taken = False
+        if taken:
+            raise AlreadyThere(f"PUT {key}: an object of this key exists")
+
+    def _keys_in(self, folder: str) -> set[str] | None:
+        keys: set[str] = set()
+        for key in self.list(f"{folder}/" if folder else ""):
+            keys.add(key)
+            if len(keys) > _REMEMBERED_KEYS_MAX:
+                return None
+        return keys
+
+
+def _client(known: Account, bucket: str, timeout: timedelta) -> ObstoreS3:
+    import obstore.store
+
+    options: Any = {
+        "timeout": timeout,
+        "connect_timeout": timedelta(seconds=10),
+        "read_timeout": timedelta(seconds=60),
+        # An endpoint given as http:// was meant so; AWS itself is always spoken to over TLS.
+        "allow_http": known.endpoint_url.startswith("http://"),
+    }
+    if known.ca_bundle:
+        options["root_certificate"] = _certificates(known.ca_bundle)
+    settings: dict[str, Any] = {
+        "region": known.region,
+        "conditional_put": "etag",
+        "checksum_algorithm": "SHA256",
+        "unsigned_payload": False,
+        "skip_signature": False,
+        "virtual_hosted_style_request": not known.endpoint_url and "." not in bucket,
+    }
+    if known.endpoint_url:
+        settings["endpoint"] = known.endpoint_url.rstrip("/")
+    if known.provider is not None:
+        settings["credential_provider"] = known.provider
+    else:
+        settings["access_key_id"] = known.access_key_id
+        settings["secret_access_key"] = known.secret_access_key
+        if known.session_token:
+            settings["session_token"] = known.session_token
+    # One quick retry; whatever comes after that is the engine's to decide (L15).
+    retry: Any = {
+        "max_retries": 1,
+        "retry_timeout": timedelta(seconds=30),
+        "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
+    }
+    try:
+        return obstore.store.S3Store(bucket, client_options=options, retry_config=retry, **settings)
+    except Exception as error:
+        raise Misconfigured(f"s3://{bucket}: {str(error).splitlines()[0]}") from None
+
+
+def _certificates(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise Misconfigured(f"AWS_CA_BUNDLE: {path}: {error.strerror}") from error

@@ -1,0 +1,97 @@
+"""Who we are, to S3, and where it is: credentials, region, endpoint and certificates.
+
+The standard AWS order: the environment, then what botocore finds (shared files and named profiles, a credential process,
+web identity, ECS and EKS, EC2). botocore is imported only where the environment alone does not suffice: it takes
+longer to load than the rest of the program.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from outhaul.model.errors import Misconfigured
+from outhaul.model.job import Connection
+
+NO_CREDENTIALS = (
+    "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile (--profile)"
+)
+
+
+class Account(NamedTuple):
+    """What a client needs to speak for us."""
+
+    endpoint_url: str
+    """'' is AWS itself."""
+    region: str
+    access_key_id: str
+    """With the next two: fixed credentials, from the environment; '' where `provider` gives them."""
+    secret_access_key: str
+    session_token: str
+    provider: Callable[[], dict[str, Any]] | None
+    """Gives credentials that are fresh at each call, in the form that obstore asks for."""
+    session: Any
+    """The botocore session, where one was needed."""
+    ca_bundle: str
+    """Path of a file with certificates to trust besides the system's; '' for none."""
+
+
+def account(connection: Connection, environment: Mapping[str, str]) -> Account:
+    """Everything that can be known without asking anybody over the network.
+
+    Raises:
+        Misconfigured: no credentials, an unknown profile, an unreadable certificate file.
+    """
+    endpoint_url = (
+        connection.endpoint_url or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL", "")
+    )
+    region = connection.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
+    ca_bundle = environment.get("AWS_CA_BUNDLE", "")
+    fixed = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+    if fixed[0] and fixed[1] and not connection.profile and (region or not _has_files(environment)):
+        token = environment.get("AWS_SESSION_TOKEN", "")
+        return Account(endpoint_url, region or "us-east-1", fixed[0], fixed[1], token, None, None, ca_bundle)
+    session = _session(connection)
+    region = region or session.get_config_variable("region") or "us-east-1"
+    return Account(endpoint_url, region, "", "", "", _provider(session), session, ca_bundle)
+
+
+def _has_files(environment: Mapping[str, str]) -> bool:
+    return os.path.exists(environment.get("AWS_CONFIG_FILE") or os.path.join(os.path.expanduser("~"), ".aws", "config"))
+
+
+def _session(connection: Connection) -> Any:
+    import botocore.exceptions
+    import botocore.session
+
+    session = botocore.session.Session(profile=connection.profile or None)
+    try:
+        session.get_scoped_config()
+    except botocore.exceptions.BotoCoreError as error:
+        raise Misconfigured(f"{error}".rstrip(".") + "; see ~/.aws/config and ~/.aws/credentials") from error
+    return session
+
+
+def _provider(session: Any) -> Callable[[], dict[str, Any]]:
+    import botocore.exceptions
+
+    try:
+        credentials = session.get_credentials()
+    except botocore.exceptions.BotoCoreError as error:
+        raise Misconfigured(f"AWS credentials cannot be had: {error}") from error
+    if credentials is None:
+        raise Misconfigured(NO_CREDENTIALS)
+
+    def fresh() -> dict[str, Any]:
+        frozen = credentials.get_frozen_credentials()
+        given: dict[str, Any] = {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "expires_at": getattr(credentials, "_expiry_time", None),
+        }
+        if frozen.token:
+            given["token"] = frozen.token
+        return given
+
+    return fresh

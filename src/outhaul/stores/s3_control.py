@@ -1,0 +1,136 @@
+"""What S3 has and obstore has not: explicit multipart uploads, and checksums that are kept with an object.
+
+By botocore. Parts are read from the one open descriptor, so a name that changes hands in the middle changes nothing; each
+part's ETag is compared with the MD5 of what was sent, and the ETag of the whole with that of all parts (AWS, "Checking object
+integrity", multipart uploads).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from outhaul.model.errors import StoreError, Transient
+from outhaul.model.evidence import ByteSource
+from outhaul.ports import Stored
+from outhaul.stores.s3_account import Account
+from outhaul.stores.s3_errors import classify
+
+PART_BYTES = 16 << 20
+_PARTS_MAX = 10_000  # AWS, "Amazon S3 multipart upload limits"
+
+
+class Control:
+    """One bucket, by botocore. Its client may be used from several threads."""
+
+    def __init__(self, known: Account, bucket: str) -> None:
+        import botocore.session
+        from botocore.config import Config
+
+        session = known.session or botocore.session.Session()
+        fixed = {}
+        if known.provider is None:
+            fixed = {
+                "aws_access_key_id": known.access_key_id,
+                "aws_secret_access_key": known.secret_access_key,
+                "aws_session_token": known.session_token or None,
+            }
+        self._bucket = bucket
+        self._client: Any = session.create_client(
+            "s3",
+            region_name=known.region,
+            endpoint_url=known.endpoint_url or None,
+            verify=known.ca_bundle or None,
+            config=Config(
+                retries={"total_max_attempts": 2, "mode": "standard"},
+                connect_timeout=10,
+                read_timeout=60,
+                max_pool_connections=64,
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                s3={"addressing_style": "path" if known.endpoint_url else "auto", "payload_signing_enabled": True},
+            ),
+            **fixed,
+        )
+        # The wait for "100 Continue" costs a round trip for each part.
+        self._client.meta.events.register("before-send.s3", _without_expect)
+
+    def stored_sha256(self, key: str, version: str) -> bytes | None:
+        """The SHA-256 kept with an object, where it is of the whole object."""
+        arguments = {"VersionId": version} if version else {}
+        with _errors("HEAD", key):
+            answer = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **arguments)
+        checksum = answer.get("ChecksumSHA256", "")
+        if not checksum or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
+            return None
+        return base64.b64decode(checksum)
+
+    def put_large(self, key: str, length: int, source: ByteSource, *, create_only: bool) -> tuple[Stored, str]:
+        """Create an object from parts; a failed one leaves nothing behind, as far as the store can be reached."""
+        with _errors("CreateMultipartUpload", key):
+            upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=key)["UploadId"]
+        try:
+            parts, digests = self._send_parts(key, upload, length, source)
+            with _errors("CompleteMultipartUpload", key):
+                answer = self._client.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=key,
+                    UploadId=upload,
+                    MultipartUpload={"Parts": parts},
+                    **({"IfNoneMatch": "*"} if create_only else {}),
+                )
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+            raise
+        whole = hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()
+        etag = (answer.get("ETag") or "").strip('"')
+        return Stored(etag, answer.get("VersionId") or ""), f"{whole}-{len(parts)}"
+
+    def _send_parts(
+        self, key: str, upload: str, length: int, source: ByteSource
+    ) -> tuple[list[dict[str, Any]], list[bytes]]:
+        part_bytes = max(PART_BYTES, -(-length // _PARTS_MAX))
+        parts: list[dict[str, Any]] = []
+        digests: list[bytes] = []
+        for offset in range(0, length, part_bytes):
+            body = source.pread(min(part_bytes, length - offset), offset)
+            md5 = hashlib.md5(body, usedforsecurity=False)
+            number = len(parts) + 1
+            with _errors(f"UploadPart {number}", key):
+                answer = self._client.upload_part(
+                    Bucket=self._bucket,
+                    Key=key,
+                    UploadId=upload,
+                    PartNumber=number,
+                    Body=body,
+                    ContentMD5=base64.b64encode(md5.digest()).decode(),
+                )
+            parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+            digests.append(md5.digest())
+        return parts, digests
+
+
+@contextlib.contextmanager
+def _errors(operation: str, key: str) -> Iterator[None]:
+    import botocore.exceptions
+
+    try:
+        yield
+    except StoreError:
+        raise
+    except botocore.exceptions.ClientError as error:
+        said = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = said.get("Code", "")
+        raise classify(status, "" if code.isdigit() else code, said.get("Message", ""), f"{operation} {key}") from None
+    except botocore.exceptions.BotoCoreError as error:
+        raise Transient(f"{operation} {key}: {error}") from None
+
+
+def _without_expect(request: Any, **_: object) -> None:
+    if "Expect" in request.headers:
+        del request.headers["Expect"]

@@ -1,0 +1,103 @@
+"""What an S3 error means for us, by HTTP status and error code (AWS, "Error responses", S3 API reference).
+
+obstore gives the code only inside its message; botocore gives it apart. Both end here, in one table. The text that a
+person reads is the store's own message, on one line, with nothing that identifies credentials.
+"""
+
+from __future__ import annotations
+
+import re
+
+from outhaul.model.errors import (
+    AlreadyThere,
+    Denied,
+    Misconfigured,
+    NotThere,
+    Refused,
+    StoreError,
+    Transient,
+)
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
+_MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
+_CAUSE = re.compile(r"(error sending request[^\n]*|operation timed out|dns error[^\n]*|tcp connect error[^\n]*)")
+_ROOT_CAUSE = re.compile(
+    r"(Connection refused|Connection reset|timed out|certificate[^\n\"]{0,80}|UnknownIssuer|NotValidForName|"
+    r"failed to lookup address|Name or service not known|Network is unreachable|No route to host)"
+)
+
+_BY_CODE: dict[str, tuple[type[StoreError], str]] = {
+    "PreconditionFailed": (AlreadyThere, ""),
+    "ConditionalRequestConflict": (AlreadyThere, ""),
+    "NoSuchKey": (NotThere, ""),
+    "NoSuchBucket": (Misconfigured, "make the bucket, or correct its name"),
+    "InvalidBucketName": (Misconfigured, "correct the bucket's name"),
+    "PermanentRedirect": (Misconfigured, "the bucket is in another region: set the region"),
+    "AuthorizationHeaderMalformed": (Misconfigured, "the bucket is in another region: set the region"),
+    "IllegalLocationConstraintException": (Misconfigured, "the bucket is in another region: set the region"),
+    "InvalidAccessKeyId": (Misconfigured, "correct the access key"),
+    "SignatureDoesNotMatch": (Misconfigured, "correct the secret key"),
+    "InvalidToken": (Misconfigured, "renew the session token"),
+    "ExpiredToken": (Misconfigured, "renew the credentials"),
+    "TokenRefreshRequired": (Misconfigured, "renew the credentials"),
+    "RequestTimeTooSkewed": (Misconfigured, "set this machine's clock"),
+    "AccessDenied": (Denied, "allow s3:PutObject (and s3:GetObject for proofs by reading) on this prefix"),
+    "AllAccessDisabled": (Denied, "the account is closed to requests"),
+    "QuotaExceeded": (Denied, "the store is full"),
+    "KeyTooLongError": (Refused, ""),
+    "EntityTooLarge": (Refused, ""),
+    "InvalidObjectState": (Refused, "it is in an archive class"),
+    "XAmzContentSHA256Mismatch": (Transient, "the bytes were altered on the way"),
+    "BadDigest": (Transient, "the bytes were altered on the way"),
+    "RequestTimeout": (Transient, ""),
+    "SlowDown": (Transient, ""),
+}
+
+
+def translate(error: Exception, operation: str, key: str) -> StoreError:
+    """The error of an obstore call, or of the Python layer beneath it, as one of ours."""
+    text = str(error)
+    if status := _STATUS.search(text):
+        code, message = _CODE.search(text), _MESSAGE.search(text)
+        return classify(int(status[1]), code[1] if code else "", message[1] if message else "", f"{operation} {key}")
+    if isinstance(error, FileNotFoundError):
+        return NotThere(f"{operation} {key}: there is no such object")
+    if type(error).__name__ == "AlreadyExistsError":
+        return AlreadyThere(f"{operation} {key}: an object of this key exists")
+    if isinstance(error, ValueError):
+        return Refused(f"{operation} {key}: {text.splitlines()[0][:200]}")
+    cause = _CAUSE.search(text)
+    root = _ROOT_CAUSE.search(text)
+    said = root[1] if root else cause[1] if cause else text.splitlines()[0][:200] if text else type(error).__name__
+    if root and ("certificate" in said or said in ("UnknownIssuer", "NotValidForName")):
+        return Misconfigured(
+            f"{operation}: the server's TLS certificate is not trusted ({said}); AWS_CA_BUNDLE names a CA"
+        )
+    return Transient(f"{operation}: {said}")
+
+
+def classify(status: int, code: str, message: str, operation: str) -> StoreError:
+    """An answer of the store as one of ours."""
+    kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
+    said = f"{operation}: {status} {code or 'without a code'}" + (f", {_mask(message)}" if message else "")
+    return kind(f"{said}; {advice}" if advice else said)
+
+
+def _by_status(status: int) -> type[StoreError]:
+    if status in (408, 425, 429) or status >= 500:
+        return Transient
+    if status in (401, 403):
+        return Denied
+    if status == 404:
+        return NotThere
+    if status in (409, 412):
+        return AlreadyThere
+    if status in (301, 307, 308):
+        return Misconfigured
+    return Refused
+
+
+def _mask(message: str) -> str:
+    """Some stores put the access key or the string to sign into their message; that belongs in no log (L14)."""
+    return re.sub(r"\b(AKIA|ASIA)[A-Z0-9]{12,}", r"\1...", " ".join(message.split()))

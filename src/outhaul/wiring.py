@@ -1,0 +1,57 @@
+"""The only place where adapters meet ports."""
+
+from __future__ import annotations
+
+import os
+
+from outhaul.host.clock import SystemClock
+from outhaul.host.filesystem import HostFileSystem
+from outhaul.host.system_calls import rename_exclusive
+from outhaul.host.threads import ThreadWorkers
+from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.job import Job
+from outhaul.ports import Store
+
+
+class Wiring:
+    """The real adapters around one state directory. Used as a context manager; it gives back what it opened.
+
+    Raises:
+        AnotherInstance: another process works with this state directory.
+        LedgerError: the ledger cannot be opened.
+    """
+
+    def __init__(self, state: str) -> None:
+        self.clock = SystemClock()
+        self.ledger = SqliteLedger(state, lambda: self.clock.moment().wall_ns)
+        self.files = HostFileSystem(state)
+        self.workers = ThreadWorkers()
+
+    def __enter__(self) -> Wiring:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.ledger.close()
+
+
+def open_store(job: Job) -> Store:
+    """The store of a job. Its client library is loaded here, not before.
+
+    Raises:
+        Misconfigured: credentials, region or endpoint do not do.
+    """
+    if job.destination.kind == "file":
+        from outhaul.stores.directory import DirectoryStore
+
+        return DirectoryStore(job.destination.directory, rename_exclusive)
+    from outhaul.stores.s3 import S3Store
+
+    return S3Store(job.destination, job.connection)
+
+
+def default_state() -> str:
+    """Where ledger and private files live: /var/lib/outhaul for root, else under XDG_STATE_HOME."""
+    if os.geteuid() == 0:
+        return "/var/lib/outhaul"
+    home = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(home, "outhaul")

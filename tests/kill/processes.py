@@ -1,0 +1,96 @@
+"""The two programs that meet in the source directory: the producer, and the mover that is killed.
+
+Each runs as a process of its own and is stopped by its process id in every case. The mover leads a process
+group, so that SIGKILL reaches whatever it has started, all at one moment.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).parent.parent
+_RUN_SECONDS = 60.0
+_FINISH_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run of the mover ended; `code` is negative for a signal."""
+
+    code: int
+    seconds: float
+    output: str
+
+    @property
+    def killed(self) -> bool:
+        """True if the run was still going when it was killed."""
+        return self.code == -signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """The command that carries everything from the source once, and where its output goes."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+
+    def run(self) -> Outcome:
+        """Run to the end; a run that takes longer than a minute is killed."""
+        return self.run_and_kill(_RUN_SECONDS)
+
+    def run_and_kill(self, after: float) -> Outcome:
+        """Run, and kill with SIGKILL what still runs after that many seconds."""
+        start = time.monotonic()
+        with self.log.open("wb") as output:
+            process = subprocess.Popen(
+                self.command,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            process.wait(after)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            process.kill()
+            code = process.wait()
+        return Outcome(code, time.monotonic() - start, self.log.read_text(errors="replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProducer:
+    """A producer that writes until it is told to finish."""
+
+    process: subprocess.Popen[bytes]
+
+    def finish(self) -> None:
+        """Let it close everything; raises where it fails or does not come to an end."""
+        self.process.terminate()
+        code = self.process.wait(_FINISH_SECONDS)
+        if code:
+            raise RuntimeError(f"the producer ended with code {code}")
+
+
+@contextmanager
+def live_producer(
+    source: Path, journal: Path, *, seed: int, rate: float, seconds: float
+) -> Iterator[LiveProducer]:
+    """A producer that works while the block runs, at most for that many seconds."""
+    limits = ["--seed", str(seed), "--rate", str(rate), "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "kill.producer", str(source), str(journal), *limits]
+    process = subprocess.Popen(command, cwd=TESTS, stdin=subprocess.DEVNULL)
+    try:
+        yield LiveProducer(process)
+    finally:
+        process.kill()
+        process.wait()

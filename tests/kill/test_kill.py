@@ -1,0 +1,69 @@
+"""No byte is lost, altered or overwritten when outhaul is killed at any moment beside a live producer.
+
+OUTHAUL_KILLS says how many runs are killed (default 50). OUTHAUL_SEED repeats a seed: the same contents and
+the same choice of moments; the timing of the programs is not repeated. OUTHAUL_COMMAND names another mover
+that takes the same command line, to see that the trial finds the losses of an unsafe one.
+"""
+
+import os
+import random
+import secrets
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from kill.checker import Checker
+from kill.places import BucketStore, DirectoryStore, Store
+from kill.processes import Mover, live_producer
+from kill.trial import Trial
+from servers.start import Unavailable, rclone
+
+KILLS = int(os.environ.get("OUTHAUL_KILLS", "50"))
+KILLS_WITH_A_DIRECTORY = min(KILLS, 15)
+COMMAND = shlex.split(os.environ.get("OUTHAUL_COMMAND", "")) or [sys.executable, "-m", "outhaul"]
+SEED = int(os.environ.get("OUTHAUL_SEED") or secrets.randbelow(2**31))
+FILES_A_SECOND = 120.0
+LONGEST_SECONDS_A_KILL = 10.0
+
+pytestmark = pytest.mark.slow
+
+
+def test_no_kill_loses_a_byte_on_the_way_to_a_bucket(tmp_path: Path) -> None:
+    """Whatever was durable is in the source, in private areas or in the bucket after each of many kills."""
+    try:
+        with rclone(tmp_path / "objects") as server, server.client() as client:
+            bucket = server.make_bucket()
+            destination = [f"s3://{bucket}/site-7", "--endpoint-url", server.endpoint_url]
+            survive(tmp_path, destination, server.environ(), BucketStore(client, bucket, "site-7"), KILLS)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_no_kill_loses_a_byte_on_the_way_to_a_directory(tmp_path: Path) -> None:
+    """The same holds where the destination is a directory: a file there is whole or not there."""
+    store = tmp_path / "objects"
+    store.mkdir()
+    survive(tmp_path, [str(store)], os.environ, DirectoryStore(store), KILLS_WITH_A_DIRECTORY)
+
+
+def survive(
+    root: Path, destination: Sequence[str], environ: Mapping[str, str], store: Store, kills: int
+) -> None:
+    """Run one trial; where it fails say how to repeat it and leave the trees, else remove them."""
+    source, state, journal = root / "source", root / "state", root / "journal"
+    source.mkdir()
+    command = [*COMMAND, "move", str(source), *destination, "--state", str(state), "-q"]
+    mover = Mover(command, environ, root / "output")
+    trial = Trial(mover, Checker(SEED, journal, source, state, store), journal, random.Random(SEED))
+    longest = kills * LONGEST_SECONDS_A_KILL
+    try:
+        with live_producer(source, journal, seed=SEED, rate=FILES_A_SECOND, seconds=longest) as producer:
+            print(trial.run(producer, kills))
+    except BaseException as error:
+        error.add_note(f"repeat with OUTHAUL_SEED={SEED} OUTHAUL_KILLS={kills}; the trees are kept in {root}")
+        raise
+    shutil.rmtree(root)

@@ -1,0 +1,134 @@
+"""One trial: the mover is started and killed again and again beside a live producer, and checked in between.
+
+A kill comes at a random moment of the time that a complete run takes. Every few kills one run is let through,
+so that this time is known and the work goes on. At the end the producer finishes and the mover runs to
+completion: then everything must have been carried, and nothing may be left behind.
+"""
+
+import random
+import statistics
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kill import journal
+from kill.checker import Checker, Report
+from kill.processes import LiveProducer, Mover, Outcome
+
+KILLS_BETWEEN_FULL_CHECKS = 10
+KILLS_BETWEEN_COMPLETE_RUNS = 5
+NEW_CONTENTS_FOR_A_RUN = 60
+_WAIT_SECONDS = 20.0
+
+
+class Violation(AssertionError):
+    """A rule that must hold was broken."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the trial did, for people: when the kills came, and what they left."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    complete_seconds: list[float] = field(default_factory=list)
+    most_in_private: int = 0
+    last: Report = field(default_factory=Report)
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kills.most_common())
+        median = statistics.median(self.complete_seconds or [0.0])
+        return (
+            f"{self.kills.total()} kills: {kinds}\n"
+            f"complete runs: {len(self.complete_seconds)}, median {median:.2f} s\n"
+            f"files in private areas after a kill: at most {self.most_in_private}\n"
+            f"{self.last}"
+        )
+
+
+@dataclass(slots=True)
+class Trial:
+    """The mover, the checker and the journal that belong together."""
+
+    mover: Mover
+    checker: Checker
+    journal_path: Path
+    rng: random.Random
+    tally: Tally = field(default_factory=Tally)
+    _contents: int = 0
+
+    def run(self, producer: LiveProducer, kills: int) -> Tally:
+        """Kill that many runs, then carry everything; raises Violation at the first fault."""
+        self._complete()
+        attempts = 0
+        while self.tally.kills.total() < kills:
+            attempts += 1
+            if attempts > 4 * kills:
+                raise Violation(f"{attempts} runs ended before their kill: {self.tally}")
+            if attempts % KILLS_BETWEEN_COMPLETE_RUNS == 0:
+                self._complete()
+            self._kill()
+        producer.finish()
+        for _ in range(2):
+            self._complete(wait=False)
+        self._check(full=True)
+        if not self.tally.last.complete:
+            raise Violation(f"something is left behind after the last run: {self.tally.last}")
+        return self.tally
+
+    def _complete(self, *, wait: bool = True) -> None:
+        """Let one run through to its end."""
+        if wait:
+            self._wait_for_work()
+        outcome = self.mover.run()
+        self._must_be_well(outcome)
+        self.tally.complete_seconds.append(outcome.seconds)
+        self._check(full=False)
+
+    def _kill(self) -> None:
+        """Kill one run at a random moment, and check."""
+        self._wait_for_work()
+        before = self.tally.last
+        outcome = self.mover.run_and_kill(self.rng.uniform(0.0, self._usual_seconds()))
+        full = outcome.killed and (self.tally.kills.total() + 1) % KILLS_BETWEEN_FULL_CHECKS == 0
+        after = self._check(full=full)
+        if outcome.killed:
+            self.tally.kills[_moment(before, after)] += 1
+            self.tally.most_in_private = max(self.tally.most_in_private, len(after.left_in_private))
+        else:
+            self._must_be_well(outcome)
+            self.tally.complete_seconds.append(outcome.seconds)
+
+    def _usual_seconds(self) -> float:
+        """How long a complete run has lately taken."""
+        return max(self.tally.complete_seconds[-3:])
+
+    def _wait_for_work(self) -> None:
+        """Wait until the producer has made enough new contents for a run to have something to do."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while (count := len(journal.read(self.journal_path))) < self._contents + NEW_CONTENTS_FOR_A_RUN:
+            if time.monotonic() > deadline:
+                raise Violation(f"the producer made no work in {_WAIT_SECONDS:.0f} s: {count} contents")
+            time.sleep(0.02)
+        self._contents = count
+
+    def _check(self, *, full: bool) -> Report:
+        report = self.tally.last = self.checker.check(full=full)
+        if not report.sound:
+            raise Violation(f"after {self.tally.kills.total()} kills: {report}")
+        return report
+
+    def _must_be_well(self, outcome: Outcome) -> None:
+        if outcome.code:
+            raise Violation(f"a run that was not killed ended with code {outcome.code}:\n{outcome.output}")
+
+
+def _moment(before: Report, after: Report) -> str:
+    """How far a killed run had come, as it shows from outside."""
+    if after.objects == before.objects:
+        return "before the first new object"
+    if after.left_in_private:
+        return "with a file in a private area"
+    if after.still_at_source:
+        return "between upload and removal"
+    return "with all that was uploaded removed"
