@@ -29,9 +29,7 @@ ALONE = {
     "idle": "outhaul run with nothing to do",
     "copy-again": "outhaul copy of files that are there already",
 }
-SCENARIOS = (
-    {what.name: what.title for what in COMPARISONS} | ALONE | {"floors": "the parts of the work, each alone"}
-)
+SCENARIOS = {what.name: what.title for what in COMPARISONS} | ALONE | {"floors": "the parts of the work, each alone"}
 
 
 @dataclass(frozen=True)
@@ -84,20 +82,17 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="which to run (all; see --list)")
     parser.add_argument("--runs", type=int, help="trials of each tool (5; with --quick 2)")
-    parser.add_argument(
-        "--quick", action="store_true", help="a tenth of the files or less: a trial of the benchmark"
-    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the files or less: a trial of the benchmark")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every trial there")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a plot there")
-    parser.add_argument(
-        "--peers", default=",".join(PEERS), help="which peers (s5cmd,rclone,aws); 'none' for none"
-    )
+    parser.add_argument("--peers", default=",".join(PEERS), help="which peers (s5cmd,rclone,aws); 'none' for none")
     parser.add_argument("--list", action="store_true", help="name the scenarios and end")
     options = parser.parse_args(arguments)
     options.peers = [] if options.peers == "none" else options.peers.split(",")
-    for name in [*options.scenarios, *options.peers]:
-        if name not in (*SCENARIOS, *PEERS):
-            parser.error(f"no scenario or peer {name!r}; there are {', '.join((*SCENARIOS, *PEERS))}")
+    for kind, given, known in (("scenario", options.scenarios, SCENARIOS), ("peer", options.peers, PEERS)):
+        for name in given:
+            if name not in known:
+                parser.error(f"there is no {kind} {name!r}, only {', '.join(known)}")
     if options.runs is not None and options.runs < 1:
         parser.error("--runs must be at least 1")
     return options
@@ -170,9 +165,7 @@ def _outcomes(chosen: Sequence[str], means: Means) -> list[Outcome]:
 def _scenario(name: str) -> Callable[[Means], Outcome]:
     for what in COMPARISONS:
         if what.name == name:
-            return lambda with_: compare(
-                with_.place, what, with_.tools, with_.amounts.few, with_.amounts.runs
-            )
+            return lambda with_: compare(with_.place, what, with_.tools, with_.amounts.few, with_.amounts.runs)
     few_runs = 3  # 200,000 files a trial
     return {
         "memory": lambda with_: outhaul_alone.memory(

@@ -111,14 +111,10 @@ def install() -> str:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES]
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired:
         return "apt-get did not end within five minutes"
-    return (
-        "installed with apt-get" if done.returncode == 0 else f"apt-get failed: {done.stderr.strip()[-200:]}"
-    )
+    return "installed with apt-get" if done.returncode == 0 else f"apt-get failed: {done.stderr.strip()[-200:]}"
 
 
 def version() -> str:
@@ -133,12 +129,8 @@ def _find() -> tuple[str, list[Path]]:
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/local/sbin:/usr/sbin:/sbin")
     if nginx is None:
         raise BenchError("nginx is not installed")
-    told = subprocess.run(
-        [nginx, "-V"], capture_output=True, text=True, timeout=10, check=False
-    ).stderr.split()
-    options = dict(
-        word.removeprefix("--").split("=", 1) for word in told if word.startswith("--") and "=" in word
-    )
+    told = subprocess.run([nginx, "-V"], capture_output=True, text=True, timeout=10, check=False).stderr.split()
+    options = dict(word.removeprefix("--").split("=", 1) for word in told if word.startswith("--") and "=" in word)
     places = [Path(options[name]) for name in ("modules-path",) if name in options]
     if "prefix" in options:
         places.append(Path(options["prefix"]) / "modules")

@@ -42,10 +42,12 @@ def outhaul() -> Path | None:
 
 
 def version(name: str, program: Path) -> str:
-    """Return the first line of what the program says about its version."""
+    """Return the first line of what the program says about its version, or the last of why it does not."""
     command = [str(program), VERSION_ARGUMENTS[name]]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     lines = (shown.stdout + shown.stderr).strip().splitlines()
+    if shown.returncode:
+        return f"does not run: {lines[-1] if lines else shown.returncode}"
     return lines[0] if lines else "unknown"
 
 

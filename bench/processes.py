@@ -76,9 +76,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], timeout: flo
 class Background:
     """A server process, from its start until `stop` (or the end of the harness)."""
 
-    def __init__(
-        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.log = log
         with log.open("wb") as file:
             self._process = subprocess.Popen(

@@ -95,9 +95,7 @@ def make_certificates(directory: Path) -> None:
     authority += ["-keyout", "ca.key", "-out", "ca.pem"]
     authority += ["-addext", "keyUsage=critical,keyCertSign", "-addext", "basicConstraints=critical,CA:true"]
     request = ["req", *fresh, "-subj", "/CN=127.0.0.1", "-keyout", "server.key", "-out", "server.csr"]
-    extensions = (
-        "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:false\nextendedKeyUsage=serverAuth\n"
-    )
+    extensions = "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:false\nextendedKeyUsage=serverAuth\n"
     (directory / "extensions").write_text(extensions)
     sign = ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
     sign += ["-days", "2", "-extfile", "extensions", "-out", "server.pem"]

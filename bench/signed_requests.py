@@ -33,9 +33,7 @@ class Listed:
 class Client:
     """Signed requests to one server over one connection."""
 
-    def __init__(
-        self, url: str, key: str, secret: str, ca_file: Path | None, region: str = "us-east-1"
-    ) -> None:
+    def __init__(self, url: str, key: str, secret: str, ca_file: Path | None, region: str = "us-east-1") -> None:
         parts = urllib.parse.urlsplit(url)
         host, port = parts.hostname or "", parts.port or 0
         self._host, self._key, self._secret, self._region = f"{host}:{port}", key, secret, region

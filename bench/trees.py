@@ -32,8 +32,7 @@ class PlannedFile:
 def plan(count: int, size: int) -> tuple[PlannedFile, ...]:
     """Return the first `count` files of the tree, each of `size` bytes, in the order they are made."""
     return tuple(
-        PlannedFile(_path(number), hashlib.md5(_contents(number, size)).hexdigest())
-        for number in range(count)
+        PlannedFile(_path(number), hashlib.md5(_contents(number, size)).hexdigest()) for number in range(count)
     )
 
 
@@ -71,8 +70,7 @@ def _path(number: int) -> str:
 def _lines(size: int) -> bytes:
     """Return enough bytes of plausible measurements to cut the contents of a file of `size` bytes from."""
     lines = (
-        f"{n * 0.25:.2f};{(n * 7919) % 4001 / 100:.2f};{(n * 104729) % 9973 / 10:.1f}\n"
-        for n in range(1 + size // 6)
+        f"{n * 0.25:.2f};{(n * 7919) % 4001 / 100:.2f};{(n * 104729) % 9973 / 10:.1f}\n" for n in range(1 + size // 6)
     )
     return "".join(lines).encode()[: size + 64].ljust(size + 64, b"\n")
 
