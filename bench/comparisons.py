@@ -84,16 +84,16 @@ def compare(place: Workplace, what: Comparison, tools: Sequence[Tool], files: in
 
 
 def ratio(outcome: Outcome, peer: str) -> float | None:
-    """Return how many times as fast as the peer outhaul was, or None when one of them was not there."""
+    """Return how many times as fast as the peer outhaul was, or None when one was not there or failed its checks."""
     ours, theirs = outcome.of("outhaul"), outcome.of(peer)
-    if ours is None or theirs is None or theirs.rate.middle == 0:
+    if ours is None or theirs is None or ours.problems or theirs.problems:
         return None
     return ours.rate.middle / theirs.rate.middle
 
 
 def _judge(outcome: Outcome, what: Comparison) -> None:
     ours = outcome.of("outhaul")
-    sound = ours is not None and not ours.problems
+    sound = ours is None or not ours.problems
     for peer, bar in what.ratios.items():
         theirs = outcome.of(peer)
         if theirs is not None:

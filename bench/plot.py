@@ -82,6 +82,8 @@ def _bar(series: Series, value: _Value, top: int, scale: float) -> list[str]:
 
 
 def _value(outcome: Outcome, series: Series) -> _Value:
+    if series.problems:
+        return _Value(0, 0, 0, "failed its checks")
     if outcome.scenario == "memory":
         figure = series.peak
         return _Value(figure.middle, figure.low, figure.high, f"{figure.middle:.0f} MB")

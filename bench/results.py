@@ -124,7 +124,7 @@ class Bar:
         text = f"{sign} {self._number(self.limit)}{self.unit}"
         text += f" ({self._number(self.stretch)})" if self.stretch is not None else ""
         if value is None:
-            return Verdict(about, text, "-", None)
+            return Verdict(about, text, "-", None if sound else False)
         reached = sound and self._passes(value, self.limit)
         stretch = reached and self.stretch is not None and self._passes(value, self.stretch)
         return Verdict(about, text, f"{self._number(value)}{self.unit}", reached, stretch)
