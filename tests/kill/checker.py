@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from kill import journal
 from kill.content import claimed, content, steps
-from kill.journal import Content
+from kill.journal import Content, JournalReader
 from kill.places import Store, files, is_own
 
 
@@ -77,7 +76,7 @@ class Checker:
     """Checks one journal against its places, again and again; it remembers each object that it has seen."""
 
     def __init__(self, seed: int, journal_path: Path, source: Path, state: Path, store: Store) -> None:
-        self._seed, self._journal_path = seed, journal_path
+        self._seed, self._journal = seed, JournalReader(journal_path)
         self._source, self._state, self._store = source, state, store
         self._tags: dict[str, str] = {}
         self._objects: dict[str, Found | None] = {}
@@ -86,27 +85,27 @@ class Checker:
 
     def check(self, *, full: bool) -> Report:
         """Look everywhere. A full check reads every object again; else only those that are new or changed."""
-        before = journal.read(self._journal_path)
+        self._journal.advance()
+        durable = list(self._journal.contents)
         report = Report()
         local = self._local(report)
         self._look_at_store(full=full)
-        after = journal.read(self._journal_path)
-        report.hindered = after.hindered
+        self._journal.advance()
+        report.hindered = list(self._journal.hindered)
         report.overwritten = list(self._overwritten)
-        self._judge_objects(after, report)
+        self._judge_objects(report)
         stored = _by_number(found for found in self._objects.values() if found)
-        for number, versions in list(before.contents.items()):
-            for wanted in versions:
-                is_local = any(found.holds(wanted) for found in local[number])
-                if any(found.holds(wanted) for found in stored[number]):
-                    report.ok += 1
-                    report.still_at_source += is_local
-                elif is_local:
-                    report.waiting += 1
-                elif number in after.discarded:
-                    report.discarded += 1
-                else:
-                    self._missing(wanted, before, report)
+        for wanted in durable:
+            is_local = any(found.holds(wanted) for found in local[wanted.number])
+            if any(found.holds(wanted) for found in stored[wanted.number]):
+                report.ok += 1
+                report.still_at_source += is_local
+            elif is_local:
+                report.waiting += 1
+            elif wanted.number in self._journal.discarded:
+                report.discarded += 1
+            else:
+                self._missing(wanted, report)
         return report
 
     def _local(self, report: Report) -> dict[int, list[Found]]:
@@ -144,33 +143,32 @@ class Checker:
             del self._objects[name], self._digests[name]
         self._tags = listed
 
-    def _judge_objects(self, known: journal.Journal, report: Report) -> None:
+    def _judge_objects(self, report: Report) -> None:
         """Each object is a content, or at least a step, of the file that its name says."""
         report.objects = len(self._objects)
         report.duplicates = sum(times - 1 for times in Counter(self._digests.values()).values())
         for name, found in self._objects.items():
-            versions = known.contents[found.number] if found else []
-            if found is None or not self._is_step(found, versions):
-                report.corrupt.append(
-                    f"{name}: {found.size if found else 'unknown'} bytes that are no content"
-                )
-            elif not versions or found.size not in {version.size for version in versions}:
-                report.early += 1
+            if found is None or not self._is_step(found):
+                report.corrupt.append(f"{name}: {found.size if found else 'unknown'} bytes that are no content")
+                continue
+            versions = self._journal.versions[found.number]
+            report.early += found.size not in {version.size for version in versions}
             if versions and not name.startswith(versions[0].path.removesuffix(".dat")):
                 report.misplaced.append(f"{name}: is the content of {versions[0].path}")
 
-    def _is_step(self, found: Found, versions: list[Content]) -> bool:
+    def _is_step(self, found: Found) -> bool:
         """True if the bytes are, as a whole, what the producer had written after one of its steps."""
+        versions = self._journal.versions[found.number]
         if any(version.size == found.size and found.holds(version) for version in versions):
             return True
         expected = sha256(content(self._seed, found.number, found.size)).hexdigest()
         return found.digests.get(found.size) == expected
 
-    def _missing(self, wanted: Content, known: journal.Journal, report: Report) -> None:
+    def _missing(self, wanted: Content, report: Report) -> None:
         """A content is nowhere: overwritten if a later file has its very name in the store, else lost."""
         line = f"{wanted.path}: file {wanted.number}, {wanted.size} bytes, {wanted.style}"
         holder = self._objects.get(wanted.path)
-        if holder and holder.number > wanted.number and self._is_step(holder, known.contents[holder.number]):
+        if holder and holder.number > wanted.number and self._is_step(holder):
             report.overwritten.append(line)
         else:
             report.lost.append(line)

@@ -8,8 +8,9 @@ line that is not complete yet is not read.
 import json
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,42 @@ class Content:
     style: str
 
 
-@dataclass(slots=True)
-class Journal:
-    """All that the journal says so far."""
+class JournalReader:
+    """All that a journal, which may still be growing, has said so far."""
 
-    contents: dict[int, list[Content]] = field(default_factory=lambda: defaultdict(list))
-    discarded: set[int] = field(default_factory=set)
-    hindered: list[str] = field(default_factory=list)
-    ended: bool = False
+    def __init__(self, path: Path) -> None:
+        self.contents: list[Content] = []
+        self.versions: defaultdict[int, list[Content]] = defaultdict(list)
+        self.discarded: set[int] = set()
+        self.hindered: list[str] = []
+        self.ended = False
+        self._path = path
+        self._offset = 0
 
-    def __len__(self) -> int:
-        return sum(len(versions) for versions in self.contents.values())
+    def advance(self) -> None:
+        """Read the lines that were completed since the last call."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as stream:
+            stream.seek(self._offset)
+            text = stream.read()
+        text = text[: text.rfind(b"\n") + 1]
+        self._offset += len(text)
+        for line in text.splitlines():
+            self._take(json.loads(line))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        match event.pop("event"):
+            case "content":
+                content = Content(**event)
+                self.contents.append(content)
+                self.versions[content.number].append(content)
+            case "discard":
+                self.discarded.add(event["number"])
+            case "hindered":
+                self.hindered.append(f"{event['path']}: {event['error']}")
+            case "end":
+                self.ended = True
 
 
 class JournalWriter:
@@ -72,21 +98,3 @@ class JournalWriter:
     def _write(self, **event: str | int) -> None:
         os.write(self._descriptor, json.dumps(event).encode() + b"\n")
         os.fsync(self._descriptor)
-
-
-def read(path: Path) -> Journal:
-    """The complete lines of a journal that may still be growing."""
-    journal = Journal()
-    text = path.read_bytes() if path.exists() else b""
-    for line in text[: text.rfind(b"\n") + 1].splitlines():
-        event = json.loads(line)
-        match event.pop("event"):
-            case "content":
-                journal.contents[event["number"]].append(Content(**event))
-            case "discard":
-                journal.discarded.add(event["number"])
-            case "hindered":
-                journal.hindered.append(f"{event['path']}: {event['error']}")
-            case "end":
-                journal.ended = True
-    return journal

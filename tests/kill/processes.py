@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 TESTS = Path(__file__).parent.parent
 _RUN_SECONDS = 60.0
@@ -69,28 +70,34 @@ class Mover:
 
 @dataclass(frozen=True, slots=True)
 class LiveProducer:
-    """A producer that writes until it is told to finish."""
+    """A producer that begins a file for each byte of its input, and finishes when that ends."""
 
     process: subprocess.Popen[bytes]
+    grants: IO[bytes]
+
+    def begin(self, files: int) -> None:
+        """Let it begin so many more files."""
+        self.grants.write(bytes(files))
+        self.grants.flush()
 
     def finish(self) -> None:
         """Let it close everything; raises where it fails or does not come to an end."""
-        self.process.terminate()
+        self.grants.close()
         code = self.process.wait(_FINISH_SECONDS)
         if code:
             raise RuntimeError(f"the producer ended with code {code}")
 
 
 @contextmanager
-def live_producer(
-    source: Path, journal: Path, *, seed: int, rate: float, seconds: float
-) -> Iterator[LiveProducer]:
+def live_producer(source: Path, journal: Path, *, seed: int, rate: float, seconds: float) -> Iterator[LiveProducer]:
     """A producer that works while the block runs, at most for that many seconds."""
     limits = ["--seed", str(seed), "--rate", str(rate), "--seconds", str(seconds)]
     command = [sys.executable, "-m", "kill.producer", str(source), str(journal), *limits]
-    process = subprocess.Popen(command, cwd=TESTS, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=TESTS, stdin=subprocess.PIPE)
+    assert process.stdin is not None
     try:
-        yield LiveProducer(process)
+        yield LiveProducer(process, process.stdin)
     finally:
+        process.stdin.close()
         process.kill()
         process.wait()

@@ -1,16 +1,18 @@
 """A live producer of logger files, as its own process: `python -m kill.producer SOURCE JOURNAL --seed N`.
 
-It writes location/YYYY/MM/DD/HH/mm-topic.dat beneath SOURCE in every style that loggers have (see `STYLES`),
-for a bounded time or until SIGTERM; then it finishes what is open and says so in JOURNAL. A content is
-journalled when it is durable and closed. Files are only made with O_EXCL or by rename, and only made longer
-through an open descriptor or by opening the name without O_CREAT: what was carried away is not brought back.
+It writes location/YYYY/MM/DD/HH/mm-topic.dat beneath SOURCE in every style that loggers have (see `STYLES`):
+one file for each byte that it reads from standard input. When the input ends, or after a bounded time, it finishes
+what is open and says so in JOURNAL. A content is journalled when it is durable and closed. Files are only made
+with O_EXCL or by rename, and only made longer through an open descriptor or by opening the name without O_CREAT:
+what was carried away is not brought back.
 """
 
 import argparse
 import heapq
+import itertools
 import os
 import random
-import signal
+import select
 import time
 from collections.abc import Callable, Generator
 from hashlib import sha256
@@ -33,32 +35,42 @@ class Producer:
     """Writes many files at once, one step at a time."""
 
     def __init__(self, source: Path, journal: JournalWriter, seed: int) -> None:
-        self.ending = False
         self._source, self._journal, self._seed = source, journal, seed
+        self._ending = False
+        self._granted = 0
         self._rng = random.Random(seed)
         self._number = self._name = 0
 
     def run(self, rate: float, seconds: float) -> None:
-        """Begin `rate` files a second until the time is over or `ending` is set, then finish those begun."""
+        """Begin files until the input ends or the time is over, then finish those begun."""
         styles = list(STYLES.values())
         due: list[tuple[float, int, Pauses]] = []
-        start = time.monotonic()
-        begun = 0
-        while due or not self.ending:
+        order = itertools.count()
+        next_begin = time.monotonic()
+        last = next_begin + seconds
+        while due or not self._ending:
             now = time.monotonic()
-            self.ending = self.ending or now - start > seconds
-            if not self.ending and now >= start + begun / rate:
-                heapq.heappush(due, (now, begun, self._rng.choice(styles)(self)))
-                begun += 1
-            elif due and (due[0][0] <= now or self.ending):
-                _, order, life = heapq.heappop(due)
+            self._ending = self._ending or now > last
+            if self._granted and not self._ending and now >= next_begin:
+                heapq.heappush(due, (now, next(order), self._rng.choice(styles)(self)))
+                self._granted -= 1
+                next_begin = now + 1 / rate
+            elif due and (due[0][0] <= now or self._ending):
+                _, begun, life = heapq.heappop(due)
                 pause = self._step(life)
                 if pause is not None:
-                    heapq.heappush(due, (time.monotonic() + pause, order, life))
+                    heapq.heappush(due, (time.monotonic() + pause, begun, life))
             else:
-                soonest = due[0][0] if due else now + 1
-                time.sleep(max(0.0, min(soonest, start + begun / rate) - now))
+                moments = [last, *(entry[0] for entry in due[:1]), *([next_begin] if self._granted else [])]
+                self._await_grant(max(0.0, min(moments) - now))
         self._journal.end()
+
+    def _await_grant(self, seconds: float) -> None:
+        """Wait that long at most: each byte of input allows one more file, its end ends the work."""
+        if select.select([0], [], [], seconds)[0]:
+            grant = os.read(0, 65536)
+            self._granted += len(grant)
+            self._ending = not grant
 
     def plain(self) -> Pauses:
         """Write, fsync, close."""
@@ -112,7 +124,7 @@ class Producer:
             yield from self._create(path, "reused")
             while (self._source / path).exists():
                 yield 0.1
-                if self.ending:
+                if self._ending:
                     return
 
     def _step(self, life: Pauses) -> float | None:
@@ -136,20 +148,16 @@ class Producer:
         return self._number
 
     def _pause(self, longest: float) -> float:
-        return 0.0 if self.ending else self._rng.uniform(0.0, longest)
+        return 0.0 if self._ending else self._rng.uniform(0.0, longest)
 
-    def _create(
-        self, path: str, style: str, writes: int = 1, pause: float = 0.0
-    ) -> Generator[float, None, int]:
+    def _create(self, path: str, style: str, writes: int = 1, pause: float = 0.0) -> Generator[float, None, int]:
         """Make a new file and write it, with it open all the time; returns its number."""
         number = self._next_number()
         descriptor = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         yield from self._fill(descriptor, path, number, range(writes), style, pause)
         return number
 
-    def _fill(
-        self, descriptor: int, path: str, number: int, wanted: range, style: str, pause: float
-    ) -> Pauses:
+    def _fill(self, descriptor: int, path: str, number: int, wanted: range, style: str, pause: float) -> Pauses:
         """Write those steps of a file through an open descriptor, close it and journal what it holds now."""
         sizes = (0, *steps(self._seed, number))
         data = content(self._seed, number, sizes[wanted.stop])
@@ -223,11 +231,10 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("journal", type=Path)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--rate", type=float, default=100.0, help="files begun in a second")
+    parser.add_argument("--rate", type=float, default=100.0, help="most files begun in a second")
     parser.add_argument("--seconds", type=float, default=60.0, help="stop after this time, if not before")
     options = parser.parse_args()
     producer = Producer(options.source, JournalWriter(options.journal), options.seed)
-    signal.signal(signal.SIGTERM, lambda *_: setattr(producer, "ending", True))
     producer.run(options.rate, options.seconds)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from kill.checker import Checker
+from kill.journal import JournalReader
 from kill.places import BucketStore, DirectoryStore, Store
 from kill.processes import Mover, live_producer
 from kill.trial import Trial
@@ -26,7 +27,7 @@ KILLS = int(os.environ.get("OUTHAUL_KILLS", "50"))
 KILLS_WITH_A_DIRECTORY = min(KILLS, 15)
 COMMAND = shlex.split(os.environ.get("OUTHAUL_COMMAND", "")) or [sys.executable, "-m", "outhaul"]
 SEED = int(os.environ.get("OUTHAUL_SEED") or secrets.randbelow(2**31))
-FILES_A_SECOND = 120.0
+FILES_A_SECOND = 200.0
 LONGEST_SECONDS_A_KILL = 10.0
 
 pytestmark = pytest.mark.slow
@@ -50,19 +51,18 @@ def test_no_kill_loses_a_byte_on_the_way_to_a_directory(tmp_path: Path) -> None:
     survive(tmp_path, [str(store)], os.environ, DirectoryStore(store), KILLS_WITH_A_DIRECTORY)
 
 
-def survive(
-    root: Path, destination: Sequence[str], environ: Mapping[str, str], store: Store, kills: int
-) -> None:
+def survive(root: Path, destination: Sequence[str], environ: Mapping[str, str], store: Store, kills: int) -> None:
     """Run one trial; where it fails say how to repeat it and leave the trees, else remove them."""
     source, state, journal = root / "source", root / "state", root / "journal"
     source.mkdir()
     command = [*COMMAND, "move", str(source), *destination, "--state", str(state), "-q"]
     mover = Mover(command, environ, root / "output")
-    trial = Trial(mover, Checker(SEED, journal, source, state, store), journal, random.Random(SEED))
+    checker = Checker(SEED, journal, source, state, store)
     longest = kills * LONGEST_SECONDS_A_KILL
     try:
         with live_producer(source, journal, seed=SEED, rate=FILES_A_SECOND, seconds=longest) as producer:
-            print(trial.run(producer, kills))
+            trial = Trial(mover, producer, checker, JournalReader(journal), random.Random(SEED))
+            print(trial.run(kills))
     except BaseException as error:
         error.add_note(f"repeat with OUTHAUL_SEED={SEED} OUTHAUL_KILLS={kills}; the trees are kept in {root}")
         raise

@@ -1,8 +1,9 @@
 """One trial: the mover is started and killed again and again beside a live producer, and checked in between.
 
-A kill comes at a random moment of the time that a complete run takes. Every few kills one run is let through,
-so that this time is known and the work goes on. At the end the producer finishes and the mover runs to
-completion: then everything must have been carried, and nothing may be left behind.
+A kill comes at a random moment of the time that a complete run takes: half of them at any moment, half after the
+time that a run takes which has nothing to do. Every few kills one run is let through, so that this time is known
+and the work goes on. At the end the producer finishes and the mover runs to completion: then everything must
+have been carried, and nothing may be left behind.
 """
 
 import random
@@ -10,15 +11,14 @@ import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from kill import journal
 from kill.checker import Checker, Report
+from kill.journal import JournalReader
 from kill.processes import LiveProducer, Mover, Outcome
 
 KILLS_BETWEEN_FULL_CHECKS = 10
 KILLS_BETWEEN_COMPLETE_RUNS = 5
-NEW_CONTENTS_FOR_A_RUN = 60
+FILES_FOR_A_RUN = 100
 _WAIT_SECONDS = 20.0
 
 
@@ -31,6 +31,7 @@ class Tally:
     """What the trial did, for people: when the kills came, and what they left."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    idle_seconds: float = 0.0
     complete_seconds: list[float] = field(default_factory=list)
     most_in_private: int = 0
     last: Report = field(default_factory=Report)
@@ -40,7 +41,7 @@ class Tally:
         median = statistics.median(self.complete_seconds or [0.0])
         return (
             f"{self.kills.total()} kills: {kinds}\n"
-            f"complete runs: {len(self.complete_seconds)}, median {median:.2f} s\n"
+            f"complete runs: {len(self.complete_seconds)}, median {median:.2f} s; idle {self.idle_seconds:.2f} s\n"
             f"files in private areas after a kill: at most {self.most_in_private}\n"
             f"{self.last}"
         )
@@ -48,17 +49,19 @@ class Tally:
 
 @dataclass(slots=True)
 class Trial:
-    """The mover, the checker and the journal that belong together."""
+    """The mover, the producer and the checker that work on the same trees."""
 
     mover: Mover
+    producer: LiveProducer
     checker: Checker
-    journal_path: Path
+    journal: JournalReader
     rng: random.Random
     tally: Tally = field(default_factory=Tally)
-    _contents: int = 0
 
-    def run(self, producer: LiveProducer, kills: int) -> Tally:
+    def run(self, kills: int) -> Tally:
         """Kill that many runs, then carry everything; raises Violation at the first fault."""
+        self._complete(wait=False)
+        self.tally.idle_seconds = self.tally.complete_seconds.pop()
         self._complete()
         attempts = 0
         while self.tally.kills.total() < kills:
@@ -68,7 +71,7 @@ class Trial:
             if attempts % KILLS_BETWEEN_COMPLETE_RUNS == 0:
                 self._complete()
             self._kill()
-        producer.finish()
+        self.producer.finish()
         for _ in range(2):
             self._complete(wait=False)
         self._check(full=True)
@@ -89,7 +92,7 @@ class Trial:
         """Kill one run at a random moment, and check."""
         self._wait_for_work()
         before = self.tally.last
-        outcome = self.mover.run_and_kill(self.rng.uniform(0.0, self._usual_seconds()))
+        outcome = self.mover.run_and_kill(self._random_moment())
         full = outcome.killed and (self.tally.kills.total() + 1) % KILLS_BETWEEN_FULL_CHECKS == 0
         after = self._check(full=full)
         if outcome.killed:
@@ -99,18 +102,23 @@ class Trial:
             self._must_be_well(outcome)
             self.tally.complete_seconds.append(outcome.seconds)
 
-    def _usual_seconds(self) -> float:
-        """How long a complete run has lately taken."""
-        return max(self.tally.complete_seconds[-3:])
+    def _random_moment(self) -> float:
+        """Seconds after the start of a run, within the time that complete runs have lately taken."""
+        end = statistics.median(self.tally.complete_seconds[-3:])
+        begin = self.rng.choice((0.0, min(self.tally.idle_seconds, end)))
+        return self.rng.uniform(begin, end)
 
     def _wait_for_work(self) -> None:
-        """Wait until the producer has made enough new contents for a run to have something to do."""
+        """Let the producer begin more files, and wait until some are there; it goes on while the run works."""
+        self.journal.advance()
+        enough = len(self.journal.contents) + FILES_FOR_A_RUN // 2
+        self.producer.begin(FILES_FOR_A_RUN)
         deadline = time.monotonic() + _WAIT_SECONDS
-        while (count := len(journal.read(self.journal_path))) < self._contents + NEW_CONTENTS_FOR_A_RUN:
+        while len(self.journal.contents) < enough:
             if time.monotonic() > deadline:
-                raise Violation(f"the producer made no work in {_WAIT_SECONDS:.0f} s: {count} contents")
+                raise Violation(f"the producer made no work in {_WAIT_SECONDS:.0f} s")
             time.sleep(0.02)
-        self._contents = count
+            self.journal.advance()
 
     def _check(self, *, full: bool) -> Report:
         report = self.tally.last = self.checker.check(full=full)

@@ -139,9 +139,7 @@ class Client:
             self._connection.close()
             raise
 
-    def _signed(
-        self, method: str, path: str, search: str, body: bytes, extra: Mapping[str, str]
-    ) -> dict[str, str]:
+    def _signed(self, method: str, path: str, search: str, body: bytes, extra: Mapping[str, str]) -> dict[str, str]:
         """The headers of a request with its signature."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         payload = hashlib.sha256(body).hexdigest()
