@@ -1,0 +1,193 @@
+"""What must hold of every `Store`, be it in the cloud, in a directory or in memory.
+
+Not shown here: what happens when a network or a disk fails in the middle. That is the business of the servers' own
+tests and of the simulation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from outhaul.model.errors import AlreadyThere, NotThere
+from outhaul.model.keys import escape
+from outhaul.ports import Store
+from outhaul.testing.store import BytesOf
+
+ODD_NAMES: tuple[bytes, ...] = (
+    b"with space", b" leading space", b"trailing space ", b"two  spaces", b"per%cent", b"%41 is not A", b"%2F", b"100%",
+    b"question?mark=1&b=2", b"hash#tag", b"plus+sign", b"semi;colon:comma,", b"at@dollar$equal=", b"tilde~star*bang!",
+    b"brackets[0]{1}(2)<3>", b"back\\slash", b"pipe|caret^tick`", b"'single' \"double\"", b"amp&lt;&#65;", b"-leading-dash",
+    b"--version", b"...", b"..a", b".hidden", b"a.", b"trailing.dot.", b"~", b"aux.con",
+    "Zürich-nfc".encode(), b"Zu\xcc\x88rich-nfd", "東京/駅".encode(), "emoji-🦊".encode(), "rtl-\u202egnp.exe".encode(),
+    "zero\u200bwidth".encode(), "line\u2028separator".encode(), "full／width％".encode(), "bom-\ufeff".encode(),
+    "noncharacter-\ufffe\uffff".encode(), b"new\nline", b"tab\there", b"escape\x1b[31m", b"bell\x07del\x7f", b"c1-\xc2\x85",
+    b"invalid-\xff\xfe", b"latin-\xe9t\xe9", b"half-\xe6\x9d", b"surrogate-\xed\xb2\x80", b"Case", b"case", b"CASE",
+    b"null", b"a/b/c/d/e/f/g/h", b"a/with space/%/#/x",
+)  # fmt: skip
+"""File names, as the kernel gives them, that have broken programs of this kind."""
+
+
+PROBE_NAME = ".outhaul-probe"
+"""The one object that a probe may leave."""
+
+
+def long_key() -> str:
+    """A key of 1,000 bytes, in parts of at most 200."""
+    return "/".join(["p" * 200] * 4 + ["e" * 196])
+
+
+class StoreContract:
+    """Held by each adapter in a subclass that overrides `store`."""
+
+    large_bytes = (16 << 20) + 4099
+    """Length of a large object: more than one part, and not a whole number of them."""
+    listed = 25
+    """How many objects a listing is tried with; a store that lists in pages of 1,000 is asked for more than that once."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """An empty store that has been probed; to be overridden."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def prefix(self) -> str:
+        """What every key of a test begins with."""
+        return "site/7"
+
+    def test_probe_tells_the_truth(self, store: Store, prefix: str) -> None:
+        """What a probe says that the endpoint does is what it does, and a second probe says the same."""
+        abilities = store.probe()
+        store.adopt(abilities)
+        assert abilities == store.probe()
+        store.put(f"{prefix}/once", b"first")
+        if abilities.readable:
+            assert b"".join(store.read(f"{prefix}/once")) == b"first"
+
+    def test_what_is_put_is_read(self, store: Store, prefix: str) -> None:
+        """Reading gives exactly the bytes that were put, and HEAD their length and the same ETag and version."""
+        body = bytes(range(256)) * 41
+        stored = store.put(f"{prefix}/a.dat", body)
+        held = store.head(f"{prefix}/a.dat")
+        assert (len(body), stored.etag) == (held.length, held.etag)
+        assert body == b"".join(store.read(f"{prefix}/a.dat"))
+        assert body == b"".join(store.read(f"{prefix}/a.dat", stored.version))
+
+    def test_an_etag_that_looks_like_an_md5_is_one(self, store: Store, prefix: str) -> None:
+        """An ETag of 32 hexadecimal digits is the MD5 of the bytes; the proof of an upload rests on it."""
+        body = b"time;value\n1;2\n"
+        etag = store.put(f"{prefix}/md5", body).etag
+        assert etag == "" or len(etag) != 32 or etag == hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+    def test_nothing_is_replaced(self, store: Store, prefix: str) -> None:
+        """A second put of a key is refused, whatever its bytes, and the first bytes stay (L2)."""
+        store.put(f"{prefix}/a", b"first")
+        for body in (b"second", b"first", b""):
+            with pytest.raises(AlreadyThere):
+                store.put(f"{prefix}/a", body)
+        assert b"".join(store.read(f"{prefix}/a")) == b"first"
+
+    def test_an_empty_object_is_an_object(self, store: Store, prefix: str) -> None:
+        """Nothing at all can be put, is found, is read as nothing, and is not replaced."""
+        store.put(f"{prefix}/empty", b"")
+        assert store.head(f"{prefix}/empty").length == 0
+        assert b"".join(store.read(f"{prefix}/empty")) == b""
+        with pytest.raises(AlreadyThere):
+            store.put(f"{prefix}/empty", b"something")
+
+    def test_what_is_not_there_is_said_to_be_not_there(self, store: Store, prefix: str) -> None:
+        """HEAD, the stored checksum and reading tell a missing object from every other fault."""
+        store.put(f"{prefix}/is there", b"1")
+        for key in (f"{prefix}/missing", f"{prefix}/is there/beneath", f"{prefix}/is"):
+            with pytest.raises(NotThere):
+                store.head(key)
+            with pytest.raises(NotThere):
+                b"".join(store.read(key))
+
+    def test_every_name_becomes_a_key_and_comes_back(self, store: Store, prefix: str) -> None:
+        """Whatever bytes a file name has, its key is stored, found, read and listed as it is (L13)."""
+        keys = [f"{prefix}/{escape(name.decode('utf-8', 'surrogateescape'))}" for name in ODD_NAMES]
+        for number, key in enumerate(keys):
+            store.put(key, b"%d" % number)
+        for number, key in enumerate(keys):
+            assert b"%d" % number == b"".join(store.read(key)), key
+            assert len(b"%d" % number) == store.head(key).length, key
+        listed = [key for key in store.list(f"{prefix}/") if key != f"{prefix}/{PROBE_NAME}"]
+        assert sorted(keys) == sorted(listed)
+
+    def test_long_keys(self, store: Store) -> None:
+        """A key of 1,000 bytes is as good as a short one."""
+        key = long_key()
+        store.put(key, b"long")
+        assert b"".join(store.read(key)) == b"long"
+        with pytest.raises(AlreadyThere):
+            store.put(key, b"again")
+
+    def test_large_objects(self, store: Store, prefix: str) -> None:
+        """A large object arrives whole, is never replaced, and a computed ETag is the one that the bytes give."""
+        content = _pattern(self.large_bytes)
+        stored, proving_etag = store.put_large(f"{prefix}/large", len(content), BytesOf(content))
+        assert len(content) == store.head(f"{prefix}/large").length
+        digest = hashlib.sha256()
+        for chunk in store.read(f"{prefix}/large", stored.version):
+            digest.update(chunk)
+        assert hashlib.sha256(content).digest() == digest.digest()
+        if re.fullmatch(r"[0-9a-f]{32}-\d+", stored.etag):
+            assert proving_etag == stored.etag
+        with pytest.raises(AlreadyThere):
+            store.put_large(f"{prefix}/large", len(content), BytesOf(b"\0" * len(content)))
+        with pytest.raises(AlreadyThere):
+            store.put(f"{prefix}/large", b"small")
+
+    def test_a_stored_checksum_is_that_of_the_bytes(self, store: Store, prefix: str) -> None:
+        """Where a store keeps a SHA-256 of an object, it is the one of the whole object."""
+        stored = store.put(f"{prefix}/a", b"abc")
+        assert store.stored_sha256(f"{prefix}/a", stored.version) in (None, hashlib.sha256(b"abc").digest())
+
+    def test_a_listing_is_by_prefix(self, store: Store) -> None:
+        """A listing gives each key that begins with the prefix once, and no other, also in the middle of a name."""
+        keys = [f"in/{number:05}" for number in range(self.listed)] + ["in", "inside/a", "other/in/1"]
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda key: store.put(key, b"") if key != "in" else None, keys))
+        beneath = sorted(keys[: self.listed])
+        assert beneath == sorted(store.list("in/"))
+        assert [key for key in beneath if key.startswith("in/0001")] == sorted(store.list("in/0001"))
+        assert [*beneath, "inside/a"] == sorted(key for key in store.list("in"))
+        assert list(store.list("nothing/")) == []
+
+    def test_of_many_at_once_one_wins(self, store: Store, prefix: str) -> None:
+        """Of 32 puts of one key at once exactly one succeeds, and the object is its bytes."""
+        bodies = [b"body %d" % number * 50 for number in range(32)]
+        start = threading.Barrier(len(bodies))
+
+        def put(body: bytes) -> bool:
+            start.wait()
+            try:
+                store.put(f"{prefix}/contested", body)
+            except AlreadyThere:
+                return False
+            return True
+
+        with ThreadPoolExecutor(len(bodies)) as threads:
+            won = list(threads.map(put, bodies))
+        assert sum(won) == 1
+        assert bodies[won.index(True)] == b"".join(store.read(f"{prefix}/contested"))
+
+    def test_many_keys_at_once(self, store: Store, prefix: str) -> None:
+        """Puts of different keys from many threads do not mix."""
+        keys = [f"{prefix}/{number % 5}/{number}" for number in range(60)]
+        with ThreadPoolExecutor(16) as threads:
+            list(threads.map(lambda key: store.put(key, key.encode() * 20), keys))
+        for key in keys:
+            assert key.encode() * 20 == b"".join(store.read(key))
+
+
+def _pattern(length: int) -> bytes:
+    """Bytes of which no two megabytes are the same."""
+    block = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(1 << 10))
+    whole = b"".join(number.to_bytes(4, "big") + block for number in range(length // len(block) + 1))
+    return whole[:length]

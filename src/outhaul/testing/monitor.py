@@ -1,0 +1,49 @@
+"""A monitor that keeps what it is told. It keeps everything, so it is not for runs over many files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.job import Job
+from outhaul.model.lifecycle import Standing
+
+
+class RecordingMonitor:
+    """What a run has told."""
+
+    def __init__(self) -> None:
+        self.standings: list[Standing] = []
+        self.receipts: list[Receipt] = []
+        self.proofs: list[Proof] = []
+        self.notices: list[str] = []
+        self.tallies: list[Tally] = []
+        """One for each pass that came to its end."""
+
+    def reasons(self) -> dict[str, str]:
+        """Path to reason, of all files that did not go on."""
+        return {standing.path: standing.reason for standing in self.standings}
+
+    def started(self, job: Job) -> None:
+        """See `ports.Monitor`."""
+
+    def standing(self, job: Job, standing: Standing) -> None:
+        """See `ports.Monitor`."""
+        self.standings.append(standing)
+
+    def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        """See `ports.Monitor`."""
+        self.receipts.extend(receipts)
+        self.proofs.extend(proofs)
+
+    def progress(self, job: Job, tally: Tally) -> None:
+        """See `ports.Monitor`."""
+
+    def notice(self, job: Job, text: str) -> None:
+        """See `ports.Monitor`."""
+        self.notices.append(text)
+
+    def finished(self, job: Job, tally: Tally) -> None:
+        """See `ports.Monitor`."""
+        self.tallies.append(tally)

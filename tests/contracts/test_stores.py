@@ -1,0 +1,81 @@
+"""The store contract, held by a directory, by three S3 servers and by the simulated store."""
+
+from pathlib import Path
+
+import pytest
+
+from outhaul.host.system_calls import rename_exclusive
+from outhaul.model.job import Connection, Destination
+from outhaul.ports import Store
+from outhaul.stores.directory import DirectoryStore
+from outhaul.stores.s3 import S3Store
+from outhaul.testing.contracts.store import StoreContract
+from outhaul.testing.store import SimulatedStore
+from servers.server import Server
+
+
+class TestSimulatedStore(StoreContract):
+    large_bytes = 5 * (1 << 14) + 7
+
+    @pytest.fixture
+    def store(self) -> Store:
+        return SimulatedStore()
+
+
+class TestSimulatedStoreThatReplaces(StoreContract):
+    large_bytes = 5 * (1 << 14) + 7
+
+    @pytest.fixture
+    def store(self) -> Store:
+        store = SimulatedStore()
+        store.create_only, store.etag, store.keeps_sha256, store.versions = False, "opaque", True, True
+        return store
+
+
+class TestDirectoryStore(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        store = DirectoryStore(str(tmp_path / "objects"), rename_exclusive)
+        store.adopt(store.probe())
+        return store
+
+
+class _OnServer(StoreContract):
+    @pytest.fixture
+    def server(self) -> Server:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> Store:
+        return open_s3(server, monkeypatch)
+
+
+def open_s3(server: Server, monkeypatch: pytest.MonkeyPatch) -> S3Store:
+    """A store on a fresh bucket of this server, probed."""
+    for name, value in server.environ().items():
+        monkeypatch.setenv(name, value)
+    bucket = server.make_bucket()
+    destination = Destination(f"s3://{bucket}/site/7", "s3", bucket, "site/7")
+    store = S3Store(destination, Connection(endpoint_url=server.endpoint_url))
+    store.adopt(store.probe())
+    return store
+
+
+class TestS3StoreOnRclone(_OnServer):
+    @pytest.fixture
+    def server(self, rclone_server: Server) -> Server:
+        return rclone_server
+
+
+class TestS3StoreOnMoto(_OnServer):
+    @pytest.fixture
+    def server(self, moto_server: Server) -> Server:
+        return moto_server
+
+
+class TestS3StoreOnMinistack(_OnServer):
+    listed = 1100
+
+    @pytest.fixture
+    def server(self, ministack_server: Server) -> Server:
+        return ministack_server
