@@ -58,6 +58,8 @@ class DirectoryStore:
         """See `ports.Store`."""
         try:
             return Held(os.stat(self._path(key), follow_symlinks=False).st_size, "", "")
+        except NotADirectoryError as error:
+            raise NotThere(f"{key}: a file stands where its directory would be") from error
         except OSError as error:
             raise _translate(error, key) from error
 
@@ -76,6 +78,8 @@ class DirectoryStore:
                     yield chunk
             finally:
                 os.close(descriptor)
+        except NotADirectoryError as error:
+            raise NotThere(f"{key}: a file stands where its directory would be") from error
         except OSError as error:
             raise _translate(error, key) from error
 
@@ -109,6 +113,9 @@ class DirectoryStore:
 
     def _create_in(self, folder: int, name: str, chunks: Iterator[bytes]) -> None:
         if _exists(folder, name):
+            # It may be adopted, and whoever made it may have died between its rename and the sync of its directory.
+            _sync_file(folder, name)
+            os.fsync(folder)
             raise FileExistsError(errno.EEXIST, "a file of this name exists")
         temporary = f".outhaul-{os.getpid()}-{next(_numbers)}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
@@ -149,6 +156,14 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _sync_file(folder: int, name: str) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(path: str) -> None:
