@@ -58,7 +58,7 @@ def test_a_failed_sync_leaves_nothing(store: DirectoryStore, monkeypatch: pytest
         broken.setattr(os, "fsync", fails)
         with pytest.raises(Transient):
             store.put("a", b"1")
-    assert [] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
     store.put("a", b"1")
 
 
@@ -73,7 +73,7 @@ def test_half_an_object_is_never_seen(store: DirectoryStore, tmp_path: Path) -> 
 
     with pytest.raises(Transient):
         store.put_large("large", 9 << 20, Fails())
-    assert [] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_the_way_of_a_directory(store: DirectoryStore) -> None:
@@ -83,7 +83,7 @@ def test_a_file_in_the_way_of_a_directory(store: DirectoryStore) -> None:
         store.put("a/b", b"2")
     with pytest.raises(NotThere):
         store.head("a/b")
-    assert b"1" == b"".join(store.read("a"))
+    assert b"".join(store.read("a")) == b"1"
 
 
 @pytest.mark.parametrize("key", ["../outside", "a/../../outside", "/etc/passwd", "a//b", "", ".", "a/./b"])
