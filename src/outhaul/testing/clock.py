@@ -18,7 +18,8 @@ class SimulatedClock:
     def __init__(self, *, tick_ns: int = 0) -> None:
         self.boot_id = "boot-1"
         self.boot_ns = START_BOOT_NS
-        self.wall_ns = START_WALL_NS
+        self.set_to_ns = START_WALL_NS
+        """What the wall clock shows."""
         self.tick_ns = tick_ns
         """How far each look at the clock moves it."""
         self.slept_seconds: list[float] = []
@@ -27,7 +28,12 @@ class SimulatedClock:
     def moment(self) -> Moment:
         """Now."""
         self._forward(self.tick_ns)
-        return Moment(self.boot_id, self.boot_ns, self.wall_ns)
+        return Moment(self.boot_id, self.boot_ns, self.set_to_ns)
+
+    def wall_ns(self) -> int:
+        """Since 1970, right or wrong."""
+        self._forward(self.tick_ns)
+        return self.set_to_ns
 
     def monotonic_ns(self) -> int:
         """Since boot."""
@@ -51,15 +57,15 @@ class SimulatedClock:
 
     def jump_wall(self, seconds: float) -> None:
         """Somebody, or NTP, sets the wall clock; the boot clock goes on."""
-        self.wall_ns += int(seconds * SECOND_NS)
+        self.set_to_ns += int(seconds * SECOND_NS)
 
     def reboot(self, *, off_seconds: float = 30, up_seconds: float = 60) -> None:
         """The machine is off, and comes up again with its wall clock right."""
         self._boots += 1
         self.boot_id = f"boot-{self._boots}"
-        self.wall_ns += int((off_seconds + up_seconds) * SECOND_NS)
+        self.set_to_ns += int((off_seconds + up_seconds) * SECOND_NS)
         self.boot_ns = int(up_seconds * SECOND_NS)
 
     def _forward(self, nanoseconds: int) -> None:
         self.boot_ns += nanoseconds
-        self.wall_ns += nanoseconds
+        self.set_to_ns += nanoseconds
