@@ -9,6 +9,7 @@ do not retry beyond what their method says.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from outhaul.model.events import Tally
@@ -35,6 +36,10 @@ class Clock(Protocol):
 
     def moment(self) -> Moment:
         """Now."""
+        ...
+
+    def wall_ns(self) -> int:
+        """Now, on the wall clock alone."""
         ...
 
     def monotonic_ns(self) -> int:
@@ -73,8 +78,8 @@ class OpenFile(ByteSource, Protocol):
     def __enter__(self) -> OpenFile: ...
     def __exit__(self, *exception: object) -> None: ...
 
-    def look(self) -> Sighting:
-        """The file as the descriptor shows it now."""
+    def unchanged(self) -> bool:
+        """Whether size, modification and change time are still those of `sighting`."""
         ...
 
     def check_writers(self) -> bool:
@@ -380,6 +385,14 @@ class Workers(Protocol):
 
     def widen(self, threads: int) -> None:
         """Let up to `threads` tasks run at once. It never narrows."""
+        ...
+
+    def in_turn(self) -> AbstractContextManager[object]:
+        """For short work on local files: only few workers at a time are let in.
+
+        Such work is a string of system calls of a microsecond each. Python lets go of its interpreter lock around each of
+        them, and with several threads at it most of the time goes into handing that lock about (measured: half).
+        """
         ...
 
     def submit(self, task: Callable[[], Any]) -> None:

@@ -9,8 +9,10 @@ from outhaul.host.filesystem import HostFileSystem
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.errors import SourceError, SourceInUse
 from outhaul.model.job import Job
 from outhaul.ports import Store
+from outhaul.stores.s3_account import endpoint_url
 
 
 class Wiring:
@@ -23,7 +25,7 @@ class Wiring:
 
     def __init__(self, state: str) -> None:
         self.clock = SystemClock()
-        self.ledger = SqliteLedger(state, lambda: self.clock.moment().wall_ns)
+        self.ledger = SqliteLedger(state, self.clock.wall_ns)
         self.files = HostFileSystem(state)
         self.workers = ThreadWorkers()
 
@@ -47,6 +49,33 @@ def open_store(job: Job) -> Store:
     from outhaul.stores.s3 import S3Store
 
     return S3Store(job.destination, job.connection)
+
+
+def effective_endpoint(job: Job) -> str:
+    """The endpoint that a job's S3 client talks to, wherever it was set; '' for AWS itself or a directory."""
+    return endpoint_url(job.connection, os.environ) if job.destination.kind == "s3" else ""
+
+
+def try_source(job: Job, state: str) -> tuple[str, bool | None]:
+    """Read the source's own directory, and ask of its first regular file whether anybody writes to it.
+
+    Returns:
+        What is wrong, '' for nothing; and whether open writers are seen, None where there was no file.
+    """
+    try:
+        with HostFileSystem(state).tree(job) as tree, tree.folder("") as folder:
+            for listing in tree.listings(""):
+                for sighting in listing.files:
+                    try:
+                        with folder.open(sighting.name) as file:
+                            return "", file.check_writers()
+                    except SourceInUse:
+                        return "", True
+                    except SourceError:
+                        continue
+    except SourceError as error:
+        return str(error), None
+    return "", None
 
 
 def default_state() -> str:

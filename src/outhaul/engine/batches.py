@@ -11,19 +11,34 @@ from itertools import groupby
 from typing import NamedTuple
 
 from outhaul.model.errors import OuthaulError, SourceError, StoreError
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled
+from outhaul.model.evidence import Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import Job
-from outhaul.ports import Clock, Store, Tree
+from outhaul.ports import Clock, FileSystem, Ledger, Monitor, Store, Tree, Workers
 from outhaul.stages.dispose import dispose
 from outhaul.stages.package import package
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import upload
 
 
+class Ports(NamedTuple):
+    """The windows to the world that a run needs."""
+
+    files: FileSystem
+    ledger: Ledger
+    workers: Workers
+    clock: Clock
+    monitor: Monitor
+    open_store: Callable[[Job], Store]
+    """Called when the first file is to be sent: a run with nothing to do loads no client."""
+    stopped: Callable[[], bool]
+    """True once somebody has asked the run to end."""
+
+
 class Carried(NamedTuple):
     """What became of a batch that was to be carried."""
 
-    batch: Sequence[Settled]
+    weight: int
+    """Bytes of memory that the batch was reckoned with."""
     proofs: list[Proof]
     setbacks: list[tuple[Settled, OuthaulError]]
     answer_ns: int
@@ -33,55 +48,87 @@ class Carried(NamedTuple):
 class Released(NamedTuple):
     """What became of a batch that was to be released."""
 
-    batch: Sequence[Receipt]
     disposals: list[Disposal]
     setbacks: list[tuple[Receipt, OuthaulError]]
 
 
 def carry(
-    batch: Sequence[Settled], job: Job, tree: Tree, store: Store, clock: Clock, stopped: Callable[[], bool]
+    batch: Sequence[Settled],
+    weight: int,
+    job: Job,
+    tree: Tree,
+    store: Store,
+    ports: Ports,
 ) -> Carried:
-    """Take each file from its opening to its proof: package, upload, prove."""
-    proofs: list[Proof] = []
-    setbacks: list[tuple[Settled, OuthaulError]] = []
+    """Take each file from its opening to its proof: package, upload, prove.
+
+    A batch is packaged as a whole, in turn with the other workers, and then sent: see `Workers.in_turn`.
+    """
+    carried = Carried(weight, [], [], 0)
+    if len(batch) == 1 and batch[0].sighting.size > store.small_max:
+        _carry_large(batch[0], carried, job, tree, store, ports)
+        return carried
+    with ports.workers.in_turn():
+        packages = _package_all(batch, carried, job, tree, store.small_max)
     answer_ns = 0
+    while packages and not ports.stopped():
+        settled, packed = packages.pop()
+        started = ports.clock.monotonic_ns()
+        try:
+            carried.proofs.append(prove(upload(packed, store), job.proof, store, ports.clock.wall_ns()))
+        except (SourceError, StoreError) as error:
+            carried.setbacks.append((settled, error))
+            continue
+        took_ns = ports.clock.monotonic_ns() - started
+        if not answer_ns or took_ns < answer_ns:
+            answer_ns = took_ns
+    return carried._replace(answer_ns=answer_ns)
+
+
+def _package_all(
+    batch: Sequence[Settled], carried: Carried, job: Job, tree: Tree, small_max: int
+) -> list[tuple[Settled, Package]]:
+    packages: list[tuple[Settled, Package]] = []
     for directory, group in groupby(batch, lambda settled: settled.sighting.directory):
         try:
             with tree.folder(directory) as folder:
                 for settled in group:
-                    if stopped():
-                        continue
                     try:
                         with folder.open(settled.sighting.name) as file:
-                            packed = package(job, settled, file, store.small_max)
-                            started = clock.monotonic_ns()
-                            sent = upload(packed, store)
-                            took_ns = clock.monotonic_ns() - started
-                            proofs.append(prove(sent, job.proof, store, clock.moment().wall_ns))
-                        if not answer_ns or took_ns < answer_ns:
-                            answer_ns = took_ns
+                            packages.append((settled, package(job, settled, file, small_max)))
                     except (SourceError, StoreError) as error:
-                        setbacks.append((settled, error))
+                        carried.setbacks.append((settled, error))
         except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
-            setbacks.extend((settled, error) for settled in group)
-    return Carried(batch, proofs, setbacks, answer_ns)
+            carried.setbacks.extend((settled, error) for settled in group)
+    packages.reverse()
+    return packages
 
 
-def release(batch: Sequence[Receipt], tree: Tree) -> Released:
+def _carry_large(settled: Settled, carried: Carried, job: Job, tree: Tree, store: Store, ports: Ports) -> None:
+    """A file that is sent from its descriptor, which stays open until it is proved."""
+    try:
+        with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
+            packed = package(job, settled, file, store.small_max)
+            carried.proofs.append(prove(upload(packed, store), job.proof, store, ports.clock.wall_ns()))
+    except (SourceError, StoreError) as error:
+        carried.setbacks.append((settled, error))
+
+
+def release(batch: Sequence[Receipt], tree: Tree, workers: Workers) -> Released:
     """Let go of each source whose receipt this is."""
-    disposals: list[Disposal] = []
-    setbacks: list[tuple[Receipt, OuthaulError]] = []
-    for directory, group in groupby(batch, lambda receipt: receipt.sighting.directory):
-        try:
-            with tree.folder(directory) as folder:
-                for receipt in group:
-                    try:
-                        disposals.append(dispose(receipt, folder))
-                    except SourceError as error:
-                        setbacks.append((receipt, error))
-        except SourceError as error:
-            setbacks.extend((receipt, error) for receipt in group)
-    return Released(batch, disposals, setbacks)
+    released = Released([], [])
+    with workers.in_turn():
+        for directory, group in groupby(batch, lambda receipt: receipt.sighting.directory):
+            try:
+                with tree.folder(directory) as folder:
+                    for receipt in group:
+                        try:
+                            released.disposals.append(dispose(receipt, folder))
+                        except SourceError as error:
+                            released.setbacks.append((receipt, error))
+            except SourceError as error:
+                released.setbacks.extend((receipt, error) for receipt in group)
+    return released
 
 
 def in_pieces(receipts: Iterable[Receipt], size: int) -> Iterable[list[Receipt]]:

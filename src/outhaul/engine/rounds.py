@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from outhaul.engine.batches import Carried, Released, carry, in_pieces, release
+from outhaul.engine.batches import Carried, Ports, Released, carry, in_pieces, release
 from outhaul.engine.pace import LARGE_BODY, Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
@@ -20,7 +20,7 @@ from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
-from outhaul.ports import Clock, FileSystem, Ledger, Moment, Monitor, Observation, Store, Tree, Workers
+from outhaul.ports import Moment, Observation, Store, Tree
 from outhaul.stages.discover import Found, discover
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS, settle
@@ -32,20 +32,6 @@ _RECEIPTS_PER_TRANSACTION = 512
 _FLUSH_NS = 50 * 10**6
 _PROGRESS_NS = 100 * 10**6
 _DRAIN_SECONDS = 10
-
-
-class Ports(NamedTuple):
-    """The windows to the world that a run needs."""
-
-    files: FileSystem
-    ledger: Ledger
-    workers: Workers
-    clock: Clock
-    monitor: Monitor
-    open_store: Callable[[Job], Store]
-    """Called when the first file is to be sent: a run with nothing to do loads no client."""
-    stopped: Callable[[], bool]
-    """True once somebody has asked the run to end."""
 
 
 class Outcome(NamedTuple):
@@ -195,7 +181,7 @@ class Round:
             for settled in batch:
                 self._set_back(settled, Misconfigured(self.fault))
             return
-        weight = self._weight(batch, store)
+        weight = min(store.small_max, max([settled.sighting.size for settled in batch]))
         while not self.ports.stopped() and (
             self._tasks >= 2 * self._pace.threads
             or (self._bytes_in_flight and self._bytes_in_flight + weight > BYTES_IN_FLIGHT_MAX)
@@ -204,16 +190,12 @@ class Round:
         if self.ports.stopped():
             return
         self._bytes_in_flight += weight
-        task = partial(carry, batch, self.job, tree, store, self.ports.clock, self.ports.stopped)
-        self._submit(task)
+        self._submit(partial(carry, batch, weight, self.job, tree, store, self.ports))
 
     def _submit(self, task: Callable[[], Carried | Released]) -> None:
         self._tasks += 1
         self.ports.workers.widen(min(self._tasks, self._pace.threads))
         self.ports.workers.submit(task)
-
-    def _weight(self, batch: Sequence[Settled], store: Store) -> int:
-        return min(store.small_max, max(settled.sighting.size for settled in batch))
 
     def _open_store(self) -> Store | None:
         """The destination, once it has shown what it does; None where it cannot be used."""
@@ -257,9 +239,7 @@ class Round:
         self._tell()
 
     def _take_carried(self, carried: Carried) -> None:
-        store = self._store
-        assert store is not None
-        self._bytes_in_flight -= self._weight(carried.batch, store)
+        self._bytes_in_flight -= carried.weight
         if carried.proofs:
             if not self._proofs:
                 self._first_proof_ns = self.ports.clock.monotonic_ns()
@@ -267,7 +247,7 @@ class Round:
             self._files_carried += len(carried.proofs)
             self._failures = 0
             cpu_ns = (self.ports.clock.cpu_ns() - self._cpu_start_ns) // self._files_carried
-            largest = max(proof.length for proof in carried.proofs)
+            largest = max([proof.length for proof in carried.proofs])
             self._pace.learn(carried.answer_ns, largest, cpu_ns)
         transient = False
         for settled, error in carried.setbacks:
@@ -305,8 +285,8 @@ class Round:
         if forgotten:
             self.ports.ledger.note(self.place, forgotten=forgotten)
         receipts = record(self.place, proofs, self.ports.ledger)
-        self.tally.bytes_carried += sum(proof.length for proof in proofs)
-        self.tally.adopted += sum(not proof.sent for proof in proofs)
+        self.tally.bytes_carried += sum([proof.length for proof in proofs])
+        self.tally.adopted += sum([not proof.sent for proof in proofs])
         self.ports.monitor.carried(self.job, receipts, proofs)
         if self.job.after == "keep":
             self.tally.put("kept", len(receipts))
@@ -323,7 +303,7 @@ class Round:
                 self._stand(Standing(receipt.sighting.path, "planned"), receipt.sighting.size)
             return
         for piece in in_pieces(receipts, 2 * self._pace.batch):
-            self._submit(partial(release, piece, tree))
+            self._submit(partial(release, piece, tree, self.ports.workers))
 
     def _take_released(self, released: Released) -> None:
         if released.disposals:

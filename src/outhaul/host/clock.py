@@ -14,6 +14,7 @@ class SystemClock:
         self._boot_id = _boot_id()
         # Linux: counts suspended time. macOS: its monotonic clock does not, so sleep only delays.
         self._boot_clock: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        self.wall_ns = time.time_ns
         self.monotonic_ns = time.monotonic_ns
         self.cpu_ns = time.process_time_ns
         self.sleep = time.sleep

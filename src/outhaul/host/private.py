@@ -128,6 +128,8 @@ class PrivateFolders:
                 return  # Not empty: what is in it is accounted for at the next start.
 
     def _opened(self, *, inside: bool = False) -> int:
+        if self._folder is not None and not inside:
+            return self._folder
         with self._lock:
             if self._folder is None or (inside and not self._inside):
                 self._inside = inside or not self._same_file_system()
@@ -162,7 +164,8 @@ def _open_private(path: str, root: int | None) -> int:
 
 def _entry_name(receipt: int, path: str) -> str:
     entry = f"{receipt}-{escape(path).replace('/', '%2F')}"
-    return entry if len(entry.encode()) <= _NAME_BYTES_MAX else f"{receipt}-"
+    short = len(entry) * 4 <= _NAME_BYTES_MAX or len(entry.encode()) <= _NAME_BYTES_MAX
+    return entry if short else f"{receipt}-"
 
 
 def _parse(entry: str) -> tuple[int, str]:

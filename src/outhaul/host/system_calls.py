@@ -14,6 +14,7 @@ import os
 import signal
 import struct
 import sys
+import threading
 
 from outhaul.model.evidence import Sighting
 
@@ -72,6 +73,7 @@ def _open_part_by_part(root: int, path: str) -> int:
 
 _STATX = struct.Struct("=IIQIIIHxxQQQQqIxxxxqIxxxxqIxxxxqIxxxxIIII")
 _STATX_WANTED, _STATX_BTIME, _AT_EMPTY_PATH = 0xFFF, 0x800, 0x1000
+_own = threading.local()
 _statx = getattr(_libc, "statx", None) if LINUX else None
 if _statx is not None:
     _statx.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p]
@@ -84,7 +86,10 @@ def look(descriptor: int, directory: str, name: str) -> tuple[Sighting, int, int
         The sighting, with the birth time where there is one; then mode, number of links and owner.
     """
     if _statx is not None:
-        buffer = ctypes.create_string_buffer(256)
+        try:
+            buffer = _own.buffer
+        except AttributeError:
+            buffer = _own.buffer = ctypes.create_string_buffer(256)
         if _statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_WANTED, buffer) == 0:
             (mask, _, _, links, owner, _, mode, inode, size, _, _, _, _, birth, birth_part,
              change, change_part, modify, modify_part, _, _, major, minor) = _STATX.unpack_from(buffer)  # fmt: skip

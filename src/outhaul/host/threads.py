@@ -23,6 +23,7 @@ class ThreadWorkers:
         self._tasks: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._threads = 0
+        self._gate = threading.Semaphore(1)
 
     def widen(self, threads: int) -> None:
         """Start threads until there are this many."""
@@ -35,6 +36,10 @@ class ThreadWorkers:
                 self._threads += 1
         finally:
             threading.stack_size(before)
+
+    def in_turn(self) -> threading.Semaphore:
+        """See `ports.Workers`."""
+        return self._gate
 
     def submit(self, task: Callable[[], Any]) -> None:
         """Queue a task."""

@@ -23,7 +23,7 @@ TEMPORARY_NAMES = (
     ".~*",
     ".#*",
     "~$*",
-    ".nfs[0-9a-f]*",
+    ".nfs*",
     ".fuse_hidden*",
     ".syncthing.*",
     ".outhaul*",
@@ -32,16 +32,44 @@ TEMPORARY_NAMES = (
 
 
 def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool] | None:
-    """A function that tells whether a path matches any of `patterns`; None where there are none."""
+    """A function that tells whether a path matches any of `patterns`; None where there are none.
+
+    It is asked of every file, so what most patterns are, `*.end` and `start*`, is not left to a regular expression.
+    """
     if not patterns:
         return None
-    match = re.compile("|".join(f"(?:{_regex(pattern)})" for pattern in patterns), re.DOTALL).fullmatch
-    return lambda path: match(path) is not None
+    ends = tuple(pattern[1:] for pattern in patterns if pattern[:1] == "*" and _literal(pattern[1:]))
+    starts = tuple(pattern[:-1] for pattern in patterns if pattern[-1:] == "*" and _literal(pattern[:-1]))
+    rest = [pattern for pattern in patterns if not (pattern[:1] == "*" and _literal(pattern[1:]))]
+    rest = [pattern for pattern in rest if not (pattern[-1:] == "*" and _literal(pattern[:-1]))]
+    names = _any([pattern for pattern in rest if "/" not in pattern])
+    paths = _any([pattern for pattern in rest if "/" in pattern])
+
+    def matches(path: str) -> bool:
+        name = path[path.rfind("/") + 1 :]
+        return (
+            name.endswith(ends)
+            or name.startswith(starts)
+            or (names is not None and names(name) is not None)
+            or (paths is not None and paths(path) is not None)
+        )
+
+    return matches
+
+
+def _literal(text: str) -> bool:
+    return not any(character in text for character in "*?[/")
+
+
+def _any(patterns: Sequence[str]) -> Callable[[str], object] | None:
+    if not patterns:
+        return None
+    return re.compile("|".join(f"(?:{_regex(pattern)})" for pattern in patterns), re.DOTALL).fullmatch
 
 
 def _regex(pattern: str) -> str:
     if "/" not in pattern:
-        return "(?:.*/)?" + _part(pattern)
+        return _part(pattern)
     parts = pattern.strip("/").split("/")
     last = len(parts) - 1
     out = []

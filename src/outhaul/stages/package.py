@@ -46,7 +46,7 @@ def package(job: Job, settled: Settled, file: OpenFile, small_max: int) -> Packa
     else:
         body = None
         sha256, md5 = _digests(file, sighting.size)
-    if not same_generation(file.look(), sighting):
+    if not file.unchanged():
         raise SourceChanged("it changed while it was read")
     return Package(sighting, key, sighting.size, sha256, md5, body, file)
 

@@ -43,18 +43,21 @@ def account(connection: Connection, environment: Mapping[str, str]) -> Account:
     Raises:
         Misconfigured: no credentials, an unknown profile, an unreadable certificate file.
     """
-    endpoint_url = (
-        connection.endpoint_url or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL", "")
-    )
+    endpoint = endpoint_url(connection, environment)
     region = connection.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
     ca_bundle = environment.get("AWS_CA_BUNDLE", "")
     fixed = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if fixed[0] and fixed[1] and not connection.profile and (region or not _has_files(environment)):
         token = environment.get("AWS_SESSION_TOKEN", "")
-        return Account(endpoint_url, region or "us-east-1", fixed[0], fixed[1], token, None, None, ca_bundle)
+        return Account(endpoint, region or "us-east-1", fixed[0], fixed[1], token, None, None, ca_bundle)
     session = _session(connection)
     region = region or session.get_config_variable("region") or "us-east-1"
-    return Account(endpoint_url, region, "", "", "", _provider(session), session, ca_bundle)
+    return Account(endpoint, region, "", "", "", _provider(session), session, ca_bundle)
+
+
+def endpoint_url(connection: Connection, environment: Mapping[str, str]) -> str:
+    """Where S3 is: as configured, else as the environment says (AWS, "Service-specific endpoints"); '' is AWS itself."""
+    return connection.endpoint_url or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL", "")
 
 
 def _has_files(environment: Mapping[str, str]) -> bool:

@@ -1,23 +1,27 @@
-"""The address of a destination, as people write it: `s3://bucket/prefix`, `file:///directory`, or a path."""
+"""The address of a destination, as people write it: `s3://bucket/prefix`, `file:///directory`, or a path.
+
+Nothing here looks at the machine: whoever calls says how a path becomes absolute. An address that holds credentials
+is refused and not repeated (law L14).
+"""
 
 from __future__ import annotations
 
-import os
 import re
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable
 
 from outhaul.model.job import Destination
 
 # AWS, "General purpose bucket naming rules"; relatives also allow capitals and underscores.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_CREDENTIALS = "holds credentials; write s3://bucket/prefix alone, and give credentials to the AWS chain or a profile"
 
 
-def destination(text: str, base: str) -> Destination:
+def destination(text: str, absolute: Callable[[str], str]) -> Destination:
     """The destination that `text` names.
 
     Args:
         text: What the user wrote.
-        base: Directory that a relative path begins at.
+        absolute: Makes a path absolute and normal; it may raise ValueError.
 
     Raises:
         ValueError: it names none; the message says what to write instead.
@@ -27,19 +31,18 @@ def destination(text: str, base: str) -> Destination:
     if re.match(r"s3:", text, re.IGNORECASE):
         return _s3(text)
     if text.startswith("file:"):
-        parts = urlsplit(text)
-        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            raise ValueError(f"{text!r} is no local directory; write file:///directory")
-        return _directory(unquote(parts.path, errors="surrogateescape"))
+        return _directory(absolute(_path_of_url(text)))
     if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text):
         raise ValueError(
             f"{scheme[1]!r} is no kind of store that outhaul knows; write s3://bucket/prefix or a directory"
         )
-    return _directory(os.path.join(base, os.path.expanduser(text)))
+    return _directory(absolute(text))
 
 
 def _s3(text: str) -> Destination:
     bucket, _, prefix = re.sub(r"^s3:/*", "", text, flags=re.IGNORECASE).partition("/")
+    if "@" in bucket:
+        raise ValueError(_CREDENTIALS)
     if not text[3:].startswith("//") or not _BUCKET.fullmatch(bucket):
         raise ValueError(f"{text!r} names no bucket; write s3://bucket/prefix")
     prefix = prefix.strip("/")
@@ -50,6 +53,18 @@ def _s3(text: str) -> Destination:
     return Destination(f"s3://{bucket}/{prefix}".rstrip("/"), "s3", bucket, prefix)
 
 
+def _path_of_url(text: str) -> str:
+    from urllib.parse import unquote
+
+    # RFC 8089, section 2; '?' and '#' may stand in file names and mean nothing else here.
+    found = re.fullmatch(r"file:(?://(?:localhost)?)?(/.*)", text, re.DOTALL)
+    if found is None or found[1].startswith("//"):
+        raise ValueError("is no local directory; write file:///directory")
+    return unquote(found[1], errors="surrogateescape")
+
+
 def _directory(path: str) -> Destination:
-    path = os.path.normpath(path)
-    return Destination(f"file://{path}", "file", "", "", path)
+    if "\0" in path:
+        raise ValueError("holds a NUL character; no path can")
+    # '%' alone is escaped, so that the address, read again, names the same directory.
+    return Destination("file://" + path.replace("%", "%25"), "file", "", "", path)

@@ -1,0 +1,5 @@
+"""`python -m outhaul`."""
+
+from outhaul.frontends.cli.main import entry
+
+entry()

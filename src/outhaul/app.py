@@ -1,0 +1,182 @@
+"""Everything that a front end may call: run jobs, check them, and ask the ledger.
+
+Nothing here prints. A run takes a `Monitor` that is told what happens, and gives back an account of every file seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from outhaul.model.errors import OuthaulError, SourceError, StoreError
+from outhaul.model.events import Tally
+from outhaul.model.job import Job
+from outhaul.model.lifecycle import State
+from outhaul.ports import Abilities, Monitor
+
+if TYPE_CHECKING:
+    from outhaul.ledgers.queries import JobStatus, ReceiptRow, Waiting, Why
+
+
+class JobReport(NamedTuple):
+    """What a pass over one job came to."""
+
+    job: Job
+    tally: Tally
+    fault: str
+    """One line on a source or destination that cannot be used; '' where both could."""
+    destination_fault: bool
+    """Whether the fault is the destination's."""
+
+
+class RunReport(NamedTuple):
+    """What a run came to."""
+
+    jobs: list[JobReport]
+    interrupted: bool
+
+    @property
+    def tally(self) -> Tally:
+        """All jobs together."""
+        total = Tally()
+        for report in self.jobs:
+            total.add(report.tally)
+        return total
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 something is held or failed, 4 a destination cannot be used, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        if any(report.destination_fault for report in self.jobs):
+            return 4
+        return 1 if self.tally.of(State.HELD) or any(report.fault for report in self.jobs) else 0
+
+
+def run(
+    jobs: Sequence[Job],
+    *,
+    state: str,
+    monitor: Monitor,
+    stopped: Callable[[], bool] = lambda: False,
+    dry_run: bool = False,
+) -> RunReport:
+    """One pass over every job.
+
+    Args:
+        jobs: Checked jobs; `config.checks.problems` says what is wrong with others.
+        state: Directory of the ledger and of private files; it is made where it is missing.
+        monitor: Is told what happens.
+        stopped: Asked often; once it is true, what is under way is brought home, and nothing more begun.
+        dry_run: Say what would be carried, and touch nothing.
+
+    Raises:
+        AnotherInstance: another process works with this state directory.
+        LedgerError: the ledger failed; what had no receipt was not let go.
+    """
+    from outhaul.engine.batches import Ports
+    from outhaul.engine.rounds import Round
+    from outhaul.wiring import Wiring, open_store
+
+    reports: list[JobReport] = []
+    with Wiring(state) as wired:
+        ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped)
+        for job in jobs:
+            if stopped():
+                break
+            round_ = Round(job, ports, dry_run=dry_run)
+            try:
+                outcome = round_.run()
+                reports.append(
+                    JobReport(job, outcome.tally, outcome.destination_fault, bool(outcome.destination_fault))
+                )
+            except SourceError as error:
+                fault = f"{job.source}: {error}"
+                monitor.notice(job, fault)
+                reports.append(JobReport(job, round_.tally, fault, False))
+    return RunReport(reports, stopped())
+
+
+class Checked(NamedTuple):
+    """What a job's source and destination have shown."""
+
+    job: Job
+    source_fault: str
+    """'' where it can be read, or there is none."""
+    sees_writers: bool | None
+    """Whether files that are open for writing are seen; None where there is no file to try it on."""
+    endpoint: str
+    """The S3 endpoint that is really used; '' for AWS itself, or a directory."""
+    abilities: Abilities | None
+    destination_fault: str
+    """'' where it can be used."""
+
+
+def check(jobs: Sequence[Job], state: str) -> Iterator[Checked]:
+    """Try each job: read its source; write to its destination, write again, read back, with a private key of its own."""
+    from outhaul.wiring import effective_endpoint, open_store, try_source
+
+    for job in jobs:
+        fault, sees_writers = try_source(job, state) if job.source else ("", None)
+        endpoint = effective_endpoint(job)
+        try:
+            yield Checked(job, fault, sees_writers, endpoint, open_store(job).probe(), "")
+        except StoreError as error:
+            yield Checked(job, fault, sees_writers, endpoint, None, str(error))
+
+
+def status(state: str) -> list[JobStatus]:
+    """What the ledger knows of each job: what was carried, what waits and why. Works beside a run.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    from outhaul.ledgers.queries import Reading
+
+    with Reading(state) as reading:
+        return reading.status()
+
+
+def receipts(state: str, *, job: str = "", pattern: str = "", limit: int = 0) -> Iterator[ReceiptRow]:
+    """The receipts, oldest first.
+
+    Args:
+        state: The state directory.
+        job: Only those of jobs with this name.
+        pattern: Only those whose path matches this pattern.
+        limit: Only the latest so many; 0 is all.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from outhaul.ledgers.queries import Reading
+
+    with Reading(state) as reading:
+        yield from reading.receipts(job=job, pattern=pattern, limit=limit)
+
+
+def waiting(state: str, *, job: str = "", limit: int = 0) -> list[tuple[str, str, Waiting]]:
+    """Files that have not been carried, those that wait longest first, each with the name of its job and its source.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from outhaul.ledgers.queries import Reading
+
+    with Reading(state) as reading:
+        return reading.waiting(job=job, limit=limit)
+
+
+def why(state: str, path: str) -> list[Why]:
+    """Everything that the ledger knows of one file, by its absolute path.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    from outhaul.ledgers.queries import Reading
+
+    with Reading(state) as reading:
+        return reading.why(path)
+
+
+__all__ = ["Checked", "JobReport", "OuthaulError", "RunReport", "check", "receipts", "run", "status", "waiting", "why"]

@@ -1,0 +1,208 @@
+"""The keys of the native format, and a tree of them to jobs.
+
+Pure: the tree comes from TOML, YAML or JSON alike, and nothing of the machine is looked at. Every problem is kept,
+with the path of its key, so that a person can mend all of them at once. `schema.json` says the same to editors; a test
+keeps the two in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from outhaul.config import values
+from outhaul.config.wording import Where, dotted, shown, unknown_key
+from outhaul.model.address import destination
+from outhaul.model.job import QUIET_NS_DEFAULT, After, Connection, Destination, Job, ProofRule
+
+CONNECTION_KEYS = ("endpoint-url", "region", "profile")
+TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
+JOB_KEYS = (
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "after", "proof", *CONNECTION_KEYS,
+)  # fmt: skip
+SETTLE_KEYS = ("quiet",)
+AFTER: tuple[After, ...] = ("delete", "keep")
+PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
+
+_LATER = "is not supported by outhaul 0.1"
+LATER_JOB_KEYS = {
+    "compress": f"{_LATER}; leave it out: files are sent as they are",
+    "key": f"{_LATER}; leave it out: the key is the path beneath the source",
+    "every": f"{_LATER}; leave it out, and start `outhaul run` from cron or a timer",
+    "bundle": f"{_LATER}; leave it out: each file becomes one object",
+}
+LATER_SETTLE_KEYS = dict.fromkeys(
+    ("skip-newest", "marker", "gate"), f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"
+)
+_IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
+_BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
+_IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'}
+
+T = TypeVar("T")
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong."""
+
+    where: Where
+    job: str
+    """Name of the job; '' where it has none, or the problem is in no job."""
+    text: str
+
+
+class Parsed(NamedTuple):
+    """What a tree came to."""
+
+    jobs: list[Job | None]
+    """In the order of the tree; None for a job that cannot be made."""
+    problems: list[Problem]
+
+
+def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
+    """The jobs of a tree, and everything that is wrong with it. Where there are problems, no job is to be run.
+
+    Args:
+        tree: What a TOML, YAML or JSON reader gives.
+        absolute: Makes a path absolute; see `paths.absolute_from`.
+    """
+    return _Parser(absolute).parse(tree)
+
+
+class _Parser:
+    def __init__(self, absolute: Callable[[str], str]) -> None:
+        self._absolute = absolute
+        self._problems: list[Problem] = []
+        self._job = ""
+        self._names: dict[str, int] = {}
+
+    def parse(self, tree: object) -> Parsed:
+        if not isinstance(tree, dict):
+            self._note((), f"expected a table that holds job, not {shown(tree)}")
+            return Parsed([], self._problems)
+        self._refuse_others(tree, (), TOP_KEYS, _IN_A_JOB | LATER_JOB_KEYS | _IN_SETTLE)
+        self._take(tree, (), "$schema", lambda value: values.text(value, "an address of the schema"), "")
+        defaults = self._connection(tree, (), Connection())
+        return Parsed(self._jobs(tree, defaults), self._problems)
+
+    def _jobs(self, tree: dict[str, Any], defaults: Connection) -> list[Job | None]:
+        tables = tree.get("job")
+        if isinstance(tables, list) and tables:
+            return [self._job_of(table, ("job", index), defaults) for index, table in enumerate(tables)]
+        if isinstance(tables, dict):
+            self._note(("job",), "expected an array of jobs; write [[job]] in TOML, a list in YAML and JSON")
+        elif "job" in tree and not isinstance(tables, list):
+            self._note(("job",), f"expected an array of jobs, not {shown(tables)}")
+        else:
+            self._note((), "there is no job; write at least one [[job]] with name, source and to")
+        return []
+
+    def _job_of(self, table: object, where: Where, defaults: Connection) -> Job | None:
+        if not isinstance(table, dict):
+            self._note(where, f"expected a table with name, source and to, not {shown(table)}")
+            return None
+        before = len(self._problems)
+        name = self._named(table, where)
+        self._refuse_others(table, where, JOB_KEYS, LATER_JOB_KEYS | _IN_SETTLE)
+        self._require(table, where, "source", 'write source = "/directory/of/files"')
+        self._require(table, where, "to", 'write to = "s3://bucket/prefix"')
+        target = self._take(table, where, "to", self._destination, Destination("", "s3", "", ""))
+        connection = self._connection(table, where, defaults)
+        job = Job(
+            name=name,
+            source=self._take(table, where, "source", self._source, ""),
+            destination=target,
+            connection=connection if target.kind == "s3" else Connection(),
+            include=self._patterns(table, where, "include"),
+            exclude=self._patterns(table, where, "exclude"),
+            temporary_names=self._take(table, where, "temporary-names", values.truth, False),
+            quiet_ns=self._quiet(table, where),
+            after=self._take(table, where, "after", _after, "delete"),
+            proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
+        )
+        self._job = ""
+        return job if len(self._problems) == before else None
+
+    def _named(self, table: dict[str, Any], where: Where) -> str:
+        self._require(table, where, "name", 'write name = "a-name"')
+        name = self._take(table, where, "name", values.name, "")
+        first = self._names.setdefault(name, int(where[1])) if name else where[1]
+        if first != where[1]:
+            self._note((*where, "name"), f"{shown(name)} is the name of job[{first}] too; give each job its own name")
+        else:
+            self._job = name
+        return name
+
+    def _source(self, value: object) -> str:
+        return self._absolute(values.text(value, '"/directory/of/files"'))
+
+    def _destination(self, value: object) -> Destination:
+        if isinstance(value, list):
+            raise ValueError(f'several destinations: {_LATER}; write one string, such as "s3://bucket/prefix"')
+        return destination(values.text(value, '"s3://bucket/prefix"'), self._absolute)
+
+    def _patterns(self, table: dict[str, Any], where: Where, key: str) -> tuple[str, ...]:
+        if key not in table:
+            return ()
+        value = table[key]
+        if not isinstance(value, list):
+            self._note((*where, key), f'expected an array of patterns such as ["**/*.csv"], not {shown(value)}')
+            return ()
+        if key == "include" and not value:
+            self._note((*where, key), "is empty, so it would carry nothing; leave it out to carry every file")
+        found = [self._try((*where, key, index), values.pattern, each, "") for index, each in enumerate(value)]
+        return tuple(found)
+
+    def _quiet(self, table: dict[str, Any], where: Where) -> int:
+        settle, where = table.get("settle", {}), (*where, "settle")
+        if not isinstance(settle, dict):
+            self._note(where, f'expected a table such as {{ quiet = "30m" }}, not {shown(settle)}')
+            return QUIET_NS_DEFAULT
+        self._refuse_others(settle, where, SETTLE_KEYS, LATER_SETTLE_KEYS | _BESIDE_SETTLE)
+        return self._take(settle, where, "quiet", values.quiet, QUIET_NS_DEFAULT)
+
+    def _connection(self, table: dict[str, Any], where: Where, defaults: Connection) -> Connection:
+        return Connection(
+            self._take(table, where, "endpoint-url", values.endpoint_url, defaults.endpoint_url),
+            self._take(table, where, "region", values.region, defaults.region),
+            self._take(table, where, "profile", values.profile, defaults.profile),
+        )
+
+    # --- one key ------------------------------------------------------------------------------------------------
+
+    def _take(self, table: dict[str, Any], where: Where, key: str, read: Callable[[object], T], default: T) -> T:
+        return self._try((*where, key), read, table[key], default) if key in table else default
+
+    def _try(self, where: Where, read: Callable[[object], T], value: object, default: T) -> T:
+        try:
+            return read(value)
+        except ValueError as error:
+            self._note(where, str(error))
+            return default
+
+    def _require(self, table: dict[str, Any], where: Where, key: str, instead: str) -> None:
+        if key not in table:
+            self._note((*where, key), f"is missing; {instead}")
+
+    def _refuse_others(
+        self, table: dict[str, Any], where: Where, known: tuple[str, ...], elsewhere: Mapping[str, str]
+    ) -> None:
+        for key in table:
+            if key not in known:
+                self._note((*where, key), unknown_key(key, known, elsewhere))
+
+    def _note(self, where: Where, text: str) -> None:
+        self._problems.append(Problem(where, self._job, text))
+
+
+def _after(value: object) -> After:
+    if isinstance(value, dict):
+        raise ValueError(f'an archive {_LATER}; write "delete" or "keep"')
+    return values.choice(value, AFTER)
+
+
+def label(problem: Problem) -> str:
+    """The problem with its job and key path, without file and line."""
+    if problem.job:
+        key = dotted(problem.where[2:])
+        return f'job "{problem.job}": ' + (f"{key}: " if key else "") + problem.text
+    return (f"{dotted(problem.where)}: " if problem.where else "") + problem.text

@@ -1,0 +1,105 @@
+"""One value of a configuration, from what was written to what a job holds.
+
+Every function here takes what stands in the tree and returns the setting, or raises ValueError with what is wrong
+and what to write instead. None looks at the machine.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from outhaul.config.durations import duration_ns, expected_duration
+from outhaul.config.wording import shown
+from outhaul.model.patterns import broken
+
+Word = TypeVar("Word", bound=str)
+
+NAME = r"^[A-Za-z0-9._-]{1,64}$"
+ENDPOINT = r"^https?://(?:\[[0-9A-Fa-f:.]{2,45}\]|[^\s/?#@:\[\]]{1,253})(?::[0-9]{1,5})?(?:/[^\s?#@]*)?$"
+REGION = r"^[A-Za-z0-9._-]{1,64}$"
+PROFILE = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}$"
+PATTERN_MAX = 1024
+"""Length of the longest include or exclude pattern, in characters."""
+
+
+def name(value: object) -> str:
+    """The name of a job."""
+    if not isinstance(value, str) or not _whole(NAME, value):
+        raise ValueError(f"expected 1 to 64 letters, digits, '.', '_' or '-', not {shown(value)}")
+    return value
+
+
+def text(value: object, example: str) -> str:
+    """A string that is not blank; `example` is what to write instead."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"expected a string such as {example}, not {shown(value)}")
+    return value
+
+
+def truth(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, not {shown(value)}")
+    return value
+
+
+def quiet(value: object) -> int:
+    """A duration, in nanoseconds."""
+    if not isinstance(value, str):
+        raise ValueError(f"{expected_duration()}, not {shown(value)}")
+    return duration_ns(value)
+
+
+def choice(value: object, choices: tuple[Word, ...]) -> Word:
+    """One word of several."""
+    for word in choices:
+        if value == word:
+            return word
+    words = [f'"{word}"' for word in choices]
+    raise ValueError(f"expected {', '.join(words[:-1])} or {words[-1]}, not {shown(value)}")
+
+
+def pattern(value: object) -> str:
+    """One include or exclude pattern."""
+    if not isinstance(value, str):
+        raise ValueError(f'expected a pattern such as "**/*.csv", not {shown(value)}')
+    if len(value) > PATTERN_MAX:
+        raise ValueError(f"expected a pattern of at most {PATTERN_MAX} characters, not {len(value)}")
+    if wrong := broken(value):
+        raise ValueError(f"pattern {shown(value)} {wrong}")
+    return value
+
+
+def endpoint_url(value: object) -> str:
+    """The address of an S3 server. What is refused is not repeated: it may hold a password (law L14)."""
+    if isinstance(value, str) and "@" in value:
+        raise ValueError(
+            "holds credentials; write the address alone, and give credentials to the AWS chain or a profile"
+        )
+    if not isinstance(value, str) or not _whole(ENDPOINT, value) or not _port_exists(value):
+        raise ValueError('expected an address such as "https://s3.example.net" or "http://127.0.0.1:9000"')
+    return value.rstrip("/")
+
+
+def region(value: object) -> str:
+    """The name of a region."""
+    if not isinstance(value, str) or not _whole(REGION, value):
+        raise ValueError(f'expected a region such as "eu-central-1", not {shown(value)}')
+    return value
+
+
+def profile(value: object) -> str:
+    """The name of a profile of the shared AWS files."""
+    if not isinstance(value, str) or not _whole(PROFILE, value) or value != value.strip():
+        raise ValueError(f"expected the name of a profile in ~/.aws/config, not {shown(value)}")
+    return value
+
+
+def _whole(expression: str, value: str) -> bool:
+    return re.fullmatch(expression, value) is not None
+
+
+def _port_exists(url: str) -> bool:
+    found = re.search(r":([0-9]{1,5})(?:/|$)", url)
+    return found is None or 0 < int(found[1]) < 65536

@@ -1,0 +1,123 @@
+"""`run`, `move` and `copy`: make the jobs, run them, say what became of every file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from outhaul import app
+from outhaul.config.checks import problems
+from outhaul.config.durations import duration_ns
+from outhaul.frontends.cli.main import stopped
+from outhaul.model.address import destination
+from outhaul.model.errors import ConfigurationError
+from outhaul.model.job import After, Connection, Job
+from outhaul.model.patterns import broken
+from outhaul.ports import Monitor
+from outhaul.wiring import default_state
+
+
+def run(options: argparse.Namespace) -> int:
+    """One pass over every job of a configuration."""
+    jobs = configured_jobs(options)
+    if unknown := set(options.job) - {job.name for job in jobs}:
+        names = ", ".join(job.name for job in jobs)
+        raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
+    return _carry([job for job in jobs if not options.job or job.name in options.job], options)
+
+
+def move(options: argparse.Namespace) -> int:
+    """A one-off job whose sources go."""
+    return _carry([_one_off(options, "move", "delete")], options)
+
+
+def copy(options: argparse.Namespace) -> int:
+    """A one-off job whose sources stay."""
+    return _carry([_one_off(options, "copy", "keep")], options)
+
+
+def configured_jobs(options: argparse.Namespace) -> list[Job]:
+    """The jobs of the configuration that was named, or of the one in its usual place.
+
+    Raises:
+        ConfigurationError: there is none, or it is wrong.
+    """
+    from outhaul.config.native import load
+
+    jobs = load(options.config or _usual_place(), state=state_of(options))
+    given = Connection(options.endpoint_url, options.region, options.profile)
+    return [
+        job._replace(connection=Connection(*(mine or its for mine, its in zip(given, job.connection, strict=True))))
+        for job in jobs
+    ]
+
+
+def state_of(options: argparse.Namespace) -> str:
+    """The state directory, absolute."""
+    return os.path.abspath(options.state) if options.state else default_state()
+
+
+def _usual_place() -> str:
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    places = [os.path.join(home, "outhaul", "outhaul.toml"), "/etc/outhaul/outhaul.toml"]
+    for place in places:
+        if os.path.exists(place):
+            return place
+    raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
+
+
+def _one_off(options: argparse.Namespace, verb: str, after: After) -> Job:
+    """The job that the command line describes."""
+    found: list[str] = []
+    try:
+        quiet_ns = duration_ns(options.quiet_for)
+    except ValueError as error:
+        found.append(f"--quiet-for: {error}")
+    try:
+        target = destination(options.destination, os.path.abspath)
+    except ValueError as error:
+        found.append(f"DESTINATION: {error}")
+    for name, patterns in (("--include", options.include), ("--exclude", options.exclude)):
+        found.extend(f"{name} {pattern!r} {wrong}" for pattern in patterns if (wrong := broken(pattern)))
+    if found:
+        raise ConfigurationError(*found)
+    job = Job(
+        name=verb,
+        source=os.path.abspath(options.source),
+        destination=target,
+        connection=Connection(options.endpoint_url, options.region, options.profile),
+        include=tuple(options.include),
+        exclude=tuple(options.exclude),
+        temporary_names=options.temporary_names,
+        quiet_ns=quiet_ns,
+        after=after,
+        proof=options.proof,
+        one_off=True,
+    )
+    if found := problems([job], state_of(options)):
+        raise ConfigurationError(*found)
+    return job
+
+
+def _carry(jobs: list[Job], options: argparse.Namespace) -> int:
+    monitor, close = _monitor(options)
+    try:
+        report = app.run(jobs, state=state_of(options), monitor=monitor, stopped=stopped, dry_run=options.dry_run)
+    finally:
+        close()
+    return report.exit_code
+
+
+def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+    from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
+
+    if options.json:
+        return JsonMonitor(), lambda: None
+    if options.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return PlainMonitor(quiet=options.quiet, verbose=options.verbose), lambda: None
+    from outhaul.frontends.cli.progress import ProgressMonitor
+
+    watching = ProgressMonitor(verbose=options.verbose)
+    return watching, watching.close

@@ -1,0 +1,243 @@
+"""The `outhaul` command: its options, and what each exit code stands for.
+
+Each command's module is imported when it is called, and argparse is all that is loaded for `--help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+VERSION = "0.1.0"
+EXIT_CODES = """exit codes:
+  0    everything was carried, or there was nothing to do
+  1    something is held or failed: outhaul status
+  2    wrong usage or configuration
+  3    another outhaul runs on this state directory
+  4    a destination cannot be used: outhaul check
+  130  interrupted
+"""
+_MOVE_EXAMPLE = "outhaul move /data/done s3://my-bucket/site-7 --include '*.csv'"
+_COPY_EXAMPLE = "outhaul copy /data s3://my-bucket/site-7 --quiet-for 30s"
+_stopped = False
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code.
+    """
+    from outhaul.model.errors import AnotherInstance, ConfigurationError, OuthaulError
+    from outhaul.model.keys import printable
+
+    options = build_parser().parse_args(arguments)
+    _install_signals()
+    try:
+        command: Callable[[argparse.Namespace], int] = import_module(options.module).__dict__[options.function]
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _complain(printable(problem))
+        return 2
+    except AnotherInstance as error:
+        _complain(printable(str(error)))
+        return 3
+    except OuthaulError as error:
+        _complain(printable(str(error)))
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def stopped() -> bool:
+    """Whether somebody has asked the command to end."""
+    return _stopped
+
+
+def _complain(text: str) -> None:
+    print(f"outhaul: {text}", file=sys.stderr)
+
+
+def _install_signals() -> None:
+    def stop(*_: object) -> None:
+        global _stopped
+        if _stopped:
+            os._exit(130)
+        _stopped = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+# --- options -------------------------------------------------------------------------------------------------------
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="outhaul",
+        description="Carries finished files to object storage, proves that they arrived, and only then lets go of "
+        "the local copy.",
+        epilog=f"example:\n  outhaul move /var/log/readings s3://my-bucket/site-7\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"outhaul {VERSION}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    state = _state_options()
+    reporting = _reporting_options()
+    connection = _connection_options()
+
+    run = _command(
+        commands, "run", "carry.run", "one pass over every job of a configuration, then exit",
+        "outhaul run /etc/outhaul/outhaul.toml\n  outhaul run outhaul.toml --job powerhouse --dry-run",
+        [state, reporting, connection],
+    )  # fmt: skip
+    run.add_argument(
+        "config", metavar="CONFIG", nargs="?", help="configuration file (default: see `outhaul run` in the README)"
+    )
+    run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
+    run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
+
+    for name, text, example in (
+        ("move", "carry a directory away; sources are removed once proved", _MOVE_EXAMPLE),
+        ("copy", "carry a directory; sources stay, and unchanged files are not sent again", _COPY_EXAMPLE),
+    ):  # fmt: skip
+        command = _command(commands, name, f"carry.{name}", text, example, [state, reporting, connection])
+        command.add_argument("source", metavar="SOURCE", help="directory with the files")
+        command.add_argument("destination", metavar="DESTINATION", help="s3://bucket/prefix, or a directory")
+        command.add_argument(
+            "--include", metavar="PATTERN", action="append", default=[], help="only files that match; may be repeated"
+        )
+        command.add_argument(
+            "--exclude", metavar="PATTERN", action="append", default=[], help="no files that match; may be repeated"
+        )
+        command.add_argument(
+            "--temporary-names", action="store_true", help="also names that look temporary (*.tmp, *.part, ...)"
+        )
+        command.add_argument(
+            "--quiet-for",
+            metavar="TIME",
+            default="0s",
+            help="only files left alone for so long, such as 30s or 5m (default: 0s; files open for writing always wait)",
+        )
+        command.add_argument(
+            "--proof",
+            choices=("auto", "stored", "read-back"),
+            default="auto",
+            help="evidence to ask of the store (default: the cheapest that comes from stored bytes)",
+        )
+        command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
+
+    check = _command(
+        commands, "check", "check.check", "validate a configuration, try each destination, say what would stop it",
+        "outhaul check outhaul.toml\n  outhaul check s3://my-bucket/site-7", [state, reporting, connection],
+    )  # fmt: skip
+    check.add_argument(
+        "config", metavar="CONFIG", nargs="?", help="configuration file, or the address of a destination"
+    )
+
+    _command(
+        commands,
+        "status",
+        "show.status",
+        "what has been carried, what waits, and why",
+        "outhaul status",
+        [state, reporting],
+    )
+    ls = _command(
+        commands, "ls", "show.ls", "the receipts: what is where, and how it was proved",
+        "outhaul ls '*.csv'\n  outhaul ls --json | jq -r .key", [state, reporting],
+    )  # fmt: skip
+    ls.add_argument("pattern", metavar="PATTERN", nargs="?", default="", help="only paths that match")
+    ls.add_argument("--job", metavar="NAME", default="", help="only this job")
+    ls.add_argument("--limit", metavar="N", type=_count, default=0, help="only the latest N")
+    why = _command(
+        commands,
+        "why",
+        "show.why",
+        "why a file is where it is",
+        "outhaul why /data/done/reading.csv",
+        [state, reporting],
+    )
+    why.add_argument("file", metavar="FILE", help="path of the file, there or not")
+
+    demo = _command(
+        commands, "demo", "demo.demo", "the whole journey on an embedded store, in seconds", "outhaul demo", []
+    )
+    demo.add_argument("--files", metavar="N", type=_count, default=300, help="how many files (default: 300)")
+    completion = _command(
+        commands, "completion", "completion.completion", "print the completion script of a shell",
+        "outhaul completion bash > ~/.local/share/bash-completion/completions/outhaul", [],
+    )  # fmt: skip
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    where: str,
+    text: str,
+    example: str,
+    parents: list[argparse.ArgumentParser],
+) -> argparse.ArgumentParser:
+    module, function = where.split(".")
+    command = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"example:\n  {example}",
+        parents=parents,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(module=f"outhaul.frontends.cli.{module}", function=function)
+    return command
+
+
+def _state_options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--state",
+        metavar="DIR",
+        default="",
+        help="ledger and private files (default: /var/lib/outhaul for root, else ~/.local/state/outhaul)",
+    )
+    return options
+
+
+def _reporting_options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
+    options.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is held or fails")
+    options.add_argument("-v", "--verbose", action="store_true", help="name every file")
+    return options
+
+
+def _connection_options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--endpoint-url", metavar="URL", default="", help="an S3 store that is not AWS")
+    options.add_argument("--profile", metavar="NAME", default="", help="named profile of the shared AWS files")
+    options.add_argument("--region", metavar="NAME", default="", help="region of the bucket")
+    return options
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; write one such as 300")
+    return int(text)

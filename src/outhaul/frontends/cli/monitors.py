@@ -1,0 +1,148 @@
+"""What a run says as it goes: plain lines on standard error, or JSON lines on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+
+from outhaul.frontends.cli import say
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.job import Job
+from outhaul.model.keys import printable
+from outhaul.model.lifecycle import REASONS, Standing, State
+
+_NAMED_MAX = 10
+_LISTED = (State.HELD, State.WAITING)
+
+
+class PlainMonitor:
+    """A summary for each job, with the files that need attention by name."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+        self._started = 0.0
+        self._named: dict[State, list[Standing]] = {}
+
+    def started(self, job: Job) -> None:
+        """See `ports.Monitor`."""
+        self._started = time.monotonic()
+        self._named = {state: [] for state in State}
+
+    def standing(self, job: Job, standing: Standing) -> None:
+        """See `ports.Monitor`."""
+        if self._verbose:
+            self.line(describe(standing))
+        elif len(named := self._named[standing.state]) < _NAMED_MAX:
+            named.append(standing)
+
+    def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        """See `ports.Monitor`."""
+        if self._verbose:
+            for proof in proofs:
+                self.line(f"carried  {printable(proof.sighting.path)} -> {printable(proof.key)} ({proof.kind.value})")
+
+    def progress(self, job: Job, tally: Tally) -> None:
+        """See `ports.Monitor`. Plain output has no progress: it may be a log."""
+
+    def notice(self, job: Job, text: str) -> None:
+        """See `ports.Monitor`."""
+        self.line(printable(f"{job.name}: {text}"))
+
+    def finished(self, job: Job, tally: Tally) -> None:
+        """See `ports.Monitor`."""
+        if self._quiet and not tally.of(State.HELD):
+            return
+        for line in summary(job, tally, time.monotonic() - self._started):
+            self.line(line)
+        if not self._verbose:
+            for state in _LISTED:
+                self._name_some(state, tally.of(state))
+
+    def _name_some(self, state: State, count: int) -> None:
+        named = self._named[state]
+        for standing in named:
+            self.line("  " + describe(standing))
+        if count > len(named):
+            self.line(f"  and {count - len(named):,} more {state.value}: outhaul status")
+
+    def line(self, text: str) -> None:
+        """Say one line."""
+        try:
+            print(text, file=sys.stderr)
+        except OSError:
+            return  # Nobody can hear us; the work goes on.
+
+
+def summary(job: Job, tally: Tally, seconds: float) -> list[str]:
+    """The account of a run: every file seen is under one of these lines."""
+    carried = tally.of(State.CARRIED)
+    unchanged = tally.by_reason.get("unchanged", 0)
+    sent = carried - unchanged
+    first = f"{job.name}: {say.files(tally.seen)} seen, {carried:,} carried"
+    if sent:
+        first += f" ({say.size(tally.bytes_carried)} in {seconds:.1f} s, {sent / max(seconds, 0.001):,.0f} files/s"
+        first += f"; {tally.adopted:,} were there already)" if tally.adopted else ")"
+    lines = [first]
+    if unchanged:
+        lines.append(f"  {unchanged:,} of these carried before, and not changed since")
+    for state in (State.WAITING, State.HELD, State.IGNORED, State.VANISHED):
+        if count := tally.of(state):
+            lines.append(f"  {count:,} {state.value}: {say.reasons(tally.by_reason, state)}")
+    return lines
+
+
+def describe(standing: Standing) -> str:
+    """One line on one file."""
+    detail = f" ({printable(standing.detail)})" if standing.detail else ""
+    return f"{standing.state.value:8} {printable(standing.path)}: {REASONS[standing.reason].meaning}{detail}"
+
+
+class JsonMonitor:
+    """One JSON object a line on standard output: each file, each notice, and a summary of each job."""
+
+    def __init__(self) -> None:
+        self._started = 0.0
+
+    def started(self, job: Job) -> None:
+        """See `ports.Monitor`."""
+        self._started = time.monotonic()
+
+    def standing(self, job: Job, standing: Standing) -> None:
+        """See `ports.Monitor`."""
+        self._out({
+            "event": standing.state.value, "job": job.name, **say.path_fields(standing.path),
+            "reason": standing.reason, "meaning": REASONS[standing.reason].meaning, "detail": standing.detail,
+        })  # fmt: skip
+
+    def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        """See `ports.Monitor`."""
+        for receipt, proof in zip(receipts, proofs, strict=True):
+            self._out({
+                "event": "carried", "job": job.name, **say.path_fields(proof.sighting.path), "receipt": receipt.number,
+                "size": proof.length, "sha256": proof.sha256.hex(), "destination": receipt.destination,
+                "key": proof.key, "version": proof.version, "etag": proof.etag, "proof": proof.kind.value,
+                "sent": proof.sent,
+            })  # fmt: skip
+
+    def progress(self, job: Job, tally: Tally) -> None:
+        """See `ports.Monitor`. JSON has the events themselves."""
+
+    def notice(self, job: Job, text: str) -> None:
+        """See `ports.Monitor`."""
+        self._out({"event": "notice", "job": job.name, "text": text})
+
+    def finished(self, job: Job, tally: Tally) -> None:
+        """See `ports.Monitor`."""
+        self._out({
+            "event": "summary", "job": job.name, "seen": tally.seen, "reasons": tally.by_reason,
+            **{state.value: tally.of(state) for state in State}, "bytes_carried": tally.bytes_carried,
+            "bytes_waiting": tally.bytes_waiting, "adopted": tally.adopted,
+            "seconds": round(time.monotonic() - self._started, 3),
+        })  # fmt: skip
+
+    def _out(self, event: dict[str, object]) -> None:
+        print(json.dumps(event))

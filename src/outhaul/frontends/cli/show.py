@@ -1,0 +1,183 @@
+"""`status`, `ls` and `why`: what the ledger knows, without the network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+
+from outhaul import app
+from outhaul.frontends.cli import say
+from outhaul.frontends.cli.carry import state_of
+from outhaul.ledgers.queries import JobStatus, ReceiptRow, Waiting, Why
+from outhaul.model.keys import printable
+from outhaul.model.lifecycle import REASONS, State
+
+_NAMED_MAX = 20
+
+
+def status(options: argparse.Namespace) -> int:
+    """What has been carried, what waits, and why. Exit code 1 where something is held."""
+    found = app.status(state_of(options))
+    waiting = app.waiting(state_of(options), limit=0 if options.verbose or options.json else _NAMED_MAX)
+    if options.json:
+        for job in found:
+            print(json.dumps(_status_fields(job)))
+        for job_name, source, file in waiting:
+            print(json.dumps({"event": "file", "job": job_name, "source": printable(source), **_waiting_fields(file)}))
+    else:
+        for job in found:
+            print("\n".join(_status_lines(job)))
+        if waiting:
+            print()
+            rows = [
+                (
+                    REASONS[file.reason].state.value,
+                    say.ago(file.since_ns),
+                    say.size(file.size),
+                    _because(file),
+                    file.path,
+                )
+                for _, _, file in waiting
+            ]
+            print(
+                "\n".join(
+                    say.table(("STATE", "SEEN", "SIZE", "BECAUSE", "FILE"), rows, right=(2,), width=terminal_width())
+                )
+            )
+            total = sum(sum(job.waiting.values()) for job in found)
+            if total > len(waiting):
+                print(f"and {total - len(waiting):,} more: outhaul status -v")
+    return 1 if any(REASONS[reason].state is State.HELD for job in found for reason in job.waiting) else 0
+
+
+def _because(file: Waiting) -> str:
+    return REASONS[file.reason].meaning + (f" ({file.detail})" if file.detail else "")
+
+
+def _status_lines(job: JobStatus) -> list[str]:
+    ran = f"last run {say.ago(job.last_run_ns)}" if job.last_run_ns else "no run has ended yet"
+    lines = [
+        printable(f"{job.job}: {job.source} -> {job.destination}"),
+        f"  {say.files(job.receipts)} carried, {say.size(job.receipt_bytes)}; {ran}",
+    ]
+    for state in (State.WAITING, State.HELD):
+        if text := say.reasons(job.waiting, state):
+            count = sum(files for reason, files in job.waiting.items() if REASONS[reason].state is state)
+            lines.append(f"  {count:,} {state.value}: {text}")
+    if job.oldest:
+        lines.append(
+            f"  the oldest was first seen {say.ago(job.oldest.since_ns)}; together {say.size(job.waiting_bytes)}"
+        )
+    return lines
+
+
+def _status_fields(job: JobStatus) -> dict[str, object]:
+    return {
+        "event": "status", "job": job.job, "source": printable(job.source), "destination": job.destination,
+        "receipts": job.receipts, "receipt_bytes": job.receipt_bytes, "waiting": job.waiting,
+        "waiting_bytes": job.waiting_bytes, "oldest": _waiting_fields(job.oldest) if job.oldest else None,
+        "last_run": say.moment(job.last_run_ns), "last_run_reasons": job.last_run,
+    }  # fmt: skip
+
+
+def _waiting_fields(file: Waiting) -> dict[str, object]:
+    return {
+        **say.path_fields(file.path), "state": REASONS[file.reason].state.value, "reason": file.reason,
+        "meaning": REASONS[file.reason].meaning, "detail": file.detail, "size": file.size,
+        "since": say.moment(file.since_ns), "attempts": file.attempts,
+    }  # fmt: skip
+
+
+def ls(options: argparse.Namespace) -> int:
+    """The receipts."""
+    rows = app.receipts(state_of(options), job=options.job, pattern=options.pattern, limit=options.limit)
+    if options.json:
+        for row in rows:
+            print(json.dumps(receipt_fields(row)))
+        return 0
+    for row in rows:
+        source = "kept" if not row.disposal else row.disposal
+        print(
+            f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.proof:9}  {source:7}  "
+            f"{printable(row.path)} -> {printable(_address(row))}"
+        )
+    return 0
+
+
+def receipt_fields(row: ReceiptRow) -> dict[str, object]:
+    """One receipt for JSON. Times are nanoseconds since 1970, UTC."""
+    return {
+        "receipt": row.number, "job": row.job, "source": printable(row.source), **say.path_fields(row.path),
+        "size": row.size, "mtime_ns": row.mtime_ns, "sha256": row.sha256.hex(), "destination": row.destination,
+        "key": row.key, "version": row.version, "etag": row.etag, "proof": row.proof, "sent": row.sent,
+        "proved_ns": row.proved_ns, "recorded_ns": row.recorded_ns, "disposal": row.disposal,
+        "disposed_ns": row.disposed_ns,
+    }  # fmt: skip
+
+
+def _address(row: ReceiptRow) -> str:
+    """Where the object is: the bucket, or the directory, and the key."""
+    if row.destination.startswith("s3://"):
+        return "s3://" + row.destination[5:].partition("/")[0] + "/" + row.key
+    return f"{row.destination}/{row.key}"
+
+
+def why(options: argparse.Namespace) -> int:
+    """Everything about one file. Exit code 1 where outhaul has never heard of it."""
+    path = os.path.abspath(options.file)
+    answers = app.why(state_of(options), path)
+    if options.json:
+        for answer in answers:
+            print(json.dumps(_why_fields(answer)))
+    else:
+        for answer in answers:
+            print("\n".join(_why_lines(answer, path)))
+    if not answers:
+        print(f"outhaul: {printable(path)} lies in no source that this ledger knows", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _why_lines(answer: Why, path: str) -> list[str]:
+    lines = [printable(f"{path}, job {answer.job} -> {answer.destination}")]
+    for row in answer.receipts:
+        lines.append(f"  carried {say.moment(row.recorded_ns)} to {printable(_address(row))}")
+        lines.append(f"    {row.size:,} bytes, sha256 {row.sha256.hex()}, proved by {row.proof}, receipt {row.number}")
+        if row.disposal:
+            lines.append(f"    {row.disposal} from the source {say.moment(row.disposed_ns)}")
+    if answer.waiting:
+        reason = REASONS[answer.waiting.reason]
+        lines.append(f"  {reason.state.value}: {printable(_because(answer.waiting))}")
+        lines.append(
+            f"    first seen so {say.ago(answer.waiting.since_ns)}, {answer.waiting.attempts} attempts to carry it"
+        )
+        lines.extend(f"    {line}" for line in ([reason.advice] if reason.advice else []))
+    elif answer.ignored:
+        lines.append(f"  ignored: {REASONS[answer.ignored].meaning}")
+    elif not os.path.lexists(path):
+        lines.append("  there is no file here now")
+    elif os.path.islink(path) or not os.path.isfile(path):
+        lines.append("  ignored: it is a link, or no regular file")
+    elif not answer.receipts:
+        when = f"the last run ended {say.ago(answer.last_run_ns)}" if answer.last_run_ns else "no run has ended yet"
+        lines.append(f"  not seen by a run so far; {when}")
+    else:
+        lines.append("  a file is here now; the next run compares it with its receipt")
+    return lines
+
+
+def _why_fields(answer: Why) -> dict[str, object]:
+    return {
+        "job": answer.job, "source": printable(answer.source), **say.path_fields(answer.path),
+        "destination": answer.destination, "receipts": [receipt_fields(row) for row in answer.receipts],
+        "waiting": _waiting_fields(answer.waiting) if answer.waiting else None, "ignored": answer.ignored,
+        "last_run": say.moment(answer.last_run_ns),
+    }  # fmt: skip
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; 0 where output goes elsewhere and must not be cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0

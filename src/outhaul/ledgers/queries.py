@@ -1,0 +1,236 @@
+"""What the ledger can tell people: receipts, what waits, and why. Reading only, beside a run if need be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from outhaul.ledgers.rows import to_bytes, to_path
+from outhaul.ledgers.schema import VERSION
+from outhaul.ledgers.sqlite import FILE_NAME, connect
+from outhaul.model.errors import LedgerError
+from outhaul.model.lifecycle import REASONS, State
+from outhaul.model.patterns import compile_patterns
+
+
+class ReceiptRow(NamedTuple):
+    """One receipt, whole."""
+
+    number: int
+    job: str
+    source: str
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: bytes
+    destination: str
+    key: str
+    version: str
+    etag: str
+    proof: str
+    sent: bool
+    proved_ns: int
+    recorded_ns: int
+    disposal: str
+    """'' while the source has yet to be let go, or stays."""
+    disposed_ns: int
+
+
+class Waiting(NamedTuple):
+    """A file that has not been carried."""
+
+    path: str
+    size: int
+    reason: str
+    detail: str
+    since_ns: int
+    """Wall clock, when this generation was first seen."""
+    attempts: int
+
+
+class JobStatus(NamedTuple):
+    """What is known of one pair of source and destination."""
+
+    job: str
+    source: str
+    destination: str
+    receipts: int
+    receipt_bytes: int
+    waiting: dict[str, int]
+    """Files by reason."""
+    waiting_bytes: int
+    oldest: Waiting | None
+    last_run_ns: int
+    """0 where there was none."""
+    last_run: dict[str, int]
+    """Files of the last run by reason."""
+
+
+class Why(NamedTuple):
+    """What is known of one file in one job."""
+
+    job: str
+    source: str
+    path: str
+    destination: str
+    receipts: list[ReceiptRow]
+    waiting: Waiting | None
+    ignored: str
+    """Reason why the job does not ask for it; '' where it does."""
+    last_run_ns: int
+
+
+_RECEIPT = (
+    "SELECT r.id, p.job, p.source, d.path, r.name, r.size, r.mtime_ns, r.sha256, p.destination, r.key, r.version, "
+    "r.etag, r.proof, r.sent, r.proved_ns, r.recorded_ns, r.disposal, r.disposed_ns "
+    "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
+)
+_WAITING = (
+    "SELECT d.path, s.name, s.size, s.reason, s.detail, s.wall_ns, s.attempts "
+    "FROM sighting s JOIN directory d ON d.id = s.directory "
+)
+
+
+class Reading:
+    """A ledger opened for reading. Used as a context manager.
+
+    Raises:
+        LedgerError: there is none, or it cannot be read.
+    """
+
+    def __init__(self, state: str) -> None:
+        path = os.path.join(state, FILE_NAME)
+        if not os.path.exists(path):
+            raise LedgerError(f"there is no ledger in {state}; --state names another directory")
+        self._database = connect(path, read_only=True)
+        with self._faults():
+            found = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if found != VERSION:
+            raise LedgerError(f"{path} has version {found}, and this outhaul reads {VERSION}")
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be read: {error}") from error
+
+    def receipts(self, *, job: str = "", pattern: str = "", limit: int = 0) -> Iterator[ReceiptRow]:
+        """The receipts, oldest first; with a limit, the latest so many of them."""
+        matches = compile_patterns((pattern,)) if pattern else None
+        wanted, values = ("WHERE p.job = ? ", [job]) if job else ("", [])
+        with self._faults():
+            if limit and matches is None:
+                query = f"SELECT * FROM ({_RECEIPT}{wanted}ORDER BY r.id DESC LIMIT {int(limit)}) ORDER BY 1"
+            else:
+                query = f"{_RECEIPT}{wanted}ORDER BY r.id"
+            rows = (_receipt(row) for row in self._database.execute(query, values))
+            if matches is None:
+                yield from rows
+                return
+            found = [row for row in rows if matches(row.path)]
+            yield from found[-limit:] if limit else found
+
+    def status(self) -> list[JobStatus]:
+        """Each pair of source and destination."""
+        with self._faults():
+            places = self._database.execute(
+                "SELECT id, job, source, destination FROM place ORDER BY job, id"
+            ).fetchall()
+            return [self._status(*place) for place in places]
+
+    def _status(self, place: int, job: str, source: bytes, destination: str) -> JobStatus:
+        ask = self._database.execute
+        count, size = ask(
+            "SELECT count(*), coalesce(sum(size), 0) FROM receipt WHERE directory IN "
+            "(SELECT id FROM directory WHERE place = ?)",
+            (place,),
+        ).fetchone()
+        waiting: dict[str, int] = {}
+        waiting_bytes = 0
+        for reason, files, held in ask(
+            "SELECT s.reason, count(*), sum(s.size) FROM sighting s JOIN directory d ON d.id = s.directory "
+            "WHERE d.place = ? GROUP BY s.reason",
+            (place,),
+        ):
+            waiting[reason], waiting_bytes = files, waiting_bytes + held
+        oldest = ask(f"{_WAITING}WHERE d.place = ? ORDER BY s.wall_ns LIMIT 1", (place,)).fetchone()
+        last = ask(
+            "SELECT ended_ns, reasons FROM run WHERE place = ? ORDER BY id DESC LIMIT 1", (place,)
+        ).fetchone() or (0, "{}")
+        return JobStatus(
+            job, to_path(source), destination, count, size, waiting, waiting_bytes,
+            _waiting(oldest) if oldest else None, last[0], json.loads(last[1]),
+        )  # fmt: skip
+
+    def waiting(self, *, job: str = "", limit: int = 0) -> list[tuple[str, str, Waiting]]:
+        """Uncarried files, those that wait longest first, each with its job and source."""
+        wanted, values = ("WHERE p.job = ? ", [job]) if job else ("", [])
+        with self._faults():
+            rows = self._database.execute(
+                f"SELECT p.job, p.source, d.path, s.name, s.size, s.reason, s.detail, s.wall_ns, s.attempts "
+                f"FROM sighting s JOIN directory d ON d.id = s.directory JOIN place p ON p.id = d.place {wanted}"
+                f"ORDER BY s.wall_ns, d.path, s.name LIMIT {int(limit) or -1}",
+                values,
+            ).fetchall()
+        return [(row[0], to_path(row[1]), _waiting(row[2:])) for row in rows]
+
+    def why(self, path: str) -> list[Why]:
+        """What is known of one file, in every job whose source it lies in."""
+        with self._faults():
+            places = self._database.execute(
+                "SELECT id, job, source, destination, rules FROM place ORDER BY id"
+            ).fetchall()
+            answers = []
+            for place, job, source_bytes, destination, rules in places:
+                source = to_path(source_bytes)
+                if path.startswith(source.rstrip("/") + "/"):
+                    inside = path[len(source.rstrip("/")) + 1 :]
+                    answers.append(self._why(place, job, source, destination, json.loads(rules), inside))
+            return answers
+
+    def _why(self, place: int, job: str, source: str, destination: str, rules: dict[str, list[str]], path: str) -> Why:
+        directory, _, name = path.rpartition("/")
+        at = (place, to_bytes(directory), to_bytes(name))
+        where = "WHERE d.place = ? AND d.path = ? AND {}.name = ? "
+        receipts = [_receipt(row) for row in self._database.execute(f"{_RECEIPT}{where.format('r')}ORDER BY r.id", at)]
+        waiting = self._database.execute(f"{_WAITING}{where.format('s')}", at).fetchone()
+        last = self._database.execute("SELECT coalesce(max(ended_ns), 0) FROM run WHERE place = ?", (place,)).fetchone()
+        included, excluded = compile_patterns(rules["include"]), compile_patterns(rules["exclude"])
+        ignored = ""
+        if excluded is not None and excluded(path):
+            ignored = "excluded"
+        elif included is not None and not included(path):
+            ignored = "not-included"
+        return Why(job, source, path, destination, receipts, _waiting(waiting) if waiting else None, ignored, last[0])
+
+
+def is_held(reason: str) -> bool:
+    """Whether a file with this reason waits for a person."""
+    return REASONS[reason].state is State.HELD
+
+
+def _receipt(row: Sequence[Any]) -> ReceiptRow:
+    (number, job, source, directory, name, size, mtime_ns, sha256, destination, key, version, etag, proof, sent,
+     proved_ns, recorded_ns, disposal, disposed_ns) = row  # fmt: skip
+    path = to_path(directory + b"/" + name if directory else name)
+    return ReceiptRow(
+        number, job, to_path(source), path, size, mtime_ns, sha256, destination, key, version, etag, proof,
+        bool(sent), proved_ns, recorded_ns, disposal or "", disposed_ns or 0,
+    )  # fmt: skip
+
+
+def _waiting(row: tuple[bytes, bytes, int, str, str, int, int]) -> Waiting:
+    directory, name, size, reason, detail, wall_ns, attempts = row
+    return Waiting(to_path(directory + b"/" + name if directory else name), size, reason, detail, wall_ns, attempts)
