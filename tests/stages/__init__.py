@@ -1,0 +1,1 @@
+"""Each stage over the simulated world."""
