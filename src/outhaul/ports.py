@@ -349,8 +349,12 @@ class Ledger(Protocol):
         """Write what has been noted."""
         ...
 
-    def sweep(self, place: int, visited: Callable[[str], bool]) -> None:
-        """Forget the observations of directories that are not `visited`: they have vanished."""
+    def observed_directories(self, place: int) -> set[str]:
+        """The directories of whose files something is remembered."""
+        ...
+
+    def forget_directory(self, place: int, directory: str) -> None:
+        """Remember nothing more of the uncarried files of a directory: it has vanished."""
         ...
 
     def finish_run(self, place: int, started_ns: int, tally: Tally) -> None:

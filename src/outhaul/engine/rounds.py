@@ -102,7 +102,7 @@ class Round:
 
     def _walk(self, tree: Tree, now: Moment) -> None:
         steady = self.ports.ledger.steady_since(now, CLOCK_TOLERANCE_NS)
-        visited: set[str] = set()
+        unvisited = self.ports.ledger.observed_directories(self.place)
         directory, remembered = None, dict[str, Observation]()
         for found in discover(self.job, tree):
             if self.ports.stopped():
@@ -111,8 +111,7 @@ class Round:
                 self._forget(directory, remembered)
                 directory = found.directory
                 remembered = self.ports.ledger.observations(self.place, directory)
-                if remembered:
-                    visited.add(directory)
+                unvisited.discard(directory)
             self.tally.seen += len(found.sightings) + len(found.standings)
             for standing in found.standings:
                 self._stand(standing)
@@ -120,7 +119,8 @@ class Round:
             self._tell()
         else:
             self._forget(directory, remembered)
-            self.ports.ledger.sweep(self.place, visited.__contains__)
+            for vanished in unvisited:
+                self.ports.ledger.forget_directory(self.place, vanished)
 
     def _sort(self, found: Found, remembered: dict[str, Observation], now: Moment, steady: bool, tree: Tree) -> None:
         job, keep = self.job, self.job.after == "keep"

@@ -119,7 +119,7 @@ class HostFile:
             writing = open_for_writing(self.sighting.device, self.sighting.inode)
             answer = None if writing is None else not writing
         if answer is False:
-            raise SourceInUse("a process has it open for writing")
+            raise SourceInUse
         return answer is True
 
     def lease_holds(self) -> bool:

@@ -208,16 +208,19 @@ class SqliteLedger:
             with self._transaction():
                 self._write_noted()
 
-    def sweep(self, place: int, visited: Callable[[str], bool]) -> None:
+    def observed_directories(self, place: int) -> set[str]:
         """See `ports.Ledger`."""
         with _faults():
             rows = self._database.execute(
-                "SELECT DISTINCT d.id, d.path FROM sighting s JOIN directory d ON d.id = s.directory WHERE d.place = ?",
+                "SELECT DISTINCT d.path FROM sighting s JOIN directory d ON d.id = s.directory WHERE d.place = ?",
                 (place,),
             ).fetchall()
-        for number, path in rows:
-            if not visited(to_path(path)):
-                self._noted.append(("DELETE FROM sighting WHERE directory = ?", (number,)))
+        return {to_path(path) for (path,) in rows}
+
+    def forget_directory(self, place: int, directory: str) -> None:
+        """See `ports.Ledger`."""
+        number = self._directory(place, directory)
+        self._noted.append(("DELETE FROM sighting WHERE directory = ?", (number,)))
 
     def finish_run(self, place: int, started_ns: int, tally: Tally) -> None:
         """Remember a run, for `status` and `history`, with everything noted."""

@@ -30,12 +30,13 @@ def package(job: Job, settled: Settled, file: OpenFile, small_max: int) -> Packa
         KeyTooLong: its key would be too long.
     """
     sighting = file.sighting
+    unwatched = not file.check_writers()  # First: that somebody writes says more than that something has changed.
     if not same_generation(sighting, settled.sighting):
         raise SourceChanged("it changed between the look at its directory and its opening")
     key = object_key(job.destination.prefix, sighting.path)
     if len(key) * 4 > KEY_BYTES_MAX and len(key.encode()) > KEY_BYTES_MAX:
         raise KeyTooLong(f"its key has {len(key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
-    if not file.check_writers() and settled.observed_ns < UNWATCHED_QUIET_NS:
+    if unwatched and settled.observed_ns < UNWATCHED_QUIET_NS:
         raise WritersUnknown(
             f"outhaul has seen it unchanged for {settled.observed_ns // 10**9} s of {UNWATCHED_QUIET_NS // 10**9} s"
         )
