@@ -129,8 +129,8 @@ def _replace(world: World, content: bytes) -> None:
 
 
 HANDS: dict[str, Callable[[World, int], None]] = {
-    "append": lambda world, size: world.files.append(PATH, b"new"),
-    "rewrite": lambda world, size: world.files.write(PATH, b"new"),
+    "append": lambda world, _size: world.files.append(PATH, b"new"),
+    "rewrite": lambda world, _size: world.files.write(PATH, b"new"),
     "rewrite as long": lambda world, size: world.files.write(PATH, b"2" * (size - 3) + b"new"),
     "replace": lambda world, size: _replace(world, b"2" * (size - 3) + b"new"),
 }
