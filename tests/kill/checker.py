@@ -50,6 +50,7 @@ class Report:
     hindered: list[str] = field(default_factory=list)
     left_in_source: list[str] = field(default_factory=list)
     left_in_private: list[str] = field(default_factory=list)
+    own_in_store: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -89,7 +90,7 @@ class Checker:
         durable = list(self._journal.contents)
         report = Report()
         local = self._local(report)
-        self._look_at_store(full=full)
+        self._look_at_store(report, full=full)
         self._journal.advance()
         report.hindered = list(self._journal.hindered)
         report.overwritten = list(self._overwritten)
@@ -126,9 +127,12 @@ class Checker:
                     local.append(found)
         return _by_number(local)
 
-    def _look_at_store(self, *, full: bool) -> None:
+    def _look_at_store(self, report: Report, *, full: bool) -> None:
         """Read the objects, and note each that has changed or gone since it was first seen."""
         listed = dict(self._store.names())
+        report.own_in_store = [name for name in listed if is_own(name)]
+        for name in report.own_in_store:
+            del listed[name]
         self._overwritten += [f"{name}: the object is gone" for name in self._tags.keys() - listed.keys()]
         for name, tag in listed.items():
             if not full and self._tags.get(name) == tag:

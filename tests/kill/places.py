@@ -39,9 +39,7 @@ class BucketStore:
     def names(self) -> Iterator[tuple[str, str]]:
         """Every key without the prefix, with its ETag and size."""
         for item in self.client.list(self.bucket, f"{self.prefix}/"):
-            name = item.key.removeprefix(f"{self.prefix}/")
-            if not is_own(name):
-                yield name, f"{item.etag} {item.size}"
+            yield item.key.removeprefix(f"{self.prefix}/"), f"{item.etag} {item.size}"
 
     def read(self, name: str) -> bytes:
         """All bytes of an object."""
@@ -57,10 +55,8 @@ class DirectoryStore:
     def names(self) -> Iterator[tuple[str, str]]:
         """Every file's path from the root, with its identity, size and time of change."""
         for path in files(self.root):
-            name = path.relative_to(self.root).as_posix()
-            if not is_own(name):
-                found = path.stat()
-                yield name, f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+            found = path.stat()
+            yield path.relative_to(self.root).as_posix(), f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
     def read(self, name: str) -> bytes:
         """All bytes of a file."""

@@ -6,6 +6,7 @@ and the work goes on. At the end the producer finishes and the mover runs to com
 have been carried, and nothing may be left behind.
 """
 
+import itertools
 import random
 import statistics
 import time
@@ -18,7 +19,7 @@ from kill.processes import LiveProducer, Mover, Outcome
 
 KILLS_BETWEEN_FULL_CHECKS = 10
 KILLS_BETWEEN_COMPLETE_RUNS = 5
-FILES_FOR_A_RUN = 100
+FILES_FOR_A_RUN = 60
 _WAIT_SECONDS = 20.0
 
 
@@ -57,20 +58,21 @@ class Trial:
     journal: JournalReader
     rng: random.Random
     tally: Tally = field(default_factory=Tally)
+    _kills_since_complete: int = 0
 
     def run(self, kills: int) -> Tally:
         """Kill that many runs, then carry everything; raises Violation at the first fault."""
         self._complete(wait=False)
         self.tally.idle_seconds = self.tally.complete_seconds.pop()
         self._complete()
-        attempts = 0
-        while self.tally.kills.total() < kills:
-            attempts += 1
-            if attempts > 4 * kills:
-                raise Violation(f"{attempts} runs ended before their kill: {self.tally}")
-            if attempts % KILLS_BETWEEN_COMPLETE_RUNS == 0:
-                self._complete()
+        for attempt in itertools.count(1):
+            if self.tally.kills.total() >= kills:
+                break
+            if attempt > 4 * kills:
+                raise Violation(f"too many runs ended before their kill: {self.tally}")
             self._kill()
+            if self._kills_since_complete >= KILLS_BETWEEN_COMPLETE_RUNS:
+                self._complete()
         self.producer.finish()
         for _ in range(2):
             self._complete(wait=False)
@@ -84,8 +86,7 @@ class Trial:
         if wait:
             self._wait_for_work()
         outcome = self.mover.run()
-        self._must_be_well(outcome)
-        self.tally.complete_seconds.append(outcome.seconds)
+        self._note_complete(outcome)
         self._check(full=False)
 
     def _kill(self) -> None:
@@ -98,9 +99,9 @@ class Trial:
         if outcome.killed:
             self.tally.kills[_moment(before, after)] += 1
             self.tally.most_in_private = max(self.tally.most_in_private, len(after.left_in_private))
+            self._kills_since_complete += 1
         else:
-            self._must_be_well(outcome)
-            self.tally.complete_seconds.append(outcome.seconds)
+            self._note_complete(outcome)
 
     def _random_moment(self) -> float:
         """Seconds after the start of a run, within the time that complete runs have lately taken."""
@@ -126,9 +127,12 @@ class Trial:
             raise Violation(f"after {self.tally.kills.total()} kills: {report}")
         return report
 
-    def _must_be_well(self, outcome: Outcome) -> None:
+    def _note_complete(self, outcome: Outcome) -> None:
+        """A run that was not killed must have carried everything or have had nothing to do."""
         if outcome.code:
             raise Violation(f"a run that was not killed ended with code {outcome.code}:\n{outcome.output}")
+        self.tally.complete_seconds.append(outcome.seconds)
+        self._kills_since_complete = 0
 
 
 def _moment(before: Report, after: Report) -> str:
