@@ -19,7 +19,7 @@ from kill.processes import LiveProducer, Mover, Outcome
 
 KILLS_BETWEEN_FULL_CHECKS = 10
 KILLS_BETWEEN_COMPLETE_RUNS = 5
-FILES_FOR_A_RUN = 60
+FILES_FOR_A_RUN = 45
 _WAIT_SECONDS = 20.0
 
 

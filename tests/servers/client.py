@@ -101,9 +101,9 @@ class Client:
             tree = ElementTree.fromstring(reply.body)
             encoded = _text(tree, "EncodingType") == "url"
             for node in _all(tree, "Contents"):
-                key = _text(node, "Key")
-                etag = _text(node, "ETag").strip('"')
-                yield Listed(unquote_plus(key) if encoded else key, int(_text(node, "Size")), etag)
+                found = {child.tag.rpartition("}")[2]: child.text or "" for child in node}
+                key = unquote_plus(found["Key"]) if encoded else found["Key"]
+                yield Listed(key, int(found["Size"]), found["ETag"].strip('"'))
             if _text(tree, "IsTruncated") != "true":
                 return
             query["continuation-token"] = _text(tree, "NextContinuationToken")
