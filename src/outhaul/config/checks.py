@@ -124,7 +124,7 @@ class _Overlaps:
         for index, kin in self._targets.items():
             if (other := self._owner(kin, kin.own + kin.above, self._sources, sources)) is not None:
                 there = f"{self._jobs[other].source}, the source of {self._whose(index, other)}"
-                relation = "is the same directory as" if self._contains(kin, self._sources[other]) else "lies in"
+                relation = "is" if self._contains(kin, self._sources[other]) else "lies in"
                 yield Finding(index, "to", f"{self._jobs[index].destination.directory} {relation} {there}; {_APART}")
 
     def _with_source(self, index: int, kin: Kin, sources: dict[Key, int]) -> str:
@@ -133,7 +133,7 @@ class _Overlaps:
             there = self._jobs[other]
             if there.destination == job.destination:
                 return f'{job.source} goes to {job.destination.address} in job "{there.name}" too; remove one of them'
-            return f'{job.source} is the same directory as {there.source}, the source of job "{there.name}"; {_ONE_JOB}'
+            return f'{job.source} is {there.source}, the source of job "{there.name}"; {_ONE_JOB}'
         if (other := self._owner(kin, kin.above, self._sources, sources, index)) is not None:
             there = self._jobs[other]
             return f'{job.source} lies in {there.source}, the source of job "{there.name}"; {_ONE_JOB}'

@@ -24,7 +24,8 @@ SETTLE_KEYS = ("quiet",)
 AFTER: tuple[After, ...] = ("delete", "keep")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 
-_LATER = "is not supported by outhaul 0.1"
+_NOT_YET = "not supported by outhaul 0.1"
+_LATER = f"is {_NOT_YET}"
 LATER_JOB_KEYS = {
     "compress": f"{_LATER}; leave it out: files are sent as they are",
     "key": f"{_LATER}; leave it out: the key is the path beneath the source",
@@ -137,7 +138,7 @@ class _Parser:
 
     def _destination(self, value: object) -> Destination:
         if isinstance(value, list):
-            raise ValueError(f'several destinations: {_LATER}; write one string, such as "s3://bucket/prefix"')
+            raise ValueError(f'several destinations are {_NOT_YET}; write one string, such as "s3://bucket/prefix"')
         return destination(values.text(value, '"s3://bucket/prefix"'), self._absolute)
 
     def _patterns(self, table: dict[str, Any], where: Where, key: str) -> tuple[str, ...]:
@@ -196,7 +197,7 @@ class _Parser:
 
 def _after(value: object) -> After:
     if isinstance(value, dict):
-        raise ValueError(f'an archive {_LATER}; write "delete" or "keep"')
+        raise ValueError(f'an archive is {_NOT_YET}; write "delete" or "keep"')
     return values.choice(value, AFTER)
 
 

@@ -64,18 +64,18 @@ def unknown_key(key: str, known: Collection[str], elsewhere: Mapping[str, str]) 
         known: The keys that have a meaning there.
         elsewhere: For keys that have a meaning in another table, what to do.
     """
-    if key in elsewhere:
-        return elsewhere[key]
-    if _SECRET.search(key):
+    plain = key[:_KEY_MAX].strip().lower().replace("_", "-")
+    plain = _OTHER_WORDS.get(plain, plain)
+    if plain in elsewhere:
+        return elsewhere[plain]
+    if _SECRET.search(key) and plain not in known:
         return "unknown key; credentials do not belong here: use the AWS environment variables, files or a profile"
-    if suggestion := _similar(key, known):
+    if suggestion := _similar(plain, known):
         return f'unknown key; did you mean "{suggestion}"?'
     return f"unknown key; the keys here are {', '.join(known)}"
 
 
-def _similar(key: str, known: Collection[str]) -> str:
-    plain = key[:_KEY_MAX].strip().lower().replace("_", "-")
-    plain = _OTHER_WORDS.get(plain, plain)
+def _similar(plain: str, known: Collection[str]) -> str:
     if plain in known:
         return plain
     import difflib

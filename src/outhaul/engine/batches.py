@@ -62,14 +62,15 @@ def carry(
 ) -> Carried:
     """Take each file from its opening to its proof: package, upload, prove.
 
-    A batch is packaged as a whole, in turn with the other workers, and then sent: see `Workers.in_turn`.
+    The small files of a batch are packaged as a whole, in turn with the other workers (see `Workers.in_turn`), and then
+    sent; what is large is read from its descriptor as it is sent, and goes alone.
     """
     carried = Carried(weight, [], [], 0)
-    if len(batch) == 1 and batch[0].sighting.size > store.small_max:
-        _carry_large(batch[0], carried, job, tree, store, ports)
-        return carried
-    with ports.workers.in_turn():
-        packages = _package_all(batch, carried, job, tree, store.small_max)
+    small = [settled for settled in batch if settled.sighting.size <= store.small_max]
+    packages: list[tuple[Settled, Package]] = []
+    if small:
+        with ports.workers.in_turn():
+            packages = _package_all(small, carried, job, tree, store.small_max)
     answer_ns = 0
     while packages and not ports.stopped():
         settled, packed = packages.pop()
@@ -82,6 +83,9 @@ def carry(
         took_ns = ports.clock.monotonic_ns() - started
         if not answer_ns or took_ns < answer_ns:
             answer_ns = took_ns
+    for settled in batch if len(small) < len(batch) else ():
+        if settled.sighting.size > store.small_max and not ports.stopped():
+            _carry_large(settled, carried, job, tree, store, ports)
     return carried._replace(answer_ns=answer_ns)
 
 

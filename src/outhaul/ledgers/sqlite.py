@@ -39,6 +39,7 @@ FILE_NAME = "ledger.sqlite"
 LOCK_NAME = "lock"
 _ABILITIES_KEPT_NS = 24 * 3600 * 10**9
 _ROWS_PER_INSERT = 32
+_NOTES_MAX = 4096
 _DIRECTORIES_REMEMBERED_MAX = 4096
 
 
@@ -187,6 +188,8 @@ class SqliteLedger:
                 self._noted.append((
                     "DELETE FROM sighting WHERE directory = ? AND name = ?", (number, to_bytes(name))
                 ))  # fmt: skip
+        if len(self._noted) > _NOTES_MAX:
+            self.settle()
 
     def _note_disposals(self, disposals: Sequence[Disposal]) -> None:
         """Runs of consecutive receipts with the same outcome become one statement."""

@@ -34,12 +34,14 @@ class SimulatedFile:
         self._inode = inode
         self._directory, self._name = directory, name
         self._leased = False
+        self._closed = False
         self.sighting = self._now()
 
     def __enter__(self) -> SimulatedFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._closed = True
         if self._leased:
             self._inode.leased = self._inode.lease_broken = False
 
@@ -51,6 +53,7 @@ class SimulatedFile:
 
     def pread(self, length: int, offset: int) -> bytes:
         """See `ports.ByteSource`."""
+        assert not self._closed, f"{self._name!r} is read after it was closed"
         with self._files.steps.step("files.pread", self._name):
             data = self._inode.content[offset : offset + length]
             if len(data) < length:

@@ -37,6 +37,7 @@ class Steps:
         """Whether the effect of that call takes place."""
         self.hooks: list[tuple[str, str, Callable[[], None]]] = []
         """Once each: at the first call of this name about this ('' for any), just before it, do this."""
+        self._at: dict[int, Callable[[], None]] = {}
         self._ended = False
 
     @contextmanager
@@ -46,6 +47,8 @@ class Steps:
             raise Crash(name)
         number = len(self.calls)
         self.calls.append(Call(name, about))
+        if number in self._at:
+            self._at.pop(number)()
         for hook in [hook for hook in self.hooks if hook[0] == name and hook[1] in ("", about)]:
             self.hooks.remove(hook)
             hook[2]()
@@ -58,6 +61,10 @@ class Steps:
     def before(self, name: str, do: Callable[[], None], about: str = "") -> None:
         """Just before the first call of this name, do this: somebody else's hand in between."""
         self.hooks.append((name, about, do))
+
+    def at(self, number: int, do: Callable[[], None]) -> None:
+        """Just before the call of this number, do this."""
+        self._at[number] = do
 
     def names(self) -> list[str]:
         """The calls by name, in order."""

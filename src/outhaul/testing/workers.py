@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 
@@ -25,6 +26,10 @@ class InlineWorkers:
     def widen(self, threads: int) -> None:
         """Taken note of."""
         self.widest = max(self.widest, threads)
+
+    def in_turn(self) -> AbstractContextManager[object]:
+        """There is never more than one at work."""
+        return nullcontext()
 
     def submit(self, task: Callable[[], Any]) -> None:
         """Run it now, or keep it."""

@@ -16,6 +16,7 @@ from outhaul.model.lifecycle import REASONS, Standing, State
 
 _NAMED_MAX = 10
 _LISTED = (State.HELD, State.WAITING)
+_NOT_NAMED = ("destination", "interrupted")  # True of all alike, and said once.
 
 
 class PlainMonitor:
@@ -36,7 +37,7 @@ class PlainMonitor:
         """See `ports.Monitor`."""
         if self._verbose:
             self.line(describe(standing))
-        elif len(named := self._named[standing.state]) < _NAMED_MAX:
+        elif standing.reason not in _NOT_NAMED and len(named := self._named[standing.state]) < _NAMED_MAX:
             named.append(standing)
 
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
@@ -60,7 +61,8 @@ class PlainMonitor:
             self.line(line)
         if not self._verbose:
             for state in _LISTED:
-                self._name_some(state, tally.of(state))
+                alike = sum(tally.by_reason.get(reason, 0) for reason in _NOT_NAMED) if state is State.WAITING else 0
+                self._name_some(state, tally.of(state) - alike)
 
     def _name_some(self, state: State, count: int) -> None:
         named = self._named[state]
