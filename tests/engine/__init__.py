@@ -1,0 +1,1 @@
+"""The engine over the simulated world, with the real ledger."""
