@@ -12,6 +12,7 @@ from outhaul.model.errors import (
     Denied,
     KeyTooLong,
     Misconfigured,
+    NotThere,
     OuthaulError,
     Refused,
     SourceChanged,
@@ -46,6 +47,7 @@ _REASONS: tuple[tuple[type[OuthaulError], str], ...] = (
     (Conflict, "conflict"),
     (Unproved, "unproved"),
     (Transient, "retry"),
+    (NotThere, "retry"),
     (Denied, "destination"),
     (Misconfigured, "destination"),
 )

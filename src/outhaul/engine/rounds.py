@@ -104,6 +104,7 @@ class Round:
         steady = self.ports.ledger.steady_since(now, CLOCK_TOLERANCE_NS)
         unvisited = self.ports.ledger.observed_directories(self.place)
         directory, remembered = None, dict[str, Observation]()
+        closed: list[str] = []
         for found in discover(self.job, tree):
             if self.ports.stopped():
                 break
@@ -115,12 +116,16 @@ class Round:
             self.tally.seen += len(found.sightings) + len(found.standings)
             for standing in found.standings:
                 self._stand(standing)
+                if standing.reason == "closed-directory":  # Whatever was known of what is in it stays known (L10).
+                    closed.append(f"{directory}/")
+                    remembered = {}
             self._sort(found, remembered, now, steady, tree)
             self._tell()
         else:
             self._forget(directory, remembered)
             for vanished in unvisited:
-                self.ports.ledger.forget_directory(self.place, vanished)
+                if not vanished.startswith(tuple(closed)):
+                    self.ports.ledger.forget_directory(self.place, vanished)
 
     def _sort(self, found: Found, remembered: dict[str, Observation], now: Moment, steady: bool, tree: Tree) -> None:
         job, keep = self.job, self.job.after == "keep"
@@ -154,8 +159,14 @@ class Round:
 
     def _wait(self, sighting: Sighting, past: Observation | None, now: Moment, left_ns: int) -> None:
         self._stand(Standing(sighting.path, "quiet", f"{-(-left_ns // SECOND_NS)} s more"), sighting.size)
-        if past is None or past.reason != "quiet" or not same_generation(past.sighting, sighting):
-            self._observe(sighting, past, now, "quiet", "", 0)
+        if (
+            past is None
+            or past.reason != "quiet"
+            or past.since.boot_id != now.boot_id
+            or not same_generation(past.sighting, sighting)
+        ):
+            # Seen at this moment, which may be hours after the beginning of the walk.
+            self._observe(sighting, past, self.ports.clock.moment(), "quiet", "", 0)
 
     def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
         if directory is not None and remembered:
