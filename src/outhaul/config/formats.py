@@ -18,6 +18,9 @@ from outhaul.model.keys import printable
 SIZE_MAX = 1 << 20
 """Bytes that a configuration may have."""
 
+_TOML_LINE_MAX = 1 << 16
+"""Characters. The time that `tomllib` takes grows with the square of the parts of a dotted key."""
+
 _TOO_DEEP = "is nested too deeply"
 _SUFFIXES = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 
@@ -86,6 +89,9 @@ def _text(path: str) -> str:
 def _toml(text: str) -> Document:
     import tomllib
 
+    for number, content in enumerate(text.split("\n"), 1):
+        if len(content) > _TOML_LINE_MAX:
+            raise Unreadable(f"is longer than {_TOML_LINE_MAX} characters in one line; break the line", number)
     try:
         return Document(tomllib.loads(text), locator(toml_lines, text))
     except RecursionError:

@@ -1,0 +1,1 @@
+"""The rules of the configuration, each as inputs and the lines that follow from them."""

@@ -1,0 +1,189 @@
+"""Every key of a job: what it means, and what is said of a wrong value."""
+
+from pathlib import Path
+
+import pytest
+
+from config.writing import HEAD, jobs_of, lines_of
+from outhaul.model.job import Connection, Destination, Job
+
+BUCKET = Destination("s3://bucket/prefix", "s3", "bucket", "prefix")
+
+
+def test_a_short_job_has_the_documented_defaults(tmp_path: Path) -> None:
+    """Name, source and destination are enough; the rest is as docs/configuration.md says."""
+    expected = [Job(name="a", source=f"{tmp_path}/data", destination=BUCKET, quiet_ns=5 * 10**9)]
+    assert expected == jobs_of(tmp_path, HEAD)
+
+
+def test_every_key_reaches_the_job(tmp_path: Path) -> None:
+    """Each setting of the file is a setting of the job."""
+    text = HEAD + (
+        'include = ["**/*.csv"]\nexclude = ["x/*"]\ntemporary-names = true\nsettle = { quiet = "1h30m" }\n'
+        'after = "keep"\nproof = "read-back"\nendpoint-url = "http://127.0.0.1:9000/"\nregion = "here"\nprofile = "p q"\n'
+    )
+    expected = Job(
+        name="a",
+        source=f"{tmp_path}/data",
+        destination=BUCKET,
+        connection=Connection("http://127.0.0.1:9000", "here", "p q"),
+        include=("**/*.csv",),
+        exclude=("x/*",),
+        temporary_names=True,
+        quiet_ns=5400 * 10**9,
+        after="keep",
+        proof="read-back",
+    )
+    assert [expected] == jobs_of(tmp_path, text)
+
+
+def test_connection_settings_at_the_top_are_defaults(tmp_path: Path) -> None:
+    """A job's own setting wins; a directory has no connection."""
+    text = (
+        'region = "r"\nprofile = "p"\n'
+        + HEAD
+        + 'profile = "mine"\n[[job]]\nname = "b"\nsource = "other"\nto = "store"\n'
+    )
+    expected = [Connection("", "r", "mine"), Connection()]
+    assert expected == [job.connection for job in jobs_of(tmp_path, text)]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("data", "{base}/data"), ("./data/", "{base}/data"), ("other/../data", "{base}/data"), ("~/data", "{base}/data")],
+)
+def test_paths_begin_at_the_file_or_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, expected: str
+) -> None:
+    """Relative to the directory of the configuration file, not to the working directory; `~` is the home."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (job,) = jobs_of(tmp_path, HEAD.replace('"data"', f'"{written}"'))
+    assert expected.format(base=tmp_path) == job.source
+
+
+NAME = "expected 1 to 64 letters, digits, '.', '_' or '-', not"
+URL = 'expected an address such as "https://s3.example.net" or "http://127.0.0.1:9000"'
+LATER = "is not supported by outhaul 0.1; leave it out"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('exlude = ["x"]', '5: job "a": exlude: unknown key; did you mean "exclude"?'),
+        ("temporary_names = true", '5: job "a": temporary_names: unknown key; did you mean "temporary-names"?'),
+        ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
+        ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
+        ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, include, exclude, '
+         "temporary-names, settle, after, proof, endpoint-url, region, profile"),
+        ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
+         "use the AWS environment variables, files or a profile"),
+        ("settle = { quiet = 30 }", '5: job "a": settle.quiet: expected a duration such as "30m", not 30'),
+        ("settle.quiet = true", '5: job "a": settle.quiet: expected a duration such as "30m", not true'),
+        ('[job.settle]\nquiet = "x"', '6: job "a": settle.quiet: expected a duration such as "30m", not "x"; '
+         "the units are d, h, m, s and ms, the largest first"),
+        ('settle = "30m"', '5: job "a": settle: expected a table such as { quiet = "30m" }, not "30m"'),
+        ("settle = { quite = 1 }", '5: job "a": settle.quite: unknown key; did you mean "quiet"?'),
+        ('[job.settle]\nafter = "keep"', '6: job "a": settle.after: belongs to the job, not to settle; write it beside settle'),
+        ('include = "*.csv"', '5: job "a": include: expected an array of patterns such as ["**/*.csv"], not "*.csv"'),
+        ("include = []", '5: job "a": include: is empty, so it would carry nothing; leave it out to carry every file'),
+        ("include = [1]", '5: job "a": include[0]: expected a pattern such as "**/*.csv", not 1'),
+        ('include = ["/x"]', "5: job \"a\": include[0]: pattern \"/x\" is relative to the source: no '/' in front and no '..'"),
+        ('exclude = ["a",\n"/"]', ' job "a": exclude[1]: pattern "/" is empty'),
+        ('temporary-names = "yes"', '5: job "a": temporary-names: expected true or false, not "yes"'),
+        ('after = "move"', '5: job "a": after: expected "delete" or "keep", not "move"'),
+        ("after = 2020-01-01", '5: job "a": after: expected "delete" or "keep", not a date or time'),
+        ('proof = "etag"', '5: job "a": proof: expected "auto", "stored" or "read-back", not "etag"'),
+        ('endpoint-url = "s3.example.net"', f'5: job "a": endpoint-url: {URL}'),
+        ('endpoint-url = "http://h:99999"', f'5: job "a": endpoint-url: {URL}'),
+        ('region = ""', '5: job "a": region: expected a region such as "eu-central-1", not ""'),
+        ('profile = " p"', '5: job "a": profile: expected the name of a profile in ~/.aws/config, not " p"'),
+        ('compress = "zstd"', f'5: job "a": compress: {LATER}: files are sent as they are'),
+        ('key = "{path}"', f'5: job "a": key: {LATER}: the key is the path beneath the source'),
+        ('every = "1h"', f'5: job "a": every: {LATER}, and start `outhaul run` from cron or a timer'),
+        ('bundle = "16MiB"', f'5: job "a": bundle: {LATER}: each file becomes one object'),
+        ("settle = { skip-newest = 1 }", f'5: job "a": settle.skip-newest: {LATER}: settle.quiet and the check for '
+         "open writers decide"),
+        ('after = { archive = "/x" }', '5: job "a": after: an archive is not supported by outhaul 0.1; write "delete" or "keep"'),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_one_line(tmp_path: Path, written: str, expected: str) -> None:
+    """File, line, job, key, what is wrong, what to write; no line where an array spreads over several."""
+    assert [f"outhaul.toml:{expected}"] == lines_of(tmp_path, HEAD + written + "\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('name = "a"', "", "1: job[0].name: is missing; write name = \"a-name\""),
+        ('name = "a"', 'name = "a b"', f'2: job[0].name: {NAME} "a b"'),
+        ('name = "a"', "name = 7", f"2: job[0].name: {NAME} 7"),
+        ('source = "data"', "", '1: job "a": source: is missing; write source = "/directory/of/files"'),
+        ('source = "data"', "source = [1]", '3: job "a": source: expected a string such as "/directory/of/files", not an array'),
+        ('source = "data"', 'source = " "', '3: job "a": source: expected a string such as "/directory/of/files", not " "'),
+        ('source = "data"', 'source = "~no-such-user/x"', '3: job "a": source: "~no-such-user/x" names no user of this '
+         "machine; write ./ in front of a name with '~'"),
+        ('source = "data"', 'source = "a\\u0000b"', '3: job "a": source: "a\\x00b" holds a character that no path can hold'),
+        ('"s3://bucket/prefix"', '["s3://b1c", "s3://b2c"]', '4: job "a": to: several destinations are not supported by '
+         'outhaul 0.1; write one string, such as "s3://bucket/prefix"'),
+        ('"s3://bucket/prefix"', '"gs://bucket"', "4: job \"a\": to: 'gs' is no kind of store that outhaul knows; "
+         "write s3://bucket/prefix or a directory"),
+        ('"s3://bucket/prefix"', '""', '4: job "a": to: expected a string such as "s3://bucket/prefix", not ""'),
+    ],
+)  # fmt: skip
+def test_a_required_setting_that_is_missing_or_wrong(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Every job says its name, source and destination."""
+    assert [f"outhaul.toml:{expected}"] == lines_of(tmp_path, HEAD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", [" there is no job; write at least one [[job]] with name, source and to"]),
+        ("job = []", [" there is no job; write at least one [[job]] with name, source and to"]),
+        ("job = 1", ["1: job: expected an array of jobs, not 1"]),
+        ("job = [1]", ["1: job[0]: expected a table with name, source and to, not 1"]),
+        ('[job]\nname = "a"', ["1: job: expected an array of jobs; write [[job]] in TOML, a list in YAML and JSON"]),
+        ("region = 1\n" + HEAD, ['1: region: expected a region such as "eu-central-1", not 1']),
+        ('source = "x"\n' + HEAD, ["1: source: belongs in a job; write it beneath [[job]]"]),
+        ('regoin = "x"\n' + HEAD, ['1: regoin: unknown key; did you mean "region"?']),
+        (
+            HEAD + HEAD.replace("data", "other"),
+            ['6: job[1].name: "a" is the name of job[0] too; give each job its own name'],
+        ),
+    ],
+)
+def test_the_top_of_the_file(tmp_path: Path, text: str, expected: list[str]) -> None:
+    """At least one job, each with its own name; connection settings; nothing else."""
+    assert [f"outhaul.toml:{line}" for line in expected] == lines_of(tmp_path, text)
+
+
+def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
+    """One run of the program is enough to mend a file; the lines come in the order of the file."""
+    text = HEAD + 'after = 1\n[[job]]\nname = "b"\nsource = "nowhere"\nto = "gone/there"\n'
+    expected = [
+        'outhaul.toml:5: job "a": after: expected "delete" or "keep", not 1',
+        'outhaul.toml:8: job "b": source: /base/nowhere does not exist; make it, or correct the path',
+        'outhaul.toml:9: job "b": to: /base/gone does not exist; make it or mount it, or correct the path',
+    ]
+    assert expected == lines_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'endpoint-url = "https://me:hunter2@host"',
+        'secret = "hunter2"',
+        'password = "hunter2"',
+        'endpoint-url = "hunter2"',
+    ],
+)
+def test_secrets_are_not_repeated(tmp_path: Path, written: str) -> None:
+    """What may be a secret never appears in a message (law L14)."""
+    (line,) = lines_of(tmp_path, HEAD + written)
+    assert "hunter2" not in line
+
+
+def test_values_are_shown_as_data(tmp_path: Path) -> None:
+    """A value with control characters stays one line and commands no terminal (law L13)."""
+    expected = ['outhaul.toml:5: job "a": after: expected "delete" or "keep", not "\\x1b[2J\\x0ax\\u202e"']
+    assert expected == lines_of(tmp_path, HEAD + 'after = "\\u001b[2J\\nx\\u202e"')

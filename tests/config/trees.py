@@ -1,0 +1,46 @@
+"""Random configurations: some right, most nearly right, some anything at all."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from outhaul.config.keys import JOB_KEYS, LATER_JOB_KEYS, LATER_SETTLE_KEYS, SETTLE_KEYS, TOP_KEYS
+
+_scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20))
+anything = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+"""Any tree."""
+
+_good: dict[str, st.SearchStrategy[Any]] = {
+    "name": st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True),
+    "source": st.sampled_from(["/data", "~/data", "data", "."]) | st.text(max_size=10),
+    "to": st.sampled_from(["s3://bucket", "s3://bucket/x", "file:///x", "/x"]) | st.text(max_size=10),
+    "include": st.lists(st.text(max_size=6), max_size=3),
+    "exclude": st.lists(st.text(max_size=6), max_size=3),
+    "temporary-names": st.booleans(),
+    "settle": st.fixed_dictionaries({}, optional={"quiet": st.sampled_from(["0", "30m", "1h30m", "9"])}),
+    "after": st.sampled_from(["delete", "keep"]),
+    "proof": st.sampled_from(["auto", "stored", "read-back"]),
+    "endpoint-url": st.sampled_from(["http://h", "https://h:1/x"]) | st.text(max_size=10).map("http://{}".format),
+    "region": st.text(max_size=6),
+    "profile": st.text(max_size=6),
+}
+_words = st.sampled_from([*TOP_KEYS, *JOB_KEYS, *SETTLE_KEYS, *LATER_JOB_KEYS, *LATER_SETTLE_KEYS]) | st.text(
+    max_size=8
+)
+_right = st.fixed_dictionaries(
+    {key: _good[key] for key in ("name", "source", "to")},
+    optional={key: value for key, value in _good.items() if key not in ("name", "source", "to")},
+)
+_jobs = (
+    _right | st.builds(lambda job, more: job | more, _right, st.dictionaries(_words, anything, max_size=2)) | anything
+)
+trees = anything | st.builds(
+    lambda jobs, more: {"job": jobs} | more,
+    st.lists(_jobs, min_size=1, max_size=3),
+    st.dictionaries(_words, anything, max_size=1),
+)
+"""Any tree, most often one that looks like a configuration."""
