@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from outhaul.model.errors import StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import ByteSource, Disposal, Proof, Receipt, Sighting
 from outhaul.model.job import Job
@@ -205,6 +206,22 @@ class Stored(NamedTuple):
     version: str
 
 
+class NewObject(NamedTuple):
+    """A small object to be created."""
+
+    key: str
+    body: bytes
+    sha256: bytes
+
+
+class Answered(NamedTuple):
+    """What came of creating one object."""
+
+    outcome: Stored | StoreError
+    took_ns: int
+    """From sending to the answer; 0 where there was none."""
+
+
 class Held(NamedTuple):
     """What a store says it holds under a key."""
 
@@ -230,7 +247,9 @@ class Store(Protocol):
     """
 
     small_max: int
-    """Up to this many bytes an object is written by `put`; beyond, by `put_large`."""
+    """Up to this many bytes an object is written by `put` or `put_many`; beyond, by `put_large`."""
+    many_at_once: bool
+    """Whether one call of `put_many` keeps many objects under way; else each needs a thread."""
 
     def probe(self) -> Abilities:
         """Find out what the endpoint does, with a private key of this prefix. At most four requests."""
@@ -245,6 +264,14 @@ class Store(Protocol):
 
         Raises:
             AlreadyThere: the key is taken. It is never replaced (L2).
+        """
+        ...
+
+    def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        """`put` for each of these, up to `at_once` of them at the same time where the store can.
+
+        Returns:
+            For each, in order, what `put` would have returned or raised.
         """
         ...
 

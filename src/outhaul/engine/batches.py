@@ -17,7 +17,7 @@ from outhaul.ports import Clock, FileSystem, Ledger, Monitor, Store, Tree, Worke
 from outhaul.stages.dispose import dispose
 from outhaul.stages.package import package
 from outhaul.stages.prove import prove
-from outhaul.stages.upload import upload
+from outhaul.stages.upload import upload, upload_small
 
 
 class Ports(NamedTuple):
@@ -55,6 +55,7 @@ class Released(NamedTuple):
 def carry(
     batch: Sequence[Settled],
     weight: int,
+    at_once: int,
     job: Job,
     tree: Tree,
     store: Store,
@@ -71,21 +72,20 @@ def carry(
     if small:
         with ports.workers.in_turn():
             packages = _package_all(small, carried, job, tree, store.small_max)
+    if ports.stopped():
+        return carried
     answer_ns = 0
-    while packages and not ports.stopped():
-        settled, packed = packages.pop()
-        started = ports.clock.monotonic_ns()
+    sent = upload_small([packed for _, packed in packages], store, at_once)
+    for (settled, _), (outcome, took_ns) in zip(packages, sent, strict=True):
         try:
-            carried.proofs.append(prove(upload(packed, store), job.proof, store, ports.clock.wall_ns()))
-        except (SourceError, StoreError) as error:
+            if isinstance(outcome, StoreError):
+                raise outcome
+            carried.proofs.append(prove(outcome, job.proof, store, ports.clock.wall_ns()))
+        except StoreError as error:
             carried.setbacks.append((settled, error))
             continue
-        took_ns = ports.clock.monotonic_ns() - started
-        if not answer_ns or took_ns < answer_ns:
+        if took_ns and (not answer_ns or took_ns < answer_ns):
             answer_ns = took_ns
-    for settled in batch if len(small) < len(batch) else ():
-        if settled.sighting.size > store.small_max and not ports.stopped():
-            _carry_large(settled, carried, job, tree, store, ports)
     return carried._replace(answer_ns=answer_ns)
 
 
@@ -104,7 +104,6 @@ def _package_all(
                         carried.setbacks.append((settled, error))
         except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
             carried.setbacks.extend((settled, error) for settled in group)
-    packages.reverse()
     return packages
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, in_pieces, release
-from outhaul.engine.pace import LARGE_BODY, Pace
+from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
 from outhaul.model.errors import Denied, Misconfigured, OuthaulError, SourceVanished, StoreError, Transient
@@ -28,7 +28,9 @@ from outhaul.stages.settle import SECOND_NS, settle
 CLOCK_TOLERANCE_NS = 5 * SECOND_NS
 BYTES_IN_FLIGHT_MAX = 48 << 20
 """Memory for file contents: a worker holds one file of its batch at a time."""
+_BATCH_BYTES_MAX = 4 << 20
 _RECEIPTS_PER_TRANSACTION = 512
+_CPU_FILES = 256
 _FLUSH_NS = 50 * 10**6
 _PROGRESS_NS = 100 * 10**6
 _DRAIN_SECONDS = 10
@@ -66,7 +68,7 @@ class Round:
         self._files_carried = 0
         self._failures = 0
         self._told_ns = 0
-        self._cpu_start_ns = ports.clock.cpu_ns()
+        self._cpu_mark = (0, 0)
 
     def run(self) -> Outcome:
         """Do it.
@@ -180,7 +182,7 @@ class Round:
             return
         self._batch.append(settled)
         self._batch_bytes += settled.sighting.size
-        if len(self._batch) >= self._pace.batch or self._batch_bytes >= LARGE_BODY:
+        if len(self._batch) >= self._pace.batch or self._batch_bytes >= _BATCH_BYTES_MAX:
             self._send(tree)
 
     def _send(self, tree: Tree) -> None:
@@ -192,7 +194,7 @@ class Round:
             for settled in batch:
                 self._set_back(settled, Misconfigured(self.fault))
             return
-        weight = min(store.small_max, max([settled.sighting.size for settled in batch]))
+        weight = min(store.small_max, sum([settled.sighting.size for settled in batch]))
         while not self.ports.stopped() and (
             self._tasks >= 2 * self._pace.threads
             or (self._bytes_in_flight and self._bytes_in_flight + weight > BYTES_IN_FLIGHT_MAX)
@@ -201,7 +203,7 @@ class Round:
         if self.ports.stopped():
             return
         self._bytes_in_flight += weight
-        self._submit(partial(carry, batch, weight, self.job, tree, store, self.ports))
+        self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
 
     def _submit(self, task: Callable[[], Carried | Released]) -> None:
         self._tasks += 1
@@ -220,6 +222,7 @@ class Round:
                     abilities = store.probe()
                     ledger.learn(address, abilities, now)
                 store.adopt(abilities)
+                self._pace.suit(many_at_once=store.many_at_once)
                 self._store = store
             except StoreError as error:
                 self._give_up(str(error))
@@ -257,9 +260,8 @@ class Round:
             self._proofs.extend(carried.proofs)
             self._files_carried += len(carried.proofs)
             self._failures = 0
-            cpu_ns = (self.ports.clock.cpu_ns() - self._cpu_start_ns) // self._files_carried
             largest = max([proof.length for proof in carried.proofs])
-            self._pace.learn(carried.answer_ns, largest, cpu_ns)
+            self._pace.learn(carried.answer_ns, largest, self._cpu_ns_per_file())
         transient = False
         for settled, error in carried.setbacks:
             if isinstance(error, Denied | Misconfigured):
@@ -271,6 +273,15 @@ class Round:
                 self._set_back(settled, error)
         if transient and not carried.proofs:
             self._pause(str(carried.setbacks[-1][1]))
+
+    def _cpu_ns_per_file(self) -> int:
+        """Measured over some hundred files, from the first on: what starting the program took is no file's cost."""
+        files, cpu_ns = self._cpu_mark
+        now_ns = self.ports.clock.cpu_ns()
+        carried = self._files_carried - files
+        if not files or carried >= _CPU_FILES:
+            self._cpu_mark = (self._files_carried, now_ns)
+        return (now_ns - cpu_ns) // carried if files and carried >= _CPU_FILES else 0
 
     def _may_try_again(self, settled: Settled) -> bool:
         attempts = self._attempts.get(settled.sighting, 0) + 1

@@ -11,11 +11,12 @@ import contextlib
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient
 from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Held, Stored
+from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
 
 SMALL_MAX = 16 << 20
 _CHUNK = 4 << 20
@@ -27,6 +28,7 @@ class DirectoryStore:
     """The objects beneath one directory. Keys are relative paths."""
 
     small_max = SMALL_MAX
+    many_at_once = False
 
     def __init__(self, directory: str, rename_exclusive: Callable[[int, str, int, str], None]) -> None:
         self._directory = directory
@@ -48,6 +50,17 @@ class DirectoryStore:
     def put(self, key: str, body: bytes) -> Stored:
         """See `ports.Store`."""
         return self._create(key, iter((body,)))
+
+    def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        """See `ports.Store`."""
+        return [self._answered(new) for new in objects]
+
+    def _answered(self, new: NewObject) -> Answered:
+        started = time.monotonic_ns()
+        try:
+            return Answered(self.put(new.key, new.body), time.monotonic_ns() - started)
+        except StoreError as error:
+            return Answered(error, 0)
 
     def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
         """See `ports.Store`."""

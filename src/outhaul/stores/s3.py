@@ -1,25 +1,28 @@
 """S3 and its relatives.
 
-Small objects go through obstore, which is Rust and lets other threads run; what it cannot do (explicit multipart, stored
-checksums) goes through botocore, in `s3_control.py`, which is loaded when it is first needed. Each object is created,
-never replaced: by `If-None-Match: *` where the endpoint has shown that it obeys, by looking first where it does not
-(docs/decisions/0004). Payloads are signed, and carry their SHA-256, so that what is altered on the way is refused.
+Objects are reached through obstore; many small ones are created by `s3_fast.py`, on few threads; what obstore cannot
+do (explicit multipart, stored checksums) is done by botocore, in `s3_control.py`, which is loaded when it is first
+needed. Each object is created, never replaced: by `If-None-Match: *` where the endpoint has shown that it obeys, by
+looking first where it does not (docs/decisions/0004-create-only.md). Payloads are signed, and carry their SHA-256, so
+that what is altered on the way is refused.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from outhaul.model.errors import AlreadyThere, Misconfigured, NotThere, StoreError, Unproved
 from outhaul.model.evidence import ByteSource
 from outhaul.model.job import Connection, Destination
-from outhaul.ports import Abilities, Held, Stored
+from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
 from outhaul.stores.s3_account import Account, account
 from outhaul.stores.s3_errors import translate
+from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
@@ -51,6 +54,8 @@ class S3Store:
         self._present: dict[str, set[str] | None] = {}
         self._control_: Control | None = None
         self._put = obstore.put
+        self._fast = FastPuts(self._account, destination.bucket) if can_go_fast(self._account, os.environ) else None
+        self.many_at_once = self._fast is not None
 
     # --- what the endpoint does ---------------------------------------------------------------------------------
 
@@ -89,6 +94,34 @@ class S3Store:
         if not self._create_only:
             self._refuse_present(key)
         return self._create(key, body)
+
+    def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        """See `ports.Store`. What the fast way does not do (a redirect) goes the general way, one by one."""
+        if self._fast is None:
+            return [self._answered(self.put, new) for new in objects]
+        taken: dict[int, AlreadyThere] = {}
+        if not self._create_only:
+            for index, new in enumerate(objects):
+                try:
+                    self._refuse_present(new.key)
+                except AlreadyThere as error:
+                    taken[index] = error
+                except StoreError as error:
+                    return [Answered(error, 0) for _ in objects]
+        to_send = [new for index, new in enumerate(objects) if index not in taken] if taken else objects
+        sent = iter(self._fast.put_many(to_send, at_once))
+        answers = [Answered(taken[index], 0) if index in taken else next(sent) for index in range(len(objects))]
+        for index, answer in enumerate(answers):
+            if isinstance(answer.outcome, Redirected):
+                answers[index] = self._answered(self._create, objects[index])
+        return answers
+
+    def _answered(self, put: Callable[[str, bytes], Stored], new: NewObject) -> Answered:
+        started = time.monotonic_ns()
+        try:
+            return Answered(put(new.key, new.body), time.monotonic_ns() - started)
+        except StoreError as error:
+            return Answered(error, 0)
 
     def _create(self, key: str, body: bytes) -> Stored:
         try:

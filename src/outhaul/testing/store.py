@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from outhaul.model.errors import AlreadyThere, Denied, NotThere, StoreError
 from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Held, Stored
+from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
 from outhaul.testing.steps import Steps
 
 
@@ -53,6 +53,7 @@ class SimulatedStore:
     def __init__(self, steps: Steps | None = None) -> None:
         self.steps = steps or Steps()
         self.small_max = 1 << 16
+        self.many_at_once = False
         self.part_bytes = 1 << 14
         self.objects: dict[str, list[StoredObject]] = {}
         """Key to versions, the newest last. Without `versions` only the newest is kept."""
@@ -94,6 +95,16 @@ class SimulatedStore:
         """See `ports.Store`."""
         with self._call("put", key):
             return self._create(key, body, hashlib.md5(body, usedforsecurity=False).hexdigest())
+
+    def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        """See `ports.Store`. One after the other, each a call of `put`."""
+        answers: list[Answered] = []
+        for new in objects:
+            try:
+                answers.append(Answered(self.put(new.key, new.body), 1))
+            except StoreError as error:
+                answers.append(Answered(error, 0))
+        return answers
 
     def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
         """See `ports.Store`."""

@@ -15,7 +15,7 @@ import pytest
 
 from outhaul.model.errors import AlreadyThere, NotThere
 from outhaul.model.keys import escape
-from outhaul.ports import Store
+from outhaul.ports import NewObject, Store, Stored
 from outhaul.testing.store import BytesOf
 
 ODD_NAMES: tuple[bytes, ...] = (
@@ -198,6 +198,35 @@ class StoreContract:
             won = list(threads.map(put, bodies))
         assert sum(won) == 1
         assert bodies[won.index(True)] == b"".join(store.read(f"{prefix}/contested"))
+
+    @pytest.mark.parametrize("at_once", [1, 8])
+    def test_many_in_one_call(self, store: Store, prefix: str, at_once: int) -> None:
+        """Each of many objects is created, or refused, as `put` would have, and the answers are in their order."""
+        store.put(f"{prefix}/7", b"first")
+        bodies = [b"body %d " % number * (number * 40) for number in range(50)]
+        new = [
+            NewObject(f"{prefix}/{number}", body, hashlib.sha256(body).digest()) for number, body in enumerate(bodies)
+        ]
+        answers = store.put_many(new, at_once)
+        assert [isinstance(answer.outcome, Stored) for answer in answers] == [number != 7 for number in range(50)]
+        assert isinstance(answers[7].outcome, AlreadyThere)
+        for number, body in enumerate(bodies):
+            assert (b"first" if number == 7 else body) == b"".join(store.read(f"{prefix}/{number}"))
+            outcome = answers[number].outcome
+            assert not isinstance(outcome, Stored) or outcome.etag == store.head(f"{prefix}/{number}").etag
+        again = [answer.outcome for answer in store.put_many(new, at_once)]
+        assert [isinstance(outcome, AlreadyThere) for outcome in again] == [True] * 50
+        assert store.put_many([], at_once) == []
+
+    def test_many_odd_names_in_one_call(self, store: Store, another: Store, prefix: str) -> None:
+        """Keys travel through `put_many` as they do through `put`."""
+        keys = [f"{prefix}/{escape(name.decode('utf-8', 'surrogateescape'))}" for name in ODD_NAMES] + [long_key()]
+        answers = store.put_many(
+            [NewObject(key, key.encode(), hashlib.sha256(key.encode()).digest()) for key in keys], 4
+        )
+        assert [True] * len(keys) == [isinstance(answer.outcome, Stored) for answer in answers]
+        for key in keys:
+            assert key.encode() == b"".join(another.read(key)), key
 
     def test_many_keys_at_once(self, store: Store, prefix: str) -> None:
         """Puts of different keys from many threads do not mix."""

@@ -1,0 +1,346 @@
+"""Many small requests at once on one thread: HTTP/1.1 over sockets that never block.
+
+A thread that waits for each answer costs a change of threads and of Python's interpreter lock for each file, which
+at a few hundred requests in flight is most of the processor time (docs/performance.md). Here one thread keeps all its
+connections busy and sleeps only when none has anything to say.
+
+True here: every request gets exactly one answer or one error, in its place; what is not a whole, well-formed answer is an
+error that says so, for the caller to find out what happened (law L3). A request is sent a second time, once, only when the
+connection that it went out on had been used before and was closed without a byte of an answer.
+Not done here: redirects, proxies, content codings. Their callers use the general client.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ssl
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 60.0
+_HEAD_BYTES_MAX = 64 << 10
+_BODY_BYTES_MAX = 1 << 20
+_READ_BYTES = 64 << 10
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.IGNORECASE)
+
+
+class Endpoint(NamedTuple):
+    """Whom to connect to."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+
+
+class Answer(NamedTuple):
+    """A whole response."""
+
+    status: int
+    head: bytes
+    """Status line and headers, each with its line end before and after."""
+    body: bytes
+    took_ns: int
+    """From the moment the request began to be sent."""
+
+
+class LaneError(Exception):
+    """No whole answer came. Whether the request was carried out is unknown."""
+
+
+class _Broken(Exception):
+    """This connection is of no further use."""
+
+
+class _Connection:
+    """One socket, and the request that is under way on it."""
+
+    __slots__ = ("deadline", "events", "index", "ready", "received", "sock", "started_ns", "to_send", "used")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.ready = False  # Connected, and past the TLS handshake.
+        self.used = False
+        self.index = -1
+        self.to_send: memoryview | None = None
+        self.received = b""
+        self.started_ns = 0
+        self.deadline = 0.0
+        self.events = 0
+
+
+class Lane:
+    """The connections of one thread to one endpoint; they stay open from one call to the next."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._selector = selectors.DefaultSelector()
+        self._idle: list[_Connection] = []
+        self._busy: set[_Connection] = set()
+        self._addresses: list[tuple[int, tuple[object, ...]]] = []
+        self._turn = 0
+        # Of the call at hand:
+        self._request: Callable[[int], bytes] = lambda _: b""
+        self._answers: list[Answer | LaneError] = []
+        self._waiting: deque[int] = deque()
+        self._again: set[int] = set()
+
+    def send(self, count: int, request: Callable[[int], bytes], at_once: int) -> list[Answer | LaneError]:
+        """Send some requests, at most `at_once` of them at the same time.
+
+        Args:
+            count: How many.
+            request: Gives the bytes of one of them when it is about to be sent, so that its signature is fresh.
+            at_once: How many connections to use.
+
+        Returns:
+            For each request its answer, or why there is none.
+        """
+        self._request = request
+        self._answers = [LaneError("not sent")] * count
+        self._again.clear()
+        self._waiting.extend(range(count))
+        while self._waiting or self._busy:
+            while self._waiting and len(self._busy) < at_once:
+                self._start(self._waiting.popleft())
+            self._listen()
+        return self._answers
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in [*self._idle, *self._busy]:
+            self._drop(connection)
+        self._selector.close()
+
+    # --- one request --------------------------------------------------------------------------------------------
+
+    def _start(self, index: int) -> None:
+        try:
+            connection = self._idle.pop() if self._idle else self._connect()
+        except OSError as error:
+            self._answers[index] = LaneError(f"cannot connect to {self._endpoint.host}: {error.strerror or error}")
+            return
+        connection.index = index
+        connection.received = b""
+        connection.to_send = None
+        connection.deadline = time.monotonic() + (SILENCE_SECONDS if connection.ready else CONNECT_SECONDS)
+        self._busy.add(connection)
+        if connection.ready:
+            self._guard(connection, self._begin)
+
+    def _listen(self) -> None:
+        events = self._selector.select(1.0 if self._busy else 0)
+        for key, _ in events:
+            connection: _Connection = key.data
+            if connection in self._busy:
+                self._guard(connection, self._go_on)
+            else:  # An idle one speaks only to say goodbye.
+                self._idle.remove(connection)
+                self._drop(connection)
+        if not events:
+            now = time.monotonic()
+            for connection in [late for late in self._busy if late.deadline < now]:
+                said = "no answer" if connection.ready else "no connection"
+                self._fail(connection, LaneError(f"{said} from {self._endpoint.host} in time"))
+
+    def _guard(self, connection: _Connection, step: Callable[[_Connection], None]) -> None:
+        """Take a step with a connection; when it breaks, give its request back, or give it up."""
+        try:
+            step(connection)
+        except (_Broken, OSError) as error:
+            silent = connection.used and not connection.received
+            self._fail(connection, LaneError(f"{self._endpoint.host}: {getattr(error, 'strerror', None) or error}"))
+            if silent and connection.index not in self._again:
+                self._again.add(connection.index)
+                self._waiting.appendleft(connection.index)
+
+    def _begin(self, connection: _Connection) -> None:
+        connection.started_ns = time.monotonic_ns()
+        connection.to_send = memoryview(self._request(connection.index))
+        self._push(connection)
+
+    def _go_on(self, connection: _Connection) -> None:
+        if not connection.ready:
+            if self._finish_connecting(connection):
+                connection.deadline = time.monotonic() + SILENCE_SECONDS
+                self._begin(connection)
+            return
+        if connection.to_send is not None:
+            self._push(connection)
+        data = self._pull(connection)
+        if data is None:
+            return
+        connection.deadline = time.monotonic() + SILENCE_SECONDS
+        connection.received = connection.received + data if connection.received else data
+        done = _parse(connection.received, closed=not data)
+        if done is None:
+            if not data:
+                raise _Broken("the connection was closed before the end of the answer")
+            return
+        status, head, body, keep = done
+        self._answers[connection.index] = Answer(status, head, body, time.monotonic_ns() - connection.started_ns)
+        self._busy.discard(connection)
+        # What was not taken to the end, or answered before it was sent, leaves a connection that cannot be trusted.
+        if keep and connection.to_send is None:
+            connection.used = True
+            connection.received = b""
+            self._idle.append(connection)
+        else:
+            self._drop(connection)
+
+    # --- one connection -----------------------------------------------------------------------------------------
+
+    def _connect(self) -> _Connection:
+        if not self._addresses:
+            found = socket.getaddrinfo(self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM)
+            self._addresses = [(family, address) for family, _, _, _, address in found]
+        self._turn += 1
+        family, address = self._addresses[self._turn % len(self._addresses)]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            number = sock.connect_ex(address)
+            if number not in (0, errno.EINPROGRESS):
+                raise OSError(number, errno.errorcode.get(number, "error"))
+            if self._endpoint.tls is not None:
+                sock = self._endpoint.tls.wrap_socket(
+                    sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
+                )
+        except OSError:
+            sock.close()
+            raise
+        connection = _Connection(sock)
+        connection.events = selectors.EVENT_READ | selectors.EVENT_WRITE
+        self._selector.register(sock, connection.events, connection)
+        return connection
+
+    def _finish_connecting(self, connection: _Connection) -> bool:
+        """Take connecting and the TLS handshake as far as they go; True when both are done."""
+        number = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self._addresses = []
+            raise _Broken(os.strerror(number))
+        if self._endpoint.tls is not None:
+            import ssl
+
+            try:
+                connection.sock.do_handshake()  # type: ignore[attr-defined]
+            except ssl.SSLWantReadError:
+                self._want(connection, selectors.EVENT_READ)
+                return False
+            except ssl.SSLWantWriteError:
+                self._want(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
+                return False
+            except ssl.SSLCertVerificationError as error:
+                raise _Broken(f"certificate verification failed: {error.verify_message}") from error
+        connection.ready = True
+        self._want(connection, selectors.EVENT_READ)
+        return True
+
+    def _push(self, connection: _Connection) -> None:
+        """Send what the socket takes."""
+        rest = connection.to_send
+        try:
+            while rest is not None:
+                sent = connection.sock.send(rest)
+                rest = rest[sent:] if sent < len(rest) else None
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            if not _wants(error):
+                raise
+        connection.to_send = rest
+        self._want(connection, selectors.EVENT_READ if rest is None else selectors.EVENT_READ | selectors.EVENT_WRITE)
+
+    def _pull(self, connection: _Connection) -> bytes | None:
+        """What has come; b'' at the end of the stream, None where nothing has."""
+        try:
+            data = connection.sock.recv(_READ_BYTES)
+            if self._endpoint.tls is not None and data:
+                while more := connection.sock.pending():  # type: ignore[attr-defined]
+                    data += connection.sock.recv(more)
+            return data
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            if _wants(error):
+                return None
+            raise
+
+    def _want(self, connection: _Connection, events: int) -> None:
+        if connection.events != events:
+            connection.events = events
+            self._selector.modify(connection.sock, events, connection)
+
+    def _fail(self, connection: _Connection, error: LaneError) -> None:
+        self._answers[connection.index] = error
+        self._busy.discard(connection)
+        self._drop(connection)
+
+    def _drop(self, connection: _Connection) -> None:
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
+
+
+def _wants(error: OSError) -> bool:
+    """Whether TLS merely asks for patience."""
+    return type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")
+
+
+def _parse(data: bytes, *, closed: bool) -> tuple[int, bytes, bytes, bool] | None:
+    """A whole response, and whether its connection may be used again; None where more is to come (RFC 9112, section 6)."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        if len(data) > _HEAD_BYTES_MAX:
+            raise _Broken("the answer has no end of its headers")
+        return None
+    found = _STATUS.match(data)
+    if found is None:
+        raise _Broken("the answer is not HTTP")
+    status, head = int(found[1]), data[: end + 4]
+    if 100 <= status < 200:
+        return _parse(data[end + 4 :], closed=closed)
+    keep = _CLOSE.search(head) is None and head.startswith(b"HTTP/1.1")
+    rest = data[end + 4 :]
+    if length := _LENGTH.search(head):
+        size = int(length[1])
+        if size > _BODY_BYTES_MAX:
+            raise _Broken("the answer is too long")
+        if len(rest) < size:
+            return None
+        return status, head, rest[:size], keep and len(rest) == size
+    if _CHUNKED.search(head):
+        return None if (body := _dechunk(rest)) is None else (status, head, body, False)
+    if status in (204, 304):
+        return status, head, b"", keep and not rest
+    return (status, head, rest, False) if closed else None
+
+
+def _dechunk(data: bytes) -> bytes | None:
+    body, at = b"", 0
+    while (line := data.find(b"\r\n", at)) >= 0:
+        try:
+            size = int(data[at:line].split(b";")[0], 16)
+        except ValueError:
+            raise _Broken("the answer has a broken chunk") from None
+        if size + len(body) > _BODY_BYTES_MAX:
+            raise _Broken("the answer is too long")
+        if len(data) < line + 2 + size + 2:
+            return None
+        if size == 0:
+            return body
+        body += data[line + 2 : line + 2 + size]
+        at = line + 2 + size + 2
+    return None

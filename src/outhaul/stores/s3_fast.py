@@ -1,0 +1,154 @@
+"""Creating many small objects at once, on few threads: signed PUTs over `http_lane.py`.
+
+It does one thing, and only where nothing stands in between: no proxy. Everything else goes through obstore. Why it is
+there at all, with the figures, is told in docs/decisions/0005-fast-puts.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from outhaul.model.errors import Misconfigured, StoreError, Transient
+from outhaul.ports import Answered, NewObject, Stored
+from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError
+from outhaul.stores.s3_account import Account
+from outhaul.stores.s3_errors import classify
+from outhaul.stores.sigv4 import PutSigner
+
+if TYPE_CHECKING:
+    import ssl
+
+_ETAG = re.compile(rb"\r\netag:[ \t]*(?:W/)?\"?([^\"\r\n]*)", re.IGNORECASE)
+_VERSION = re.compile(rb"\r\nx-amz-version-id:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
+_MESSAGE = re.compile(rb"<Message>([^<]{1,300})</Message>")
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+class Redirected(StoreError):
+    """The store sent us elsewhere; the general client follows."""
+
+
+def can_go_fast(known: Account, environment: Mapping[str, str]) -> bool:
+    """Whether the way to the endpoint is direct."""
+    host = _split(known.endpoint_url)[1] if known.endpoint_url else ""
+    proxies = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    return host in _LOCAL or not any(environment.get(name) for name in proxies)
+
+
+class FastPuts:
+    """Signed PUTs to one bucket. May be called from several threads; each has connections of its own."""
+
+    def __init__(self, known: Account, bucket: str) -> None:
+        self._account = known
+        self._bucket = bucket
+        if known.endpoint_url:
+            scheme, host, port, path = _split(known.endpoint_url)
+            base = f"{path}/{bucket}"
+        elif "." in bucket:  # Its dots would not fit the certificate of virtual-hosted names.
+            scheme, host, port, base = "https", f"s3.{known.region}.{_suffix(known.region)}", 443, f"/{bucket}"
+        else:
+            scheme, host, port, base = "https", f"{bucket}.s3.{known.region}.{_suffix(known.region)}", 443, ""
+        usual = (scheme, port) in (("https", 443), ("http", 80))
+        shown = f"[{host}]" if ":" in host else host
+        self._host = shown if usual else f"{shown}:{port}"
+        self._base = base
+        self._endpoint = Endpoint(host, port, _tls(known.ca_bundle) if scheme == "https" else None)
+        self._free: list[tuple[Lane, PutSigner]] = []
+        self._lock = threading.Lock()
+
+    def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        """See `ports.Store`."""
+        with self._lock:
+            lane, signer = self._free.pop() if self._free else self._new_lane()
+        try:
+            identity = self._identity()
+
+            def request(index: int) -> bytes:
+                new = objects[index]
+                return signer.head(new.key, len(new.body), new.sha256, identity) + new.body
+
+            answers = lane.send(len(objects), request, at_once)
+        except StoreError as error:
+            return [Answered(error, 0) for _ in objects]
+        finally:
+            with self._lock:
+                self._free.append((lane, signer))
+        return [_answered(answer, new.key) for answer, new in zip(answers, objects, strict=True)]
+
+    def _new_lane(self) -> tuple[Lane, PutSigner]:
+        return Lane(self._endpoint), PutSigner(self._host, self._base, self._account.region)
+
+    def _identity(self) -> tuple[str, str, str]:
+        known = self._account
+        if known.provider is None:
+            return known.access_key_id, known.secret_access_key, known.session_token
+        try:
+            given = known.provider()
+        except Exception as error:  # Whatever the chain of providers raises: botocore's, a program's, the network's.
+            raise Misconfigured(f"AWS credentials cannot be had: {type(error).__name__}: {error}") from error
+        return given["access_key_id"], given["secret_access_key"], given.get("token") or ""
+
+
+def _answered(answer: Answer | LaneError, key: str) -> Answered:
+    if isinstance(answer, LaneError):
+        said = str(answer)
+        if "certificate" in said:
+            return Answered(Misconfigured(f"PUT: {said}; AWS_CA_BUNDLE names a CA to trust"), 0)
+        return Answered(Transient(f"PUT: {said}"), 0)
+    if answer.status == 200 and b"<Error" not in answer.body:
+        etag, version = _ETAG.search(answer.head), _VERSION.search(answer.head)
+        stored = Stored(
+            etag[1].decode("latin-1") if etag else "", version[1].decode("latin-1").strip() if version else ""
+        )
+        return Answered(stored, answer.took_ns)
+    code, message = _CODE.search(answer.body), _MESSAGE.search(answer.body)
+    if answer.status in (301, 302, 307, 308):
+        return Answered(Redirected(f"PUT {key}: {answer.status}"), 0)
+    status = 500 if answer.status == 200 else answer.status  # 200 with an error in it: unknown (L3).
+    return Answered(
+        classify(
+            status,
+            code[1].decode() if code else "",
+            message[1].decode("utf-8", "replace") if message else "",
+            f"PUT {key}",
+        ),
+        answer.took_ns,
+    )
+
+
+def _split(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and path without a slash at its end."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Misconfigured(f"endpoint-url {url!r}: {error}; write https://host:port") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Misconfigured(f"endpoint-url {url!r}: write http://host:port or https://host:port")
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
+
+
+def _suffix(region: str) -> str:
+    """The domain of a region's partition (AWS, "Partitions")."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+
+
+def _tls(ca_bundle: str) -> ssl.SSLContext:
+    import ssl
+
+    try:
+        context = ssl.create_default_context()
+        if ca_bundle:
+            context.load_verify_locations(cafile=ca_bundle)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(
+            f"AWS_CA_BUNDLE: {ca_bundle}: {os.strerror(error.errno) if error.errno else error}"
+        ) from error
+    return context
