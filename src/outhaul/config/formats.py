@@ -18,7 +18,7 @@ from outhaul.model.keys import printable
 SIZE_MAX = 1 << 20
 """Bytes that a configuration may have."""
 
-_TOML_LINE_MAX = 1 << 16
+_TOML_LINE_MAX = 1 << 14
 """Characters. The time that `tomllib` takes grows with the square of the parts of a dotted key."""
 
 _TOO_DEEP = "is nested too deeply"
