@@ -7,7 +7,7 @@ from outhaul.model.job import Destination, Job
 from outhaul.stages.package import package
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
-from outhaul.testing.store import SimulatedStore
+from outhaul.testing.store import BytesOf, SimulatedStore
 
 DESTINATION = Destination("s3://bucket/site", "s3", "bucket", "site")
 
@@ -36,7 +36,8 @@ class World:
         """The package of a file."""
         directory, _, name = path.rpartition("/")
         with self.files.tree(self.job) as tree, tree.folder(directory) as folder, folder.open(name) as file:
-            return package(self.job, Settled(file.sighting, 0), file, self.store.small_max)
+            made = package(self.job, Settled(file.sighting, 0), file, self.store.small_max)
+        return made._replace(source=BytesOf(self.files.read(path) or b""))
 
     def receipt(self, path: str, number: int = 1) -> Receipt:
         """A receipt of the file as it is now, as if it had been carried."""

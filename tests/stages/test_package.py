@@ -1,0 +1,75 @@
+"""A package is one reading of one open file that nobody writes to."""
+
+import hashlib
+
+import pytest
+
+from outhaul.model.errors import KeyTooLong, SourceChanged, SourceInUse, WritersUnknown
+from outhaul.model.evidence import Package, Settled
+from outhaul.stages.package import UNWATCHED_QUIET_NS, package
+from stages.world import World
+
+PATH = "a/file.csv"
+
+
+def packed(world: World, *, observed_ns: int = 0, path: str = PATH) -> Package:
+    """Package what was seen before, now."""
+    seen = world.sighting(path)._replace(birth_ns=0)
+    directory, _, name = path.rpartition("/")
+    with world.files.tree(world.job) as tree, tree.folder(directory) as folder, folder.open(name) as file:
+        return package(world.job, Settled(seen, observed_ns), file, world.store.small_max)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 16, (1 << 16) + 1, 3 << 20])
+def test_digests_are_of_the_whole(world: World, size: int) -> None:
+    """Length and digests are the file's; a small one is in memory, a large one is not."""
+    content = bytes(number % 251 for number in range(size))
+    world.files.write(PATH, content)
+    made = packed(world)
+    assert (size, hashlib.sha256(content).digest()) == (made.length, made.sha256)
+    assert hashlib.md5(content, usedforsecurity=False).digest() == made.md5
+    assert (content if size <= world.store.small_max else None) == made.body
+
+
+def test_a_file_in_use_is_not_read(world: World) -> None:
+    """With a writer there is no package, and not a byte was read."""
+    with world.files.writing(PATH), pytest.raises(SourceInUse):
+        packed(world)
+    assert "files.pread" not in world.files.steps.names()
+
+
+@pytest.mark.parametrize("call", ["files.open", "files.check_writers", "files.pread", "files.unchanged"])
+def test_a_change_at_any_moment_is_noticed(world: World, call: str) -> None:
+    """A write between the look at the directory and the end of the reading makes no package."""
+    seen = world.sighting(PATH)
+    world.files.steps.before(call, lambda: world.files.append(PATH, b"more"))
+    with (
+        world.files.tree(world.job) as tree,
+        tree.folder("a") as folder,
+        pytest.raises(SourceChanged),
+        folder.open("file.csv") as file,
+    ):
+        package(world.job, Settled(seen, 0), file, world.store.small_max)
+
+
+def test_where_nobody_knows_the_writers(world: World) -> None:
+    """There, only what outhaul has itself seen unchanged for a minute is packaged."""
+    world.files.knows_writers = False
+    with pytest.raises(WritersUnknown):
+        packed(world, observed_ns=UNWATCHED_QUIET_NS - 1)
+    packed(world, observed_ns=UNWATCHED_QUIET_NS)
+
+
+def test_a_key_that_no_store_takes(world: World) -> None:
+    """A key may have 1,024 bytes as UTF-8, prefix included, and not one more."""
+    room = 1024 - len("site/")
+    packed_key = packed_name(world, "é" * (room // 2) + "x" * (room % 2))
+    assert len(packed_key.encode()) == 1024
+    with pytest.raises(KeyTooLong):
+        packed_name(world, "é" * (room // 2) + "xx")
+
+
+def packed_name(world: World, name: str) -> str:
+    """The key of a file of this name."""
+    world.files.write(name, b"1")
+    return packed(world, path=name).key

@@ -1,0 +1,87 @@
+"""Sending is safe to repeat, and replaces nothing (L2, L3)."""
+
+import pytest
+
+from outhaul.model.errors import Conflict, Denied, Transient, Unproved
+from outhaul.model.keys import second_key
+from outhaul.stages.upload import upload
+from outhaul.testing.store import Fault, StoredObject
+from stages.world import World
+
+KEY = "site/a/file.csv"
+LARGE = b"0123456789" * 10_000
+
+
+def occupy(world: World, key: str, content: bytes = b"other bytes") -> None:
+    """Something stands under the key already."""
+    world.store.objects[key] = [StoredObject(content, "etag-of-somebody", "")]
+
+
+@pytest.mark.parametrize("content", [b"", b"small", LARGE])
+def test_an_upload_goes_to_its_key(world: World, content: bytes) -> None:
+    """The object is the file, under the prefix and its path."""
+    world.files.write("a/file.csv", content)
+    sent = upload(world.package(), world.store)
+    assert (KEY, True, content) == (sent.key, sent.sent, world.store.content(KEY))
+    assert sent.etag == sent.proving_etag
+
+
+@pytest.mark.parametrize("content", [b"", b"small", LARGE])
+@pytest.mark.parametrize("etag", ["md5", "opaque"])
+@pytest.mark.parametrize("keeps_sha256", [False, True])
+def test_sending_again_adopts(world: World, content: bytes, etag: str, keeps_sha256: bool) -> None:
+    """The same bytes under the key are as good as sent, and are not sent to another."""
+    world.store.etag, world.store.keeps_sha256 = etag, keeps_sha256  # type: ignore[assignment]
+    world.files.write("a/file.csv", content)
+    upload(world.package(), world.store)
+    again = upload(world.package(), world.store)
+    assert (again.key, again.sent, list(world.store.objects)) == (KEY, False, [KEY])
+
+
+@pytest.mark.parametrize("content", [b"small bytes", LARGE])
+@pytest.mark.parametrize("other", [b"other bytes", b"", b"longer than what it stands in the way of"])
+def test_other_bytes_stay_and_a_second_key_is_used(world: World, content: bytes, other: bytes) -> None:
+    """What is there stays; the package goes beside it; and doing so again finds it there."""
+    occupy(world, KEY, other)
+    world.files.write("a/file.csv", content)
+    package = world.package()
+    sent = upload(package, world.store)
+    assert (second_key(KEY, package.sha256), True) == (sent.key, sent.sent)
+    assert (other, content) == (world.store.content(KEY), world.store.content(sent.key))
+    assert (sent.key, False) == upload(package, world.store)[1:2] + upload(package, world.store)[-1:]
+
+
+def test_both_keys_taken(world: World) -> None:
+    """Where other bytes stand under both keys nothing is sent, and nothing replaced."""
+    package = world.package()
+    occupy(world, KEY)
+    occupy(world, second_key(KEY, package.sha256))
+    before = dict(world.store.objects)
+    with pytest.raises(Conflict):
+        upload(package, world.store)
+    assert before == world.store.objects
+
+
+def test_an_object_that_comes_and_goes_is_tried_again(world: World) -> None:
+    """An object that was there, and then was not, is unknown: find out later (L3)."""
+    occupy(world, KEY)
+    world.store.steps.before("store.head", world.store.objects.clear)
+    with pytest.raises(Transient):
+        upload(world.package(), world.store)
+
+
+def test_an_object_that_may_not_be_looked_at(world: World) -> None:
+    """Where something is there and may not be read, nothing can be said, and nothing is replaced."""
+    occupy(world, KEY)
+    world.store.unreadable = True
+    with pytest.raises(Unproved):
+        upload(world.package(), world.store)
+
+
+@pytest.mark.parametrize("error", [Transient("timeout"), Denied("403")])
+def test_an_error_is_passed_on(world: World, error: Exception) -> None:
+    """What the store says goes to the engine as it is: nothing is tried again here (L15)."""
+    world.store.fail("put", Fault(error))  # type: ignore[arg-type]
+    with pytest.raises(type(error)):
+        upload(world.package(), world.store)
+    assert world.store.steps.names() == ["store.put"]
