@@ -86,6 +86,9 @@ def carry(
             continue
         if took_ns and (not answer_ns or took_ns < answer_ns):
             answer_ns = took_ns
+    for settled in batch if len(small) < len(batch) else ():
+        if settled.sighting.size > store.small_max and not ports.stopped():
+            _carry_large(settled, carried, job, tree, store, ports)
     return carried._replace(answer_ns=answer_ns)
 
 
