@@ -91,12 +91,25 @@ def _part(pattern: str) -> str:
         elif character == "?":
             out.append("[^/]")
         elif character == "[" and (end := pattern.find("]", index + 1)) > 0:
-            inside = pattern[index:end].replace("\\", r"\\").replace("[", r"\[")
-            out.append("[" + ("^/" + inside[1:] if inside[0] in "!^" else inside) + "]")
+            out.append(_set(pattern[index:end]))
             index = end + 1
         else:
             out.append(re.escape(character))
     return "".join(out)
+
+
+def _set(inside: str) -> str:
+    """A set such as `a-z` or `!0-9` for `re`, which gives some doubled characters a meaning of their own."""
+    negated, members = ("^/", inside[1:]) if inside[0] in "!^" else ("", inside)
+    parts, index = [], 0
+    while index < len(members):
+        if index + 2 < len(members) and members[index + 1] == "-":
+            parts.append(f"{re.escape(members[index])}-{re.escape(members[index + 2])}")
+            index += 3
+        else:
+            parts.append(re.escape(members[index]))
+            index += 1
+    return f"[{negated}{''.join(parts)}]"
 
 
 def broken(pattern: str) -> str:
@@ -105,6 +118,8 @@ def broken(pattern: str) -> str:
         return "is empty"
     if pattern.startswith("/") or ".." in pattern.split("/"):
         return "is relative to the source: no '/' in front and no '..'"
+    if "[[:" in pattern:
+        return "has a character class such as [[:digit:]]; write [0-9]"
     try:
         re.compile(_regex(pattern))
     except re.error as error:

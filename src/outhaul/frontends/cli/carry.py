@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable
 
 from outhaul import app
+from outhaul.config import values
 from outhaul.config.checks import problems
 from outhaul.config.durations import duration_ns
+from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.main import stopped
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
@@ -47,11 +49,27 @@ def configured_jobs(options: argparse.Namespace) -> list[Job]:
     from outhaul.config.native import load
 
     jobs = load(options.config or _usual_place(), state=state_of(options))
-    given = Connection(options.endpoint_url, options.region, options.profile)
+    found: list[str] = []
+    given = given_connection(options, found)
+    if found:
+        raise ConfigurationError(*found)
     return [
         job._replace(connection=Connection(*(mine or its for mine, its in zip(given, job.connection, strict=True))))
         for job in jobs
     ]
+
+
+def given_connection(options: argparse.Namespace, found: list[str]) -> Connection:
+    """How the command line wants the store to be reached; what is wrong with that goes into `found`."""
+    given = []
+    for name, check in (("endpoint_url", values.endpoint_url), ("region", values.region), ("profile", values.profile)):
+        text = getattr(options, name)
+        try:
+            given.append(check(text) if text else "")
+        except ValueError as error:
+            given.append("")
+            found.append(f"--{name.replace('_', '-')}: {error}")
+    return Connection(*given)
 
 
 def state_of(options: argparse.Namespace) -> str:
@@ -75,19 +93,25 @@ def _one_off(options: argparse.Namespace, verb: str, after: After) -> Job:
         quiet_ns = duration_ns(options.quiet_for)
     except ValueError as error:
         found.append(f"--quiet-for: {error}")
+    absolute = absolute_from(os.getcwd())
     try:
-        target = destination(options.destination, os.path.abspath)
+        target = destination(options.destination, absolute)
     except ValueError as error:
         found.append(f"DESTINATION: {error}")
+    try:
+        source = absolute(options.source)
+    except ValueError as error:
+        found.append(f"SOURCE: {error}")
+    connection = given_connection(options, found)
     for name, patterns in (("--include", options.include), ("--exclude", options.exclude)):
         found.extend(f"{name} {pattern!r} {wrong}" for pattern in patterns if (wrong := broken(pattern)))
     if found:
         raise ConfigurationError(*found)
     job = Job(
         name=verb,
-        source=os.path.abspath(options.source),
+        source=source,
         destination=target,
-        connection=Connection(options.endpoint_url, options.region, options.profile),
+        connection=connection,
         include=tuple(options.include),
         exclude=tuple(options.exclude),
         temporary_names=options.temporary_names,

@@ -7,10 +7,11 @@ import json
 import os
 
 from outhaul import app
-from outhaul.frontends.cli.carry import configured_jobs, state_of
+from outhaul.config.paths import absolute_from
+from outhaul.frontends.cli.carry import configured_jobs, given_connection, state_of
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
-from outhaul.model.job import Connection, Job
+from outhaul.model.job import Job
 from outhaul.model.keys import printable
 
 
@@ -30,11 +31,14 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _bare_job(address: str, options: argparse.Namespace) -> Job:
+    found: list[str] = []
+    connection = given_connection(options, found)
     try:
-        target = destination(address, os.path.abspath)
+        target = destination(address, absolute_from(os.getcwd()))
     except ValueError as error:
-        raise ConfigurationError(f"DESTINATION: {error}") from None
-    connection = Connection(options.endpoint_url, options.region, options.profile)
+        found.append(f"DESTINATION: {error}")
+    if found:
+        raise ConfigurationError(*found)
     return Job(name="check", source="", destination=target, connection=connection)
 
 
