@@ -254,7 +254,7 @@ class SqliteLedger:
             ))  # fmt: skip
             return not jumped
         jumped = bool(row[1]) or abs(offset - row[0]) > tolerance_ns
-        if jumped != bool(row[1]) or now.wall_ns > latest + 3600 * 10**9:
+        if jumped != bool(row[1]) or now.wall_ns > latest:
             self._noted.append((
                 "UPDATE boot SET latest_wall_ns = max(latest_wall_ns, ?), jumped = ? WHERE id = ?",
                 (now.wall_ns, jumped, now.boot_id),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from outhaul.model.errors import AlreadyThere, Misconfigured, NotThere, StoreError, Unproved
+from outhaul.model.errors import AlreadyThere, Misconfigured, NotThere, StoreError, Transient, Unproved
 from outhaul.model.evidence import ByteSource
 from outhaul.model.job import Connection, Destination
 from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
@@ -93,7 +93,11 @@ class S3Store:
         """See `ports.Store`."""
         if not self._create_only:
             self._refuse_present(key)
-        return self._create(key, body)
+        try:
+            return self._create(key, body)
+        except Transient:
+            self._forget_present(key)
+            raise
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`. What the fast way does not do (a redirect) goes the general way, one by one."""
@@ -114,6 +118,8 @@ class S3Store:
         for index, answer in enumerate(answers):
             if isinstance(answer.outcome, Redirected):
                 answers[index] = self._answered(self._create, objects[index])
+            elif isinstance(answer.outcome, Transient):
+                self._forget_present(objects[index].key)
         return answers
 
     def _answered(self, put: Callable[[str, bytes], Stored], new: NewObject) -> Answered:
@@ -204,6 +210,11 @@ class S3Store:
                 taken = False
         if taken:
             raise AlreadyThere(f"PUT {key}: an object of this key exists")
+
+    def _forget_present(self, key: str) -> None:
+        """Whether this key is taken now is unknown (L3): its folder is listed again before the next write there."""
+        with self._lock:
+            self._present.pop(key.rpartition("/")[0], None)
 
     def _keys_in(self, folder: str) -> set[str] | None:
         keys: set[str] = set()

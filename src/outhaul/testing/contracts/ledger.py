@@ -1,0 +1,253 @@
+"""What must hold of every `Ledger`.
+
+A ledger is opened, used and given back many times here, as by one process after another. Not shown here: a disk that is full
+or damaged, and power cuts. A process asks for the number of a place before it uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from outhaul.model.errors import AnotherInstance
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal, Proof, ProofKind, Receipt, Sighting
+from outhaul.model.job import Destination, Job
+from outhaul.ports import Abilities, Ledger, Moment, Observation
+
+Open = Callable[[], AbstractContextManager[Ledger]]
+SECOND = 10**9
+DAY = 24 * 3600 * SECOND
+NOW = Moment("boot-1", 1000 * SECOND, 1_750_000_000 * SECOND)
+JOB = Job("one", "/source", Destination("s3://bucket/site", "s3", "bucket", "site"))
+ODD_PATHS = (
+    "plain",
+    "with space",
+    "new\nline",
+    "\udcff\udcfe",
+    "half-\udce6",
+    "Zürich",
+    "%41",
+    "'; DROP TABLE receipt; --",
+)
+HUGE = (1 << 64) - 1
+
+
+def sighting(name: str, directory: str = "a", inode: int = 1) -> Sighting:
+    """A file."""
+    return Sighting(directory, name, 66_306, inode, 10, 111, 222, 333)
+
+
+def proof(seen: Sighting, key: str = "") -> Proof:
+    """Its proof."""
+    sha256 = hashlib.sha256(seen.path.encode("utf-8", "surrogateescape")).digest()
+    return Proof(
+        seen, key or f"site/{seen.inode}", seen.size, sha256, "etag", "version", ProofKind.ETAG, True, NOW.wall_ns
+    )
+
+
+def observation(name: str, directory: str = "a", since: Moment = NOW) -> Observation:
+    """What is remembered of a file."""
+    return Observation(sighting(name, directory)._replace(birth_ns=0), since, "quiet", "3 s more", 2)
+
+
+def later(seconds: float, *, jump: float = 0, boot: str = "boot-1") -> Moment:
+    """After `NOW`; with the wall clock set forward by `jump` meanwhile, or in another boot."""
+    boot_ns = int(seconds * SECOND) + (NOW.boot_ns if boot == NOW.boot_id else 0)
+    return Moment(boot, boot_ns, NOW.wall_ns + int((seconds + jump) * SECOND))
+
+
+class LedgerContract:
+    """Held by each adapter in a subclass that overrides `opened`."""
+
+    @pytest.fixture
+    def opened(self) -> Open:
+        """Opens the one ledger of a test; on leaving, what was not settled may be gone. To be overridden."""
+        raise NotImplementedError
+
+    # --- receipts ---------------------------------------------------------------------------------------------------
+
+    def test_what_is_recorded_stays(self, opened: Open) -> None:
+        """A receipt is there for the next process, whole, though nobody settled anything (L5)."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            given = ledger.record(place, [proof(sighting("x", inode=5)), proof(sighting("y", inode=6))])
+        with opened() as ledger:
+            assert place == ledger.place(JOB)
+            found = ledger.receipts(place, "a", ["x", "y", "z"])
+            assert {"x": given[0], "y": given[1]} == found
+            assert given[0] == ledger.receipt(given[0].number)
+        assert (
+            Receipt(given[0].number, sighting("x", inode=5), proof(sighting("x")).sha256, "s3://bucket/site", "site/5")
+            == given[0]
+        )
+
+    def test_numbers_rise(self, opened: Open) -> None:
+        """Receipts are numbered upwards, over processes too; a number that was given is never given again."""
+        numbers = []
+        for name in "abcde":
+            with opened() as ledger:
+                numbers += [r.number for r in ledger.record(ledger.place(JOB), [proof(sighting(name))] * 2)]
+        assert sorted(set(numbers)) == numbers
+
+    def test_the_latest_receipt_counts(self, opened: Open) -> None:
+        """Of several receipts of one name the latest is given."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            for inode in (7, 9, 8):
+                ledger.record(place, [proof(sighting("x", inode=inode))])
+            assert ledger.receipts(place, "a", ["x"])["x"].sighting.inode == 8
+
+    def test_every_name_and_number_is_kept(self, opened: Open) -> None:
+        """Names that are no text, and device and inode numbers of 64 bits, come back as they were (L13)."""
+        files = [
+            sighting(name, directory, inode=HUGE - index)._replace(device=HUGE, size=1 << 62)
+            for index, name in enumerate(ODD_PATHS)
+            for directory in ("", *ODD_PATHS)
+        ]
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            ledger.record(place, [proof(seen) for seen in files])
+            ledger.note(place, observed=[Observation(seen._replace(birth_ns=0), NOW, "quiet", "", 0) for seen in files])
+            ledger.settle()
+        with opened() as ledger:
+            assert place == ledger.place(JOB)
+            for seen in files:
+                assert seen == ledger.receipts(place, seen.directory, [seen.name])[seen.name].sighting
+                assert seen._replace(birth_ns=0) == ledger.observations(place, seen.directory)[seen.name].sighting
+
+    def test_many_names_in_one_question(self, opened: Open) -> None:
+        """A directory of thousands of files is asked for at once."""
+        names = [f"{number}" for number in range(3000)]
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            ledger.record(place, [proof(sighting(name)) for name in names[::2]])
+            assert set(names[::2]) == set(ledger.receipts(place, "a", names))
+
+    def test_places_are_apart(self, opened: Open) -> None:
+        """What was sent to one destination says nothing about another, nor about another source."""
+        other = JOB._replace(destination=JOB.destination._replace(address="s3://bucket/other", prefix="other"))
+        elsewhere = JOB._replace(source="/source/\udcff")
+        with opened() as ledger:
+            places = [ledger.place(job) for job in (JOB, other, elsewhere)]
+            ledger.record(places[0], [proof(sighting("x"))])
+            ledger.note(places[0], observed=[observation("y")])
+            ledger.settle()
+            assert len(set(places)) == 3
+            for place in places[1:]:
+                assert (ledger.receipts(place, "a", ["x"]), ledger.observations(place, "a")) == ({}, {})
+
+    def test_nothing_of_what_was_never_seen(self, opened: Open) -> None:
+        """Unknown directories, names and numbers have nothing."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            assert (
+                ledger.receipts(place, "b", ["x"]), ledger.observations(place, "b"), ledger.receipt(99)
+            ) == ({}, {}, None)  # fmt: skip
+            assert ledger.receipts(place, "a", []) == {}
+
+    # --- what may be lost ---------------------------------------------------------------------------------------------
+
+    def test_observations_stay_when_settled(self, opened: Open) -> None:
+        """What was noted is there after `settle`, a later one in the place of an earlier, and can be forgotten."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            ledger.note(place, observed=[observation("x"), observation("y"), observation("x", since=later(5))])
+            ledger.settle()
+        with opened() as ledger:
+            assert {"x": observation("x", since=later(5)), "y": observation("y")} == ledger.observations(place, "a")
+            ledger.note(place, forgotten=[("a", "x"), ("a", "never seen"), ("no such", "x")])
+            ledger.settle()
+        with opened() as ledger:
+            assert {"y"} == set(ledger.observations(place, "a"))
+
+    def test_a_receipt_takes_the_notes_with_it(self, opened: Open) -> None:
+        """What was noted is durable with the next receipt."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            ledger.note(place, observed=[observation("x")])
+            ledger.record(place, [proof(sighting("y"))])
+        with opened() as ledger:
+            assert {"x"} == set(ledger.observations(place, "a"))
+
+    def test_disposals(self, opened: Open) -> None:
+        """Disposals are noted in any order and number, and change no receipt."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            given = ledger.record(place, [proof(sighting(str(number))) for number in range(9)])
+            outcomes = ["removed", "removed", "gone", "removed", "gone", "gone"]
+            disposals = [
+                Disposal(receipt.number, outcome) for receipt, outcome in zip(given[1:], outcomes, strict=False)
+            ]
+            ledger.note(place, disposals=disposals[::-1])
+            ledger.finish_run(place, NOW.wall_ns, Tally())
+        with opened() as ledger:
+            assert place == ledger.place(JOB)
+            assert {r.sighting.name: r for r in given} == ledger.receipts(place, "a", [str(n) for n in range(9)])
+
+    def test_directories_that_have_vanished(self, opened: Open) -> None:
+        """The directories of which something is remembered are known, and can be forgotten one by one."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            ledger.record(place, [proof(sighting("r", "recorded only"))])
+            ledger.note(place, observed=[observation("x", "a"), observation("y", "a/b"), observation("z", "")])
+            ledger.settle()
+            assert {"a", "a/b", ""} == ledger.observed_directories(place)
+            ledger.forget_directory(place, "a")
+            ledger.settle()
+        with opened() as ledger:
+            assert {"a/b", ""} == ledger.observed_directories(place)
+            assert ledger.observations(place, "a") == {}
+
+    # --- one instance -------------------------------------------------------------------------------------------------
+
+    def test_a_second_instance_is_refused(self, opened: Open) -> None:
+        """While one has the ledger, no other gets it; afterwards one does."""
+        with opened() as ledger, pytest.raises(AnotherInstance), opened():
+            ledger.place(JOB)
+        with opened() as ledger:
+            ledger.place(JOB)
+
+    # --- clocks and endpoints -----------------------------------------------------------------------------------------
+
+    # Moments of runs after the first at NOW, and whether the last of them finds the clock steady.
+    CLOCKS = (
+        ([later(60)], True),
+        ([later(60, jump=4)], True),
+        ([later(60, jump=6)], False),
+        ([later(60, jump=-6)], False),
+        ([later(60, jump=3600), later(120)], False),  # and back again
+        ([later(60, jump=4), later(120, jump=8)], False),  # creeping away in steps
+        ([later(60, boot="boot-2")], True),
+        ([later(60, jump=3600), later(120, jump=3600, boot="boot-2")], True),  # anew, ahead of all that was recorded
+        ([later(60, jump=-7200, boot="boot-2")], False),  # behind what was recorded
+        ([later(60, jump=-7200, boot="boot-2"), later(90, boot="boot-2")], False),
+        ([later(60, jump=-7200, boot="boot-2"), later(9000, boot="boot-3")], True),
+        ([later(3000), later(60, boot="boot-2")], False),  # behind the last run, though ahead of the first
+    )
+
+    @pytest.mark.parametrize(("moments", "expected"), CLOCKS)
+    def test_whether_the_wall_clock_is_steady(self, opened: Open, moments: list[Moment], expected: bool) -> None:
+        """It is as long as it keeps step with the boot clock within a boot, and is ahead of all recorded (L7)."""
+        steady = True
+        for moment in [NOW, *moments]:
+            with opened() as ledger:
+                steady = ledger.steady_since(moment, 5 * SECOND)
+                ledger.finish_run(ledger.place(JOB), moment.wall_ns, Tally())
+        assert expected is steady
+
+    def test_abilities_are_kept_for_a_day(self, opened: Open) -> None:
+        """What an endpoint has shown is remembered for a day, for it alone, and not across a clock that went back."""
+        with opened() as ledger:
+            assert ledger.abilities("s3://a", NOW) is None
+            ledger.learn("s3://a", Abilities(True, False), NOW)
+            ledger.learn("s3://b", Abilities(False, True), NOW)
+            ledger.settle()
+        with opened() as ledger:
+            assert Abilities(True, False) == ledger.abilities("s3://a", later(DAY / SECOND - 1))
+            assert Abilities(False, True) == ledger.abilities("s3://b", NOW)
+            assert ledger.abilities("s3://a", later(DAY / SECOND)) is None
+            assert ledger.abilities("s3://a", later(0, jump=-5)) is None
