@@ -1,0 +1,1 @@
+"""Laws that the source itself must keep."""

@@ -1,0 +1,128 @@
+"""The source is read, and says that the laws are kept."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import outhaul
+
+ROOT = Path(outhaul.__file__).parent
+MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+DECIDING = [name for name in MODULES if name.split("/")[0] in ("model", "ports.py", "stages", "engine")]
+
+
+def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
+    """Every call in a module, with what is called, as it is written."""
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def functions_that_call(called: str) -> set[tuple[str, str]]:
+    """Module and innermost function (or class) of every call of `called`."""
+    found = set()
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.Call) and ast.unparse(inner.func) == called:
+                        found.add((name, node.name))
+    return found
+
+
+def test_receipts_are_made_of_ledger_rows_only() -> None:
+    """A `Receipt` is constructed in ledgers/rows.py and nowhere else: it lets a file go (L5)."""
+    makers = {
+        name
+        for name in MODULES
+        for called, _ in calls(name)
+        if not name.startswith("testing/") and (called.split(".")[0] == "Receipt" or called.endswith(".Receipt"))
+    }
+    assert {"ledgers/rows.py"} == makers
+
+
+def test_rows_become_receipts_in_the_ledger_only() -> None:
+    """What rows.py makes is asked for by a ledger only."""
+    users = {name for name in MODULES for called, _ in calls(name) if called.startswith("receipt_of_")}
+    assert {"ledgers/sqlite.py"} == users
+
+
+def test_one_stage_gives_receipts() -> None:
+    """Of all stages record alone gives receipts, and dispose alone takes them to a file's removal."""
+    givers = {
+        name
+        for name in MODULES
+        if name.startswith("stages/")
+        for node in ast.walk(MODULES[name])
+        if isinstance(node, ast.FunctionDef) and node.returns is not None and "Receipt" in ast.unparse(node.returns)
+    }
+    assert {"stages/record.py"} == givers
+
+
+def test_evidence_is_not_forged() -> None:
+    """No `_replace`, `_make` or `cast` makes evidence of something else, but for a sighting's birth time."""
+    forged = [
+        (name, ast.unparse(node))
+        for name in DECIDING
+        for called, node in calls(name)
+        if (
+            (called.endswith(("._replace", "._make")) and "receipt" in called.lower() + ast.unparse(node).lower())
+            and "sighting._replace(birth_ns=0)" not in ast.unparse(node)
+        )
+        or called in ("cast", "typing.cast")
+    ]
+    assert forged == []
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_decisions_touch_the_world_through_ports_only(name: str) -> None:
+    """No built-in that opens, prints, asks or evaluates is used where decisions are made; nor a module that does."""
+    builtins = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
+    assert set() == {called for called, _ in calls(name)} & builtins
+    modules = {"os", "io", "pathlib", "shutil", "time", "random", "threading", "socket", "subprocess", "sqlite3", "tempfile",
+               "datetime", "logging", "urllib.request", "http", "ctypes", "signal", "uuid", "secrets", "asyncio"}  # fmt: skip
+    imported = set()
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, node.module.split(".")[0]} - {"urllib"}
+    assert set() == imported & modules
+
+
+def test_where_a_users_file_is_removed() -> None:
+    """The lines that remove a file that may be a user's are few, and each is known here (L6)."""
+    removers = {"os.unlink", "os.remove", "os.rename", "os.replace", "shutil.rmtree", "shutil.move", "os.truncate"}
+    found = {
+        (name, called)
+        for name in MODULES
+        if not name.startswith(("testing/", "frontends/cli/demo"))
+        for called, _ in calls(name)
+        if called in removers or called.endswith((".unlink", ".rmtree"))
+    }
+    expected = {
+        ("stages/dispose.py", "aside.unlink"),  # with a receipt
+        ("stages/dispose.py", "left.unlink"),  # with a receipt
+        ("host/private.py", "os.unlink"),  # what these two call: in the private directory
+        ("host/filesystem.py", "os.unlink"),
+        ("host/system_calls.py", "os.unlink"),  # the second half of a rename, by hard link
+        ("stores/directory.py", "os.unlink"),  # its own temporary file
+    }
+    assert expected == found
+
+
+def test_an_unlink_is_by_descriptor() -> None:
+    """Nothing is removed by a path that would be resolved anew (L1)."""
+    for name in MODULES:
+        if name.startswith(("host/", "stores/")):
+            for called, node in calls(name):
+                if called in ("os.unlink", "os.rmdir") and name != "host/private.py":
+                    assert {"dir_fd"} == {keyword.arg for keyword in node.keywords}, (name, ast.unparse(node))
+
+
+def test_every_module_says_what_it_is() -> None:
+    """A docstring stands at the head of every module, and no module but the one of prose is beyond 450 lines."""
+    assert [name for name, tree in MODULES.items() if not ast.get_docstring(tree)] == []
+    assert [name for name in MODULES if name != "ports.py" and len((ROOT / name).read_text().splitlines()) > 450] == []

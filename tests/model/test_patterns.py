@@ -1,0 +1,92 @@
+"""Patterns mean what users of rsync, git and rclone expect of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outhaul.model.patterns import TEMPORARY_NAMES, broken, compile_patterns
+
+# pattern, paths that match, paths that do not
+TABLE = [
+    ("*.csv", ["a.csv", ".csv", "deep/er/b.csv"], ["a.csv.gz", "a.CSV", "csv", "a.csv/b"]),
+    ("*", ["a", "a/b", ".hidden"], []),
+    ("**", ["a", "a/b/c"], []),
+    ("**/*.csv", ["a.csv", "x/a.csv", "x/y/a.csv"], ["a.log", "x/y"]),
+    ("data/*.csv", ["data/a.csv"], ["data/x/a.csv", "x/data/a.csv", "a.csv"]),
+    ("data/**", ["data/a", "data/x/y"], ["data", "dat/a", "x/data/a"]),
+    ("data/**/x", ["data/x", "data/a/x", "data/a/b/x"], ["x", "data/ax"]),
+    ("**/raw/**", ["raw/a", "x/raw/a/b"], ["raw", "xraw/a"]),
+    ("a?c", ["abc", "x/a.c"], ["ac", "abbc", "a/c"]),
+    ("[abc].txt", ["a.txt", "d/b.txt"], ["d.txt", "ab.txt"]),
+    ("[!abc].txt", ["d.txt"], ["a.txt"]),
+    ("[a-c]x", ["bx"], ["dx", "-x"]),
+    ("x/[!a]", ["x/b"], ["x/a", "x//"]),
+    ("[", ["["], ["a"]),
+    ("[]x]", ["]", "x"], ["[]x]"]),
+    ("a.b", ["a.b"], ["aXb"]),
+    ("a+(b)|c$^{1}", ["a+(b)|c$^{1}"], ["aab"]),
+    ("start*", ["start", "start.csv", "a/started"], ["restart", "start/x"]),
+    ("*mid*", ["mid", "a mid b", "x/amidb"], ["mi", "mid/x"]),
+    ("exact", ["exact", "in/exact"], ["exactly", "inexact", "exact/x"]),
+    ("*\n*", ["new\nline"], ["newline"]),
+    ("dir/", ["dir"], ["x/dir", "dir/a"]),
+    ("ü*", ["über"], ["uber"]),
+]
+
+
+@pytest.mark.parametrize(("pattern", "matching", "others"), TABLE)
+def test_the_table(pattern: str, matching: list[str], others: list[str]) -> None:
+    """A pattern without '/' is of the name in any directory, one with '/' of the whole path; '*' stays in its part."""
+    matches = compile_patterns((pattern,))
+    assert matches is not None
+    assert matching == [path for path in [*matching, *others] if matches(path)]
+    assert broken(pattern) == ""
+
+
+def test_any_of_several() -> None:
+    """A path matches several patterns when it matches one of them, of whatever kind."""
+    matches = compile_patterns(("*.csv", "log*", "data/*.bin", "x?y"))
+    assert matches is not None
+    assert [matches(p) for p in ("a.csv", "b/log1", "data/a.bin", "xzy", "a.bin")] == [True, True, True, True, False]
+
+
+def test_no_patterns() -> None:
+    """None is not the same as one that matches nothing."""
+    assert compile_patterns(()) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x.tmp", "x.csv.part", "x.partial", ".x.swp", "x~", ".~lock.x#", ".#x", "~$x.docx", ".nfs0000abc", ".fuse_hidden01",
+     ".syncthing.x.tmp", ".outhaul", "x.crdownload", "d/x.filepart"],
+)  # fmt: skip
+def test_temporary_names(name: str) -> None:
+    """Names that programs give to what is not finished are temporary."""
+    matches = compile_patterns(TEMPORARY_NAMES)
+    assert matches is not None
+    assert matches(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["x.csv", "tmp", "part", "a.tmpl", "x.tmp.csv", "party", ".bashrc", "x.nfs", "~"[:0] + "home~x"]
+)
+def test_names_that_are_not_temporary(name: str) -> None:
+    """Others are carried."""
+    matches = compile_patterns(TEMPORARY_NAMES)
+    assert matches is not None
+    assert not matches(name)
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "/absolute/*", "../up", "a/../b", "[z-a]"])
+def test_broken_patterns(pattern: str) -> None:
+    """A pattern that can mean nothing is said to be broken before a run, in words."""
+    assert broken(pattern)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), st.text(max_size=12))
+def test_a_pattern_that_is_not_broken_never_fails(pattern: str, path: str) -> None:
+    """Whatever is accepted can be asked of whatever name."""
+    if not broken(pattern):
+        matches = compile_patterns((pattern,))
+        assert matches is not None
+        matches(path)
