@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from kill.moments import Moment
+
 TESTS = Path(__file__).parent.parent
 _RUN_SECONDS = 60.0
+_BETWEEN_LOOKS_SECONDS = 0.0002
 _FINISH_SECONDS = 20.0
 
 
@@ -44,10 +47,10 @@ class Mover:
 
     def run(self) -> Outcome:
         """Run to the end; a run that takes longer than a minute is killed."""
-        return self.run_and_kill(_RUN_SECONDS)
+        return self.run_and_kill(lambda: False)
 
-    def run_and_kill(self, after: float) -> Outcome:
-        """Run, and kill with SIGKILL what still runs after that many seconds."""
+    def run_and_kill(self, moment: Moment) -> Outcome:
+        """Run, and kill with SIGKILL what still runs when the moment has come."""
         start = time.monotonic()
         with self.log.open("wb") as output:
             process = subprocess.Popen(
@@ -59,9 +62,11 @@ class Mover:
                 start_new_session=True,
             )
         try:
-            process.wait(after)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            while process.poll() is None:
+                if moment() or time.monotonic() > start + _RUN_SECONDS:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    break
+                time.sleep(_BETWEEN_LOOKS_SECONDS)
         finally:
             process.kill()
             code = process.wait()

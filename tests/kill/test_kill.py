@@ -61,7 +61,7 @@ def survive(root: Path, destination: Sequence[str], environ: Mapping[str, str], 
     longest = kills * LONGEST_SECONDS_A_KILL
     try:
         with live_producer(source, journal, seed=SEED, rate=FILES_A_SECOND, seconds=longest) as producer:
-            trial = Trial(mover, producer, checker, JournalReader(journal), random.Random(SEED))
+            trial = Trial(mover, producer, checker, JournalReader(journal), source, random.Random(SEED))
             print(trial.run(kills))
     except BaseException as error:
         error.add_note(f"repeat with OUTHAUL_SEED={SEED} OUTHAUL_KILLS={kills}; the trees are kept in {root}")

@@ -1,9 +1,8 @@
 """One trial: the mover is started and killed again and again beside a live producer, and checked in between.
 
-A kill comes at a random moment of the time that a complete run takes: half of them at any moment, half after the
-time that a run takes which has nothing to do. Every few kills one run is let through, so that this time is known
-and the work goes on. At the end the producer finishes and the mover runs to completion: then everything must
-have been carried, and nothing may be left behind.
+A kill comes at a random moment (see `moments`) of the time that a complete run takes. Every few kills one run is
+let through, so that this time is known and the work goes on. At the end the producer finishes and the mover runs to
+completion: then everything must have been carried, and nothing may be left behind.
 """
 
 import itertools
@@ -12,14 +11,18 @@ import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kill.checker import Checker, Report
 from kill.journal import JournalReader
+from kill.moments import Moment, choose
+from kill.places import files
 from kill.processes import LiveProducer, Mover, Outcome
 
 KILLS_BETWEEN_FULL_CHECKS = 10
 KILLS_BETWEEN_COMPLETE_RUNS = 5
 FILES_FOR_A_RUN = 45
+FILES_WATCHED = 20
 _WAIT_SECONDS = 20.0
 
 
@@ -56,6 +59,7 @@ class Trial:
     producer: LiveProducer
     checker: Checker
     journal: JournalReader
+    source: Path
     rng: random.Random
     tally: Tally = field(default_factory=Tally)
     _kills_since_complete: int = 0
@@ -93,21 +97,22 @@ class Trial:
         """Kill one run at a random moment, and check."""
         self._wait_for_work()
         before = self.tally.last
-        outcome = self.mover.run_and_kill(self._random_moment())
+        outcome = self.mover.run_and_kill(self._moment())
         full = outcome.killed and (self.tally.kills.total() + 1) % KILLS_BETWEEN_FULL_CHECKS == 0
         after = self._check(full=full)
         if outcome.killed:
-            self.tally.kills[_moment(before, after)] += 1
+            self.tally.kills[_stage(before, after)] += 1
             self.tally.most_in_private = max(self.tally.most_in_private, len(after.left_in_private))
             self._kills_since_complete += 1
         else:
             self._note_complete(outcome)
 
-    def _random_moment(self) -> float:
-        """Seconds after the start of a run, within the time that complete runs have lately taken."""
-        end = statistics.median(self.tally.complete_seconds[-3:])
-        begin = self.rng.choice((0.0, min(self.tally.idle_seconds, end)))
-        return self.rng.uniform(begin, end)
+    def _moment(self) -> Moment:
+        """A random moment of the run that is about to start."""
+        there = sorted(path for path in files(self.source) if not path.name.startswith("."))
+        watched = self.rng.sample(there, min(len(there), FILES_WATCHED))
+        whole = statistics.median(self.tally.complete_seconds[-3:])
+        return choose(self.rng, self.tally.idle_seconds, whole, watched)
 
     def _wait_for_work(self) -> None:
         """Let the producer begin more files, and wait until some are there; it goes on while the run works."""
@@ -135,12 +140,13 @@ class Trial:
         self._kills_since_complete = 0
 
 
-def _moment(before: Report, after: Report) -> str:
+def _stage(before: Report, after: Report) -> str:
     """How far a killed run had come, as it shows from outside."""
     if after.objects == before.objects:
         return "before the first new object"
     if after.left_in_private:
         return "with a file in a private area"
-    if after.still_at_source:
-        return "between upload and removal"
-    return "with all that was uploaded removed"
+    if not after.still_at_source:
+        return "with all that was uploaded removed"
+    removed = (after.ok - after.still_at_source) - (before.ok - before.still_at_source)
+    return "in the midst of removals" if removed > 0 else "between upload and removal"

@@ -1,8 +1,8 @@
 """A small S3 client of the standard library alone, so that a check shares no code with what it checks.
 
-Path-style requests over one HTTP connection, signed with Signature Version 4 with the payload's SHA-256. It
-knows no retries beyond one fresh connection, no redirects and no multipart uploads. A `Client` is for one
-thread.
+Path-style requests over one HTTP connection, signed with Signature Version 4 with the payload's SHA-256. An
+answer that breaks off is asked for once more on a fresh connection; there are no other retries, no redirects
+and no multipart uploads. A `Client` is for one thread.
 
 Signature: AWS General Reference, "Create a signed AWS API request".
 """
@@ -126,7 +126,7 @@ class Client:
         target = f"{path}?{search}" if search else path
         try:
             return self._send(method, target, body, signed)
-        except (http.client.RemoteDisconnected, ConnectionError):
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionError):
             return self._send(method, target, body, signed)
 
     def _send(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:

