@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from outhaul.ports import Moment
@@ -11,7 +12,8 @@ class SystemClock:
     """The `Clock` of this machine."""
 
     def __init__(self) -> None:
-        self._boot_id = _boot_id()
+        # Where the system names no boot, what another process has seen may be of another one, and counts for nothing (L7).
+        self._boot_id = _boot_id() or f"process-{os.urandom(8).hex()}"
         # Linux: counts suspended time. macOS: its monotonic clock does not, so sleep only delays.
         self._boot_clock: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
         self.wall_ns = time.time_ns
@@ -33,7 +35,7 @@ def _boot_id() -> str:
 
 
 def _boot_session() -> str:
-    """macOS: sysctl(3) kern.bootsessionuuid. Elsewhere '', which never equals a boot seen before (see `settle`)."""
+    """macOS: sysctl(3) kern.bootsessionuuid. Elsewhere ''."""
     import ctypes
 
     sysctl = getattr(ctypes.CDLL(None), "sysctlbyname", None)

@@ -13,8 +13,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 
-from outhaul.host.private import PRIVATE_NAME, PrivateFolders
+from outhaul.host.private import PRIVATE_NAME, HostAside, PrivateFolders
 from outhaul.host.system_calls import (
     FOLDER_FLAGS,
     lease_holds,
@@ -127,6 +128,52 @@ class HostFile:
         return not self._leased or lease_holds(self._descriptor)
 
 
+class ClosedEntry:
+    """An entry of the private directory that cannot be opened as a file: every question about it is answered with why."""
+
+    def __init__(self, entry: str, error: SourceError) -> None:
+        self._error = error
+        self.sighting = Sighting("", entry, 0, 0, 0, 0, 0)
+
+    def __enter__(self) -> ClosedEntry:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """Nothing."""
+        raise self._error
+
+    def digest(self) -> bytes:
+        """Nothing."""
+        raise self._error
+
+    def unchanged(self) -> bool:
+        """Nobody can tell."""
+        raise self._error
+
+    def check_writers(self) -> bool:
+        """Nobody can tell."""
+        raise self._error
+
+    def take_lease(self) -> bool:
+        """There is none."""
+        raise self._error
+
+    def lease_holds(self) -> bool:
+        """There is none."""
+        raise self._error
+
+
+def _left_file(folder: int, entry: str) -> HostFile | ClosedEntry:
+    try:
+        descriptor = os.open(entry, _FILE_FLAGS, dir_fd=folder)
+    except OSError as error:
+        return ClosedEntry(entry, source_error(error))
+    return HostFile(descriptor, look(descriptor, "", entry)[0])
+
+
 class HostFolder:
     """One open directory of a source."""
 
@@ -193,20 +240,18 @@ class HostTree:
         return HostFolder(self._open(directory), directory, self._private)
 
     def left_aside(self) -> Iterator[LeftAside]:
-        """See `ports.Tree`."""
+        """See `ports.Tree`. An entry that is no file, or may not be read, is told as one that answers nothing."""
         for folder, entry, receipt, path in self._private.left():
+            put_back = partial(self._put_back, folder, entry)
+            unlink = partial(os.unlink, entry, dir_fd=folder)
             try:
                 descriptor = os.open(entry, _FILE_FLAGS, dir_fd=folder)
-            except OSError as error:
-                raise source_error(error) from error
-            with HostFile(descriptor, look(descriptor, "", entry)[0]) as file:
-                yield LeftAside(
-                    receipt,
-                    path,
-                    file,
-                    lambda path, folder=folder, entry=entry: self._put_back(folder, entry, path),  # type: ignore[misc]
-                    lambda folder=folder, entry=entry: os.unlink(entry, dir_fd=folder),  # type: ignore[misc]
-                )
+                sighting, mode, _, _ = look(descriptor, "", entry)
+            except OSError:
+                yield LeftAside(receipt, path, entry, None, put_back, unlink)
+                continue
+            with HostFile(descriptor, sighting) as file:
+                yield LeftAside(receipt, path, entry, file if stat.S_ISREG(mode) else None, put_back, unlink)
 
     def listings(self, directory: str) -> Iterator[Listing]:
         """See `ports.Tree`."""
@@ -227,8 +272,6 @@ class HostTree:
 
     def _add(self, entry: os.DirEntry[str], directory: str, listing: Listing) -> None:
         name = entry.name
-        if name == PRIVATE_NAME and not directory:
-            return
         try:
             seen = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -242,6 +285,8 @@ class HostTree:
                 Sighting(directory, name, seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
             )
         elif stat.S_ISDIR(mode):
+            if name == PRIVATE_NAME and not directory:
+                return
             if seen.st_dev == self._device:
                 listing.folders.append(name)
             else:

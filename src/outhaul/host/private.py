@@ -96,12 +96,18 @@ class PrivateFolders:
         return HostAside(folder, entry, origin, name)
 
     def left(self) -> Iterator[tuple[int, str, int, str]]:
-        """What is in the private directories: descriptor, entry, number of the receipt, path ('' where unknown)."""
+        """What is in the private directories: descriptor, entry, number of the receipt, path ('' where unknown).
+
+        Raises:
+            SourceStuck: one of them cannot be looked into; what is in it is then not accounted for.
+        """
         for path, root in ((self._beside_ledger, None), (PRIVATE_NAME, self._root)):
             try:
                 folder = _open_private(path, root)
-            except FileNotFoundError:
-                continue
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    continue  # What is no directory is none of ours.
+                raise SourceStuck(f"the private directory {path!r} cannot be used: {error.strerror}") from error
             try:
                 for entry in sorted(os.listdir(folder)):
                     yield folder, entry, *_parse(entry)
