@@ -105,8 +105,7 @@ def test_where_a_users_file_is_removed() -> None:
     expected = {
         ("stages/dispose.py", "aside.unlink"),  # with a receipt
         ("stages/dispose.py", "left.unlink"),  # with a receipt
-        ("host/private.py", "os.unlink"),  # what these two call: in the private directory
-        ("host/filesystem.py", "os.unlink"),
+        ("host/private.py", "os.unlink"),  # what both of these call, in the private directory
         ("host/system_calls.py", "os.unlink"),  # the second half of a rename, by hard link
         ("stores/directory.py", "os.unlink"),  # its own temporary file
     }
