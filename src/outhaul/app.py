@@ -76,7 +76,7 @@ def run(
     """
     from outhaul.engine.batches import Ports
     from outhaul.engine.rounds import Round
-    from outhaul.wiring import Wiring, open_store
+    from outhaul.wiring import Wiring, at_its_endpoint, open_store
 
     reports: list[JobReport] = []
     with Wiring(state) as wired:
@@ -84,7 +84,7 @@ def run(
         for job in jobs:
             if stopped():
                 break
-            round_ = Round(job, ports, dry_run=dry_run)
+            round_ = Round(at_its_endpoint(job), ports, dry_run=dry_run)
             try:
                 outcome = round_.run()
                 reports.append(
@@ -101,12 +101,11 @@ class Checked(NamedTuple):
     """What a job's source and destination have shown."""
 
     job: Job
+    """With the S3 endpoint that is really used."""
     source_fault: str
     """'' where it can be read, or there is none."""
     sees_writers: bool | None
     """Whether files that are open for writing are seen; None where there is no file to try it on."""
-    endpoint: str
-    """The S3 endpoint that is really used; '' for AWS itself, or a directory."""
     abilities: Abilities | None
     destination_fault: str
     """'' where it can be used."""
@@ -114,15 +113,15 @@ class Checked(NamedTuple):
 
 def check(jobs: Sequence[Job], state: str) -> Iterator[Checked]:
     """Try each job: read its source; write to its destination, write again, read back, with a private key of its own."""
-    from outhaul.wiring import effective_endpoint, open_store, try_source
+    from outhaul.wiring import at_its_endpoint, open_store, try_source
 
     for job in jobs:
         fault, sees_writers = try_source(job, state) if job.source else ("", None)
-        endpoint = effective_endpoint(job)
+        there = at_its_endpoint(job)
         try:
-            yield Checked(job, fault, sees_writers, endpoint, open_store(job).probe(), "")
+            yield Checked(there, fault, sees_writers, open_store(there).probe(), "")
         except StoreError as error:
-            yield Checked(job, fault, sees_writers, endpoint, None, str(error))
+            yield Checked(there, fault, sees_writers, None, str(error))
 
 
 def status(state: str) -> list[JobStatus]:

@@ -154,7 +154,10 @@ class LeftAside(NamedTuple):
     """Number of the receipt it was taken aside for."""
     path: str
     """Its path in the source as far as the entry itself tells; '' where it does not."""
-    file: OpenFile
+    entry: str
+    """Its name in the private directory."""
+    file: OpenFile | None
+    """None where it is no regular file: a link that a lost race took aside."""
     put_back: Callable[[str], bool]
     """Return it to a path of the source, replacing nothing; False where that cannot be done."""
     unlink: Callable[[], None]

@@ -10,7 +10,7 @@ from outhaul.host.system_calls import rename_exclusive
 from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import SourceError, SourceInUse
-from outhaul.model.job import Job
+from outhaul.model.job import Connection, Job
 from outhaul.ports import Store
 from outhaul.stores.s3_account import endpoint_url
 
@@ -51,9 +51,11 @@ def open_store(job: Job) -> Store:
     return S3Store(job.destination, job.connection)
 
 
-def effective_endpoint(job: Job) -> str:
-    """The endpoint that a job's S3 client talks to, wherever it was set; '' for AWS itself or a directory."""
-    return endpoint_url(job.connection, os.environ) if job.destination.kind == "s3" else ""
+def at_its_endpoint(job: Job) -> Job:
+    """The job with the endpoint that its S3 client will really talk to, wherever that was set."""
+    if job.destination.kind == "file":
+        return job._replace(connection=Connection())
+    return job._replace(connection=job.connection._replace(endpoint_url=endpoint_url(job.connection, os.environ)))
 
 
 def try_source(job: Job, state: str) -> tuple[str, bool | None]:

@@ -69,7 +69,6 @@ def open_s3(server: Server, bucket: str) -> S3Store:
 
 
 class TestS3StoreOnRclone(_OnServer):
-    @pytest.mark.xfail(reason="model/keys.py does not escape U+FFFE and U+FFFF, and rclone lists both as U+FFFD")
     def test_a_name_that_xml_cannot_say(self, store: Store, another: Store, prefix: str) -> None:
         super().test_a_name_that_xml_cannot_say(store, another, prefix)
 

@@ -426,7 +426,6 @@ def test_a_copy_then_a_move_sends_nothing_again(machine: Machine) -> None:
     assert [name for name in machine.steps.names() if name.startswith("store.")] == []
 
 
-@pytest.mark.xfail(reason="the ledger's place is source and address, without the endpoint")
 def test_a_receipt_counts_for_its_endpoint_only(machine: Machine) -> None:
     """A bucket of the same name on another server is another place: what was copied there is not removed by a move here."""
     put(machine, 1)

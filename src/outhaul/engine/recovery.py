@@ -32,7 +32,7 @@ def recover(tree: Tree, ledger: Ledger) -> Iterator[Disposal | Standing]:
         except SourceError:
             pass  # In use, or unreadable: put back, where whoever uses it finds it.
         if not _back(left, path):
-            yield Standing(path or left.file.sighting.name, "put-aside")
+            yield Standing(path or left.entry, "put-aside")
 
 
 def _back(left: LeftAside, path: str) -> bool:

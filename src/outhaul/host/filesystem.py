@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 
-from outhaul.host.private import PRIVATE_NAME, HostAside, PrivateFolders
+from outhaul.host.private import PRIVATE_NAME, PrivateFolders
 from outhaul.host.system_calls import (
     FOLDER_FLAGS,
     lease_holds,
@@ -126,52 +126,6 @@ class HostFile:
     def lease_holds(self) -> bool:
         """See `ports.OpenFile`."""
         return not self._leased or lease_holds(self._descriptor)
-
-
-class ClosedEntry:
-    """An entry of the private directory that cannot be opened as a file: every question about it is answered with why."""
-
-    def __init__(self, entry: str, error: SourceError) -> None:
-        self._error = error
-        self.sighting = Sighting("", entry, 0, 0, 0, 0, 0)
-
-    def __enter__(self) -> ClosedEntry:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        return None
-
-    def pread(self, length: int, offset: int) -> bytes:
-        """Nothing."""
-        raise self._error
-
-    def digest(self) -> bytes:
-        """Nothing."""
-        raise self._error
-
-    def unchanged(self) -> bool:
-        """Nobody can tell."""
-        raise self._error
-
-    def check_writers(self) -> bool:
-        """Nobody can tell."""
-        raise self._error
-
-    def take_lease(self) -> bool:
-        """There is none."""
-        raise self._error
-
-    def lease_holds(self) -> bool:
-        """There is none."""
-        raise self._error
-
-
-def _left_file(folder: int, entry: str) -> HostFile | ClosedEntry:
-    try:
-        descriptor = os.open(entry, _FILE_FLAGS, dir_fd=folder)
-    except OSError as error:
-        return ClosedEntry(entry, source_error(error))
-    return HostFile(descriptor, look(descriptor, "", entry)[0])
 
 
 class HostFolder:

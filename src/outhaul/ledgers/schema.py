@@ -16,9 +16,10 @@ MIGRATIONS: tuple[str, ...] = (
         id INTEGER PRIMARY KEY,
         source BLOB NOT NULL,
         destination TEXT NOT NULL,
+        endpoint TEXT NOT NULL,      -- '' is AWS itself or a directory. The same bucket elsewhere is another place
         job TEXT NOT NULL,           -- its name when it was last used
         rules TEXT NOT NULL,         -- JSON: what `outhaul why` needs to know of the job
-        UNIQUE (source, destination)
+        UNIQUE (source, destination, endpoint)
     );
     CREATE TABLE directory (
         id INTEGER PRIMARY KEY,

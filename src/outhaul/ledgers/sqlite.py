@@ -83,17 +83,18 @@ class SqliteLedger:
         rules = json.dumps(
             {"include": job.include, "exclude": job.excluded, "quiet_ns": job.quiet_ns, "after": job.after}
         )
-        source, address = to_bytes(job.source), job.destination.address
+        source, address, endpoint = to_bytes(job.source), job.destination.address, job.connection.endpoint_url
         with _faults():
             row = self._database.execute(
-                "SELECT id, job, rules FROM place WHERE source = ? AND destination = ?", (source, address)
+                "SELECT id, job, rules FROM place WHERE source = ? AND destination = ? AND endpoint = ?",
+                (source, address, endpoint),
             ).fetchone()
         if row is None or row[1:] != (job.name, rules):
             with self._transaction():
                 row = self._database.execute(
-                    "INSERT INTO place (source, destination, job, rules) VALUES (?, ?, ?, ?) "
+                    "INSERT INTO place (source, destination, endpoint, job, rules) VALUES (?, ?, ?, ?, ?) "
                     "ON CONFLICT DO UPDATE SET job = excluded.job, rules = excluded.rules RETURNING id",
-                    (source, address, job.name, rules),
+                    (source, address, endpoint, job.name, rules),
                 ).fetchone()
         self._destinations[row[0]] = address
         return int(row[0])

@@ -2,7 +2,8 @@
 
 A file name on Linux is any byte string without '/' and NUL; a key is UTF-8 text of at most 1,024 bytes
 (AWS, "Naming Amazon S3 objects"). The escaping is the percent-encoding of RFC 3986, section 2.1, applied to as little as
-possible: '%' itself, control characters (C0, DEL, C1) and bytes that are not UTF-8. It is injective, so two names
+possible: '%' itself, control characters (C0, DEL, C1), bytes that are not UTF-8, and U+FFFE and U+FFFF,
+which XML 1.0 (section 2.2) cannot say, so that no listing would show them. It is injective, so two names
 never meet in one key, and `path_of` takes it back exactly.
 """
 
@@ -11,8 +12,8 @@ from __future__ import annotations
 import re
 
 KEY_BYTES_MAX = 1024
-_PLAIN = re.compile(r"[^%\x00-\x1f\x7f-\x9f\ud800-\udfff]*").fullmatch
-_TO_ESCAPE = re.compile(r"[%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PLAIN = re.compile(r"[^%\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]*").fullmatch
+_TO_ESCAPE = re.compile(r"[%\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _ESCAPED = re.compile(rb"%([0-9A-F]{2})")
 
 

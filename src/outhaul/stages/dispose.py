@@ -51,6 +51,8 @@ def finish(receipt: Receipt, left: LeftAside) -> bool:
     Raises:
         SourceInUse: a process has it open for writing.
     """
+    if left.file is None:
+        return False
     proved, now = receipt.sighting, left.file.sighting
     left.file.take_lease()
     if (now.inode, now.size, now.mtime_ns) != (proved.inode, proved.size, proved.mtime_ns):

@@ -28,7 +28,7 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
         Unproved: the store holds something else, or shows nothing.
         StoreError: see `ports.Store`.
     """
-    if rule == "auto" and upload.etag == upload.proving_etag:
+    if rule == "auto" and upload.proving_etag and upload.etag == upload.proving_etag:
         return _proof(upload, ProofKind.ETAG, wall_ns)
     try:
         if rule != "read-back" and store.stored_sha256(upload.key, upload.version) == upload.package.sha256:

@@ -10,8 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from outhaul.model.errors import AlreadyThere, Conflict, Denied, NotThere, StoreError, Transient, Unproved
-from outhaul.model.evidence import Package, Upload
+from outhaul.model.errors import (
+    AlreadyThere,
+    Conflict,
+    Denied,
+    NotThere,
+    SourceChanged,
+    StoreError,
+    Transient,
+    Unproved,
+)
+from outhaul.model.evidence import ByteSource, Package, Upload
 from outhaul.model.keys import second_key
 from outhaul.ports import Held, NewObject, Store, Stored
 
@@ -73,8 +82,35 @@ def _create(package: Package, key: str, store: Store) -> Upload:
     if package.body is not None:
         stored = store.put(key, package.body)
         return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
-    stored, proving_etag = store.put_large(key, package.length, package.source)
+    source = _Digested(package.source)
+    stored, proving_etag = store.put_large(key, package.length, source)
+    if source.digest() != package.sha256:
+        raise SourceChanged("what was sent differs from what was read before")
     return Upload(package, key, stored.etag, proving_etag, stored.version, True)
+
+
+class _Digested:
+    """A source that is read once more, from its beginning to its end, and digested as it goes.
+
+    What a store proves of a large object is the second reading of the file; this ties it to the first.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._sha256 = hashlib.sha256()
+        self._at = 0
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """See `ByteSource`. Out of order, nothing is digested, and the end does not match."""
+        data = self._source.pread(length, offset)
+        if offset == self._at:
+            self._sha256.update(data)
+            self._at += len(data)
+        return data
+
+    def digest(self) -> bytes:
+        """SHA-256 of what was read in order."""
+        return self._sha256.digest()
 
 
 def _same(package: Package, key: str, store: Store) -> Upload | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 
 from outhaul.model.errors import (
     SourceChanged,
@@ -201,14 +202,12 @@ class SimulatedTree:
     def left_aside(self) -> Iterator[LeftAside]:
         """See `ports.Tree`."""
         for entry, (receipt, path, inode) in sorted(self._files.private.items()):
+            back, unlink = partial(self._put_back, entry), partial(self._unlink, entry)
+            if inode.kind != "file":
+                yield LeftAside(receipt, path, entry, None, back, unlink)
+                continue
             with SimulatedFile(self._files, inode, "", entry) as file:
-                yield LeftAside(
-                    receipt,
-                    path,
-                    file,
-                    lambda path, entry=entry: self._put_back(entry, path),  # type: ignore[misc]
-                    lambda entry=entry: self._unlink(entry),  # type: ignore[misc]
-                )
+                yield LeftAside(receipt, path, entry, file, back, unlink)
 
     def _put_back(self, entry: str, path: str) -> bool:
         with self._files.steps.step("files.put_back", path):

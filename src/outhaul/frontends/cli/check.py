@@ -49,7 +49,9 @@ def _lines(checked: app.Checked, *, bare: bool) -> list[str]:
         lines.append(f"  source       {job.source}: {checked.source_fault or 'can be read'}")
         if not checked.source_fault:
             lines.append(f"               {_writers(checked.sees_writers)}")
-    where = job.destination.address + (f" at {checked.endpoint}" if checked.endpoint else "")
+    where = job.destination.address + (
+        f" at {checked.job.connection.endpoint_url}" if checked.job.connection.endpoint_url else ""
+    )
     lines.append(f"  destination  {where}: {checked.destination_fault or 'can be written to'}")
     if checked.abilities:
         lines.append(
@@ -88,7 +90,7 @@ def _fields(checked: app.Checked) -> dict[str, object]:
     return {
         "event": "check", "job": checked.job.name, "source": printable(checked.job.source),
         "source_fault": checked.source_fault, "sees_writers": checked.sees_writers,
-        "destination": checked.job.destination.address, "endpoint": checked.endpoint,
+        "destination": checked.job.destination.address, "endpoint": checked.job.connection.endpoint_url,
         "destination_fault": checked.destination_fault,
         "create_only": abilities.create_only if abilities else None,
         "readable": abilities.readable if abilities else None,

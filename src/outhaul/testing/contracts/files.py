@@ -315,6 +315,20 @@ class FileSystemContract:
         with files.tree(job) as tree:
             assert _left(tree) == [(12, "a b/%/taken", b"taken")]
 
+    def test_what_is_aside_and_no_file(self, files: FileSystem, hands: Hands, job: Job) -> None:
+        """A link that a lost race took aside is told as no file, keeps nobody from being found, and goes back."""
+        hands.write("file", b"1")
+        hands.symlink("link", "file")
+        with files.tree(job) as tree, tree.folder("") as folder:
+            folder.take_aside("link", 1)
+            folder.take_aside("file", 2)
+        with files.tree(job) as tree:
+            assert [(left.path, left.file is None) for left in tree.left_aside()] == [("link", True), ("file", False)]
+            for left in tree.left_aside():
+                assert left.put_back(left.path)
+            assert [seen.name for seen in _listed(tree, "")] == ["file"]
+            assert [other for listing in tree.listings("") for other in listing.others] == [("link", "symlink")]
+
     def test_a_path_too_long_for_an_entry(self, files: FileSystem, hands: Hands, job: Job) -> None:
         """A file whose path does not fit into an entry's name tells its receipt alone, and goes back by the ledger."""
         directory = "/".join(["long" * 20] * 4)
@@ -366,4 +380,8 @@ def _listed(tree: Tree, directory: str) -> list[Sighting]:
 
 
 def _left(tree: Tree) -> list[tuple[int, str, bytes]]:
-    return [(left.receipt, left.path, left.file.pread(left.file.sighting.size, 0)) for left in tree.left_aside()]
+    return [
+        (left.receipt, left.path, left.file.pread(left.file.sighting.size, 0))
+        for left in tree.left_aside()
+        if left.file is not None
+    ]
