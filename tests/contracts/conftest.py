@@ -4,6 +4,6 @@ import sys
 
 import pytest
 
-for _name in ("store", "files", "ledger"):
+for _name in ("store", "files", "removal", "ledger"):
     if f"outhaul.testing.contracts.{_name}" not in sys.modules:
         pytest.register_assert_rewrite(f"outhaul.testing.contracts.{_name}")

@@ -20,7 +20,7 @@ sys.stdin.read()
 
 
 class HostHands:
-    """See `outhaul.testing.contracts.files.Hands`."""
+    """See `outhaul.testing.contracts.hands.Hands`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -10,11 +10,13 @@ from outhaul.host.filesystem import HostFileSystem
 from outhaul.model.job import Destination, Job
 from outhaul.ports import FileSystem
 from outhaul.testing.clock import SimulatedClock
-from outhaul.testing.contracts.files import FileSystemContract, Hands
+from outhaul.testing.contracts.files import FileSystemContract
+from outhaul.testing.contracts.hands import Hands
+from outhaul.testing.contracts.removal import RemovalContract
 from outhaul.testing.files import SimulatedFileSystem
 
 
-class TestSimulatedFileSystem(FileSystemContract):
+class TestSimulatedFileSystem(FileSystemContract, RemovalContract):
     @pytest.fixture
     def hands(self) -> Hands:
         return SimulatedFileSystem(SimulatedClock())
@@ -25,7 +27,7 @@ class TestSimulatedFileSystem(FileSystemContract):
         return hands
 
 
-class TestHostFileSystem(FileSystemContract):
+class TestHostFileSystem(FileSystemContract, RemovalContract):
     @pytest.fixture
     def hands(self, tmp_path: Path) -> Hands:
         (tmp_path / "source").mkdir()
