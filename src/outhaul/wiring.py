@@ -12,7 +12,6 @@ from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import SourceError, SourceInUse
 from outhaul.model.job import Connection, Job
 from outhaul.ports import Store
-from outhaul.stores.s3_account import endpoint_url
 
 
 class Wiring:
@@ -55,6 +54,8 @@ def at_its_endpoint(job: Job) -> Job:
     """The job with the endpoint that its S3 client will really talk to, wherever that was set."""
     if job.destination.kind == "file":
         return job._replace(connection=Connection())
+    from outhaul.stores.s3_account import endpoint_url
+
     return job._replace(connection=job.connection._replace(endpoint_url=endpoint_url(job.connection, os.environ)))
 
 

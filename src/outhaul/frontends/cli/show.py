@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 
 from outhaul import app
@@ -180,4 +179,6 @@ def _why_fields(answer: Why) -> dict[str, object]:
 
 def terminal_width() -> int:
     """Columns of the terminal; 0 where output goes elsewhere and must not be cut."""
+    import shutil
+
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
