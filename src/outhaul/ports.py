@@ -37,23 +37,18 @@ class Clock(Protocol):
 
     def moment(self) -> Moment:
         """Now."""
-        ...
 
     def wall_ns(self) -> int:
         """Now, on the wall clock alone."""
-        ...
 
     def monotonic_ns(self) -> int:
         """For measuring how long something took, in nanoseconds."""
-        ...
 
     def cpu_ns(self) -> int:
         """Processor time of this process so far, in nanoseconds."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...
 
 
 # --- FileSystem -------------------------------------------------------------------------------------------------
@@ -81,7 +76,6 @@ class OpenFile(ByteSource, Protocol):
 
     def unchanged(self) -> bool:
         """Whether size, modification and change time are still those of `sighting`."""
-        ...
 
     def check_writers(self) -> bool:
         """Make sure, at this instant, that no process has the file open for writing or mapped writable.
@@ -92,19 +86,15 @@ class OpenFile(ByteSource, Protocol):
         Raises:
             SourceInUse: a process has.
         """
-        ...
 
     def take_lease(self) -> bool:
         """As `check_writers`, but a writer that comes later waits until `__exit__`. For microseconds only (L8)."""
-        ...
 
     def lease_holds(self) -> bool:
         """False when somebody has asked to write since `take_lease`. True as well where that gave False."""
-        ...
 
     def digest(self) -> bytes:
         """SHA-256 of all bytes there are, read now."""
-        ...
 
 
 class Folder(Protocol):
@@ -119,7 +109,6 @@ class Folder(Protocol):
         Raises:
             SourceVanished, SourceNotRegular, SourceUnreadable, SourceShared: what stands there instead.
         """
-        ...
 
     def take_aside(self, name: str, receipt: int) -> Aside:
         """Rename what stands under `name` into the private directory, atomically, replacing nothing.
@@ -128,7 +117,6 @@ class Folder(Protocol):
             SourceVanished: nothing stands there.
             SourceStuck: the directory may not be changed, or the private directory cannot be used.
         """
-        ...
 
 
 class Aside(Protocol):
@@ -136,15 +124,12 @@ class Aside(Protocol):
 
     def is_file(self, sighting: Sighting) -> bool:
         """Whether it is the very inode of `sighting`."""
-        ...
 
     def put_back(self) -> bool:
         """Return it to its place. False where another file has taken that place: it stays aside, whole."""
-        ...
 
     def unlink(self) -> None:
         """Remove it for good."""
-        ...
 
 
 class LeftAside(NamedTuple):
@@ -176,15 +161,12 @@ class Tree(Protocol):
         Raises:
             SourceVanished, SourceUnreadable: the directory itself; nothing may be concluded about its files (L10).
         """
-        ...
 
     def folder(self, directory: str) -> Folder:
         """Open a directory beneath the source, following no link on the way (L1)."""
-        ...
 
     def left_aside(self) -> Iterator[LeftAside]:
         """What earlier processes left in the private directory."""
-        ...
 
 
 class FileSystem(Protocol):
@@ -196,7 +178,6 @@ class FileSystem(Protocol):
         Raises:
             SourceVanished, SourceUnreadable: it cannot be opened.
         """
-        ...
 
 
 # --- Store ------------------------------------------------------------------------------------------------------
@@ -256,11 +237,9 @@ class Store(Protocol):
 
     def probe(self) -> Abilities:
         """Find out what the endpoint does, with a private key of this prefix. At most four requests."""
-        ...
 
     def adopt(self, abilities: Abilities) -> None:
         """Work on the ground of abilities that were found out earlier."""
-        ...
 
     def put(self, key: str, body: bytes) -> Stored:
         """Create an object; whole or not at all.
@@ -268,7 +247,6 @@ class Store(Protocol):
         Raises:
             AlreadyThere: the key is taken. It is never replaced (L2).
         """
-        ...
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """`put` for each of these, up to `at_once` of them at the same time where the store can.
@@ -276,7 +254,6 @@ class Store(Protocol):
         Returns:
             For each, in order, what `put` would have returned or raised.
         """
-        ...
 
     def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
         """Create an object from `length` bytes of `source`, in bounded memory.
@@ -288,7 +265,6 @@ class Store(Protocol):
             AlreadyThere: the key is taken.
             SourceChanged: the source ended early.
         """
-        ...
 
     def head(self, key: str) -> Held:
         """What is held under a key, without its bytes.
@@ -296,11 +272,9 @@ class Store(Protocol):
         Raises:
             NotThere: nothing.
         """
-        ...
 
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """The SHA-256 of the whole object that the store keeps with it; None where it keeps none, or does not say."""
-        ...
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object.
@@ -308,11 +282,9 @@ class Store(Protocol):
         Raises:
             NotThere: there is none.
         """
-        ...
 
     def list(self, prefix: str) -> Iterator[str]:
         """All keys that begin with `prefix`."""
-        ...
 
 
 # --- Ledger -----------------------------------------------------------------------------------------------------
@@ -339,23 +311,18 @@ class Ledger(Protocol):
 
     def place(self, job: Job) -> int:
         """The number of this pair of source and destination; made where it is new."""
-        ...
 
     def receipts(self, place: int, directory: str, names: Sequence[str]) -> dict[str, Receipt]:
         """The latest receipt of each of these names, where there is one."""
-        ...
 
     def receipt(self, number: int) -> Receipt | None:
         """One receipt by its number."""
-        ...
 
     def observations(self, place: int, directory: str) -> dict[str, Observation]:
         """What is remembered of the uncarried files of a directory."""
-        ...
 
     def record(self, place: int, proofs: Sequence[Proof]) -> list[Receipt]:
         """Make proofs durable. When this returns, they are on disk (L5); when it raises, none is a receipt."""
-        ...
 
     def note(
         self,
@@ -373,23 +340,18 @@ class Ledger(Protocol):
             observed: Uncarried files, each replacing what was known of it.
             forgotten: Directory and name of files of which nothing is to be remembered.
         """
-        ...
 
     def settle(self) -> None:
         """Write what has been noted."""
-        ...
 
     def observed_directories(self, place: int) -> set[str]:
         """The directories of whose files something is remembered."""
-        ...
 
     def forget_directory(self, place: int, directory: str) -> None:
         """Remember nothing more of the uncarried files of a directory: it has vanished."""
-        ...
 
     def finish_run(self, place: int, started_ns: int, tally: Tally) -> None:
         """Write what has been noted, and that a run took place, for people to look at."""
-        ...
 
     def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
         """Whether the wall clock has kept step with the boot clock, as far as this ledger has seen.
@@ -397,15 +359,12 @@ class Ledger(Protocol):
         It is false for the rest of the boot once they have differed by more than `tolerance_ns`, and where the wall
         clock is behind anything recorded.
         """
-        ...
 
     def abilities(self, address: str, now: Moment) -> Abilities | None:
         """What the endpoint of a destination has shown within the last day."""
-        ...
 
     def learn(self, address: str, abilities: Abilities, now: Moment) -> None:
         """Remember what an endpoint has shown."""
-        ...
 
 
 # --- Workers ----------------------------------------------------------------------------------------------------
@@ -419,7 +378,6 @@ class Workers(Protocol):
 
     def widen(self, threads: int) -> None:
         """Let up to `threads` tasks run at once. It never narrows."""
-        ...
 
     def in_turn(self) -> AbstractContextManager[object]:
         """For short work on local files: only few workers at a time are let in.
@@ -427,15 +385,12 @@ class Workers(Protocol):
         Such work is a string of system calls of a microsecond each. Python lets go of its interpreter lock around each of
         them, and with several threads at it most of the time goes into handing that lock about (measured: half).
         """
-        ...
 
     def submit(self, task: Callable[[], Any]) -> None:
         """Run `task` on some thread. What it returns, or raises, comes out of `finished`."""
-        ...
 
     def finished(self, timeout_seconds: float) -> list[Any]:
         """Results that are ready; where there are none, wait for one, but no longer than the timeout."""
-        ...
 
 
 # --- Monitor ----------------------------------------------------------------------------------------------------
@@ -446,24 +401,18 @@ class Monitor(Protocol):
 
     def started(self, job: Job) -> None:
         """A pass over this job begins."""
-        ...
 
     def standing(self, job: Job, standing: Standing) -> None:
         """One file does not go on, for this reason."""
-        ...
 
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
         """These files are proved and recorded; the two sequences are parallel."""
-        ...
 
     def progress(self, job: Job, tally: Tally) -> None:
         """So far."""
-        ...
 
     def notice(self, job: Job, text: str) -> None:
         """Something that a person should know, in one line."""
-        ...
 
     def finished(self, job: Job, tally: Tally) -> None:
         """The pass is over."""
-        ...

@@ -62,7 +62,6 @@ class ByteSource(Protocol):
 
     def pread(self, length: int, offset: int) -> bytes:
         """Exactly `length` bytes from `offset`; raises `SourceChanged` where the file ends before."""
-        ...
 
 
 class Package(NamedTuple):
