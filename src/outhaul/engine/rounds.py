@@ -157,6 +157,8 @@ class Round:
                 self._wait(sighting, past, now, verdict)
         if unchanged:
             self.tally.put("unchanged", unchanged)
+        if still_here and not self.dry_run:
+            self._make_room(tree, 0)
         self._release(still_here, tree)
 
     def _wait(self, sighting: Sighting, past: Observation | None, now: Moment, left_ns: int) -> None:
@@ -195,15 +197,19 @@ class Round:
                 self._set_back(settled, Misconfigured(self.fault))
             return
         weight = min(store.small_max, sum([settled.sighting.size for settled in batch]))
+        self._make_room(tree, weight)
+        if self.ports.stopped():
+            return
+        self._bytes_in_flight += weight
+        self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
+
+    def _make_room(self, tree: Tree, weight: int) -> None:
+        """Wait until few enough tasks, and bytes of memory, are under way for one more."""
         while not self.ports.stopped() and (
             self._tasks >= 2 * self._pace.threads
             or (self._bytes_in_flight and self._bytes_in_flight + weight > BYTES_IN_FLIGHT_MAX)
         ):
             self._collect(tree)
-        if self.ports.stopped():
-            return
-        self._bytes_in_flight += weight
-        self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
 
     def _submit(self, task: Callable[[], Carried | Released]) -> None:
         self._tasks += 1
