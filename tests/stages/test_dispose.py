@@ -85,6 +85,25 @@ def test_other_bytes_under_the_same_time_stamps_stay(world: World, size: int) ->
     assert b"2" * size == world.files.read(PATH)
 
 
+@pytest.mark.parametrize("call", ["files.take_lease", "files.unchanged"])
+def test_a_change_that_hides_its_modification_time_shows(world: World, call: str) -> None:
+    """A large file is hashed before its lease; what is written in between, under the old mtime, shows in its ctime."""
+    world.files.write(PATH, b"1" * (HASH_UNDER_LEASE_MAX + 1))
+    receipt = world.receipt(PATH)
+    inode = world.files.find(PATH)
+    assert inode is not None
+
+    def rewritten() -> None:
+        world.files.write(PATH, b"2" * (HASH_UNDER_LEASE_MAX + 1))
+        inode.mtime_ns = receipt.sighting.mtime_ns
+        inode.lease_broken = False
+
+    world.files.steps.before(call, rewritten)
+    with pytest.raises(SourceChanged):
+        let_go(world, receipt)
+    assert {b"2"[0]} == set(world.files.read(PATH) or b"")
+
+
 def test_a_file_in_use_stays(world: World) -> None:
     """A file that a process has open for writing stays."""
     receipt = world.receipt(PATH)

@@ -7,119 +7,21 @@ once, and the lease counts as broken).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
 
 from outhaul.model.errors import (
-    SourceChanged,
-    SourceInUse,
     SourceNotRegular,
     SourceStuck,
     SourceUnreadable,
     SourceVanished,
 )
-from outhaul.model.evidence import Sighting
 from outhaul.model.job import Job
 from outhaul.ports import LeftAside, Listing
 from outhaul.testing.clock import SimulatedClock
-from outhaul.testing.inodes import DEVICE, Inode, SimulatedDisk
+from outhaul.testing.inodes import Inode, SimulatedDisk
+from outhaul.testing.open_files import SimulatedAside, SimulatedFile, seen
 from outhaul.testing.steps import Steps
-
-
-class SimulatedFile:
-    """One open regular file."""
-
-    def __init__(self, files: SimulatedFileSystem, inode: Inode, directory: str, name: str) -> None:
-        self._files = files
-        self._inode = inode
-        self._directory, self._name = directory, name
-        self._leased = False
-        self._closed = False
-        self.sighting = self._now()
-
-    def __enter__(self) -> SimulatedFile:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._closed = True
-        if self._leased:
-            self._inode.leased = self._inode.lease_broken = False
-
-    def unchanged(self) -> bool:
-        """See `ports.OpenFile`."""
-        with self._files.steps.step("files.unchanged", self._name):
-            now, then = self._now(), self.sighting
-            return (now.size, now.mtime_ns, now.ctime_ns) == (then.size, then.mtime_ns, then.ctime_ns)
-
-    def pread(self, length: int, offset: int) -> bytes:
-        """See `ports.ByteSource`."""
-        assert not self._closed, f"{self._name!r} is read after it was closed"
-        with self._files.steps.step("files.pread", self._name):
-            data = self._inode.content[offset : offset + length]
-            if len(data) < length:
-                raise SourceChanged("it became shorter while it was read")
-            return data
-
-    def digest(self) -> bytes:
-        """See `ports.OpenFile`."""
-        with self._files.steps.step("files.digest", self._name):
-            return hashlib.sha256(self._inode.content).digest()
-
-    def check_writers(self) -> bool:
-        """See `ports.OpenFile`."""
-        with self._files.steps.step("files.check_writers", self._name):
-            return self._refuse_writers()
-
-    def take_lease(self) -> bool:
-        """See `ports.OpenFile`."""
-        with self._files.steps.step("files.take_lease", self._name):
-            self._leased = self._inode.leased = self._refuse_writers()
-            return self._leased
-
-    def lease_holds(self) -> bool:
-        """See `ports.OpenFile`."""
-        with self._files.steps.step("files.lease_holds", self._name):
-            return not self._leased or not self._inode.lease_broken
-
-    def _refuse_writers(self) -> bool:
-        if not self._files.knows_writers:
-            return False
-        if self._inode.writers:
-            raise SourceInUse("a process has it open for writing")
-        return True
-
-    def _now(self) -> Sighting:
-        return seen(self._inode, self._directory, self._name)._replace(birth_ns=self._inode.birth_ns)
-
-
-class SimulatedAside:
-    """What has just been taken into the private directory."""
-
-    def __init__(self, files: SimulatedFileSystem, entry: str, origin: Inode, name: str) -> None:
-        self._files = files
-        self._entry = entry
-        self._origin, self._name = origin, name
-
-    def is_file(self, sighting: Sighting) -> bool:
-        """See `ports.Aside`."""
-        with self._files.steps.step("files.is_file", self._name):
-            inode = self._files.private[self._entry][2]
-            return inode.kind == "file" and (inode.number, len(inode.content), inode.mtime_ns) == (
-                sighting.inode,
-                sighting.size,
-                sighting.mtime_ns,
-            )
-
-    def put_back(self) -> bool:
-        """See `ports.Aside`."""
-        with self._files.steps.step("files.put_back", self._name):
-            return self._files.return_to(self._entry, self._origin, self._name)
-
-    def unlink(self) -> None:
-        """See `ports.Aside`."""
-        with self._files.steps.step("files.unlink", self._name):
-            self._files.private.pop(self._entry)[2].links -= 1
 
 
 class SimulatedFolder:
@@ -257,8 +159,3 @@ class SimulatedFileSystem(SimulatedDisk):
         inode.ctime_ns = self.now_ns()
         folder.entries[name] = inode
         return True
-
-
-def seen(inode: Inode, directory: str, name: str) -> Sighting:
-    """What a walk sees of a file."""
-    return Sighting(directory, name, DEVICE, inode.number, len(inode.content), inode.mtime_ns, inode.ctime_ns)
