@@ -106,7 +106,7 @@ def test_a_server_is_gone_after_its_block(name: str) -> None:
     assert not _listens(server)
 
 
-def test_a_server_does_not_outlive_a_killed_test(rclone_server: Server) -> None:
+def test_a_server_does_not_outlive_a_killed_test(rclone_server: Server, tmp_path: Path) -> None:
     """A test process that is killed with SIGKILL takes its servers with it."""
     program = """
         import time
@@ -116,7 +116,8 @@ def test_a_server_does_not_outlive_a_killed_test(rclone_server: Server) -> None:
             time.sleep(60)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True) as test:
+    environ = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=TESTS, env=environ, stdout=subprocess.PIPE, text=True) as test:
         assert test.stdout is not None
         server = Server("rclone", test.stdout.readline().strip(), "", "")
         assert _listens(server)
