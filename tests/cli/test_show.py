@@ -1,0 +1,109 @@
+"""`status`, `ls`, `why`, `check`, and what every command has."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from cli.program import Program
+from outhaul.frontends.cli.main import VERSION, build_parser
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Every command by name."""
+    action = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_has_an_example(name: str) -> None:
+    """--help ends with an example that the parser itself accepts."""
+    epilog = commands()[name].epilog or ""
+    lines = [line.strip() for line in epilog.splitlines()[1:]]
+    assert epilog.startswith("example:\n  outhaul ") and lines
+    for line in lines:
+        words = line.split(" > ")[0].split(" | ")[0].replace("'", "").split()
+        build_parser().parse_args(words[1:])
+
+
+def test_version(outhaul: Program) -> None:
+    """--version names the version of the package."""
+    from importlib.metadata import version
+
+    assert (0, f"outhaul {version('outhaul')}\n", "") == outhaul("--version")
+    assert version("outhaul") == VERSION
+
+
+def test_wrong_command(outhaul: Program) -> None:
+    """Exit code 2."""
+    assert [outhaul("frobnicate").code, outhaul().code] == [2, 2]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion(outhaul: Program, shell: str) -> None:
+    """A script that knows the commands."""
+    ran = outhaul("completion", shell)
+    assert (ran.code, ran.err) == (0, "")
+    assert "status" in ran.out
+    assert "--quiet-for" in ran.out or shell == "tcsh"  # There, shtab knows no options of commands.
+
+
+def test_no_ledger(outhaul: Program) -> None:
+    """One line, exit code 1, and no ledger is made by asking."""
+    for command in (("status",), ("ls",), ("why", "x")):
+        ran = outhaul(*command, "--state", str(outhaul.state))
+        assert (1, "", f"outhaul: there is no ledger in {outhaul.state}; --state names another directory\n") == ran
+    assert not outhaul.state.exists()
+
+
+def test_status_ls_and_why(outhaul: Program) -> None:
+    """They tell of the carried file and of the one that waits, for people and for programs."""
+    done = outhaul.write("a/done.csv", b"12345")
+    live = outhaul.write("live.csv")
+    with open(live, "ab"):
+        outhaul.move()
+    state = ("--state", str(outhaul.state))
+    status = outhaul("status", *state)
+    assert f"move: {outhaul.source} -> file://{outhaul.target}\n  1 file carried, 5 B; last run " in status.out
+    assert "1 waiting: 1 open for writing by another process" in status.out
+    job, waiting = outhaul("status", "--json", *state).events
+    assert (job["receipts"], job["receipt_bytes"], job["waiting"]) == (1, 5, {"in-use": 1})
+    assert tuple(waiting[k] for k in ("event", "path", "state", "reason")) == ("file", "live.csv", "waiting", "in-use")
+    (receipt,) = outhaul("ls", "--json", *state).events
+    assert tuple(receipt[k] for k in ("path", "size", "proof", "disposal")) == ("a/done.csv", 5, "read-back", "removed")
+    assert {"receipt", "sha256", "mtime_ns", "key", "version", "etag", "destination", "recorded_ns"} <= set(receipt)
+    assert outhaul("ls", "*.log", "--json", *state).events == []
+    assert f"carried {'20'}" in outhaul("why", str(done), *state).out
+    assert "there is no file here now" in outhaul("why", str(done), *state).out
+    assert "waiting: open for writing by another process" in outhaul("why", str(live), *state).out
+    assert "matches no" not in outhaul("why", str(live), *state).out
+    assert outhaul("why", "/elsewhere/file", *state)[:2] == (1, "")
+
+
+def test_status_of_what_is_held(outhaul: Program) -> None:
+    """Something held makes `status` end with 1."""
+    long = "/".join(["d" * 200] * 6) + "/file.csv"
+    outhaul.write(long)
+    assert outhaul.move().code == 1
+    assert outhaul("status", "--state", str(outhaul.state)).code == 1
+    assert (outhaul.source / long).exists()
+
+
+def test_check(outhaul: Program) -> None:
+    """A configuration that is well, one whose destination cannot be used, and a bare destination."""
+    outhaul.write("1.csv")
+    outhaul.target.mkdir()
+    config = outhaul.home / "outhaul.toml"
+    config.write_text('[[job]]\nname = "a"\nsource = "source"\nto = "target/a"\n')
+    state = ("--state", str(outhaul.state))
+    well = outhaul("check", str(config), *state)
+    assert (well.code, well.err) == (0, "")
+    assert "can be read" in well.out and "can be written to" in well.out
+    assert "files that are open for writing are seen, and wait" in well.out
+    config.write_text(
+        '[[job]]\nname = "a"\nsource = "source"\nto = "s3://bucket/a"\nendpoint-url = "http://127.0.0.1:9"\n'
+    )
+    assert outhaul("check", str(config), *state, AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s").code == 4
+    assert outhaul("check", str(outhaul.target), *state).code == 0
+    assert outhaul("check", "--json", str(outhaul.target), *state).events[0]["create_only"] is True
