@@ -1,0 +1,8 @@
+"""Makes `bench`, which lies beside `tests`, importable however pytest is started."""
+
+import sys
+from pathlib import Path
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+if _ROOT not in sys.path:
+    sys.path.append(_ROOT)
