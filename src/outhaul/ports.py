@@ -241,11 +241,16 @@ class Store(Protocol):
     def adopt(self, abilities: Abilities) -> None:
         """Work on the ground of abilities that were found out earlier."""
 
-    def put(self, key: str, body: bytes) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
         """Create an object; whole or not at all.
 
+        Args:
+            key: Where.
+            body: What.
+            replace: Take the place of what is there: only where a job says so.
+
         Raises:
-            AlreadyThere: the key is taken. It is never replaced (L2).
+            AlreadyThere: the key is taken, and is not to be replaced (L2).
         """
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
@@ -255,8 +260,8 @@ class Store(Protocol):
             For each, in order, what `put` would have returned or raised.
         """
 
-    def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
-        """Create an object from `length` bytes of `source`, in bounded memory.
+    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+        """As `put`, from `length` bytes of `source`, in bounded memory.
 
         Returns:
             The answer, and the ETag that a store which computes it from the bytes must give; '' where there is no such.

@@ -22,7 +22,7 @@ def steps(
 """
 ALLOWED = [
     "package(job, settled, file, 1)",
-    "upload(packed, store)",
+    "upload(packed, 'hold', store)",
     'prove(sent, "auto", store, 1)',
     "record(1, [proof], ledger)",
     "dispose(receipt, folder)",
@@ -35,7 +35,7 @@ REFUSED = [
     "record(1, [sent], ledger)",
     "record(1, [receipt], ledger)",
     'prove(packed, "auto", store, 1)',
-    "upload(settled, store)",
+    "upload(settled, 'hold', store)",
     "package(job, sighting, file, 1)",
 ]
 

@@ -18,7 +18,7 @@ LARGE = b"0123456789" * 10_000
 
 def proof_kind(world: World, rule: ProofRule = "auto") -> ProofKind:
     """Carry the file as far as its proof."""
-    return prove(upload(world.package(), world.store), rule, world.store, 1).kind
+    return prove(upload(world.package(), "keep-both", world.store), rule, world.store, 1).kind
 
 
 # knobs of the store, the job's rule, and what the proof must rest on
@@ -50,11 +50,11 @@ def test_the_cheapest_evidence_that_the_rule_allows(
 class WithoutEtags(SimulatedStore):
     """A store that computes none, as a directory."""
 
-    def put(self, key: str, body: bytes) -> Stored:
-        return super().put(key, body)._replace(etag="")
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+        return super().put(key, body, replace=replace)._replace(etag="")
 
-    def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
-        return super().put_large(key, length, source)[0]._replace(etag=""), ""
+    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+        return super().put_large(key, length, source, replace=replace)[0]._replace(etag=""), ""
 
 
 def test_no_etag_proves_nothing(world: World) -> None:
@@ -84,7 +84,7 @@ def test_a_liar_is_caught(world: World, knob: str, keeps_sha256: bool, rule: Pro
 def test_an_object_that_is_gone_proves_nothing(world: World) -> None:
     """A store that took an object and lost it has shown nothing."""
     world.store.etag = "opaque"
-    sent = upload(world.package(), world.store)
+    sent = upload(world.package(), "keep-both", world.store)
     world.store.objects.clear()
     with pytest.raises(Unproved):
         prove(sent, "auto", world.store, 1)
@@ -112,7 +112,7 @@ def test_no_answer_is_no_proof(world: World) -> None:
 def test_the_version_that_was_written_is_the_one_that_is_read(world: World) -> None:
     """Where another version came after ours, ours is what is looked at."""
     world.store.versions, world.store.etag = True, "opaque"
-    sent = upload(world.package(), world.store)
+    sent = upload(world.package(), "keep-both", world.store)
     newer = world.store.objects[sent.key][0]._replace(content=b"newer", version="v99")
     world.store.objects[sent.key].append(newer)
     assert prove(sent, "auto", world.store, 1).kind == ProofKind.READ_BACK
@@ -129,7 +129,7 @@ def test_what_was_sent_is_what_was_digested(world: World) -> None:
             return data if offset else bytes([data[0] ^ 1]) + data[1:]
 
     try:
-        proof = prove(upload(packed._replace(source=Flips()), world.store), "auto", world.store, 1)
+        proof = prove(upload(packed._replace(source=Flips()), "keep-both", world.store), "auto", world.store, 1)
     except OuthaulError:
         return
     assert hashlib.sha256(world.store.content(proof.key)).digest() == proof.sha256

@@ -3,6 +3,7 @@
 import pytest
 
 from outhaul.model.errors import Conflict, Denied, Transient, Unproved
+from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
 from outhaul.stages.upload import upload
 from outhaul.testing.store import Fault, StoredObject
@@ -21,7 +22,7 @@ def occupy(world: World, key: str, content: bytes = b"other bytes") -> None:
 def test_an_upload_goes_to_its_key(world: World, content: bytes) -> None:
     """The object is the file, under the prefix and its path."""
     world.files.write("a/file.csv", content)
-    sent = upload(world.package(), world.store)
+    sent = upload(world.package(), "keep-both", world.store)
     assert (KEY, True, content) == (sent.key, sent.sent, world.store.content(KEY))
     assert sent.etag == sent.proving_etag
 
@@ -33,8 +34,8 @@ def test_sending_again_adopts(world: World, content: bytes, etag: str, keeps_sha
     """The same bytes under the key are as good as sent, and are not sent to another."""
     world.store.etag, world.store.keeps_sha256 = etag, keeps_sha256  # type: ignore[assignment]
     world.files.write("a/file.csv", content)
-    upload(world.package(), world.store)
-    again = upload(world.package(), world.store)
+    upload(world.package(), "keep-both", world.store)
+    again = upload(world.package(), "keep-both", world.store)
     assert (again.key, again.sent, list(world.store.objects)) == (KEY, False, [KEY])
 
 
@@ -45,10 +46,12 @@ def test_other_bytes_stay_and_a_second_key_is_used(world: World, content: bytes,
     occupy(world, KEY, other)
     world.files.write("a/file.csv", content)
     package = world.package()
-    sent = upload(package, world.store)
+    sent = upload(package, "keep-both", world.store)
     assert (second_key(KEY, package.sha256), True) == (sent.key, sent.sent)
     assert (other, content) == (world.store.content(KEY), world.store.content(sent.key))
-    assert (sent.key, False) == upload(package, world.store)[1:2] + upload(package, world.store)[-1:]
+    assert (sent.key, False) == upload(package, "keep-both", world.store)[1:2] + upload(
+        package, "keep-both", world.store
+    )[-1:]
 
 
 def test_both_keys_taken(world: World) -> None:
@@ -58,7 +61,7 @@ def test_both_keys_taken(world: World) -> None:
     occupy(world, second_key(KEY, package.sha256))
     before = dict(world.store.objects)
     with pytest.raises(Conflict):
-        upload(package, world.store)
+        upload(package, "keep-both", world.store)
     assert before == world.store.objects
 
 
@@ -67,7 +70,7 @@ def test_an_object_that_comes_and_goes_is_tried_again(world: World) -> None:
     occupy(world, KEY)
     world.store.steps.before("store.head", world.store.objects.clear)
     with pytest.raises(Transient):
-        upload(world.package(), world.store)
+        upload(world.package(), "keep-both", world.store)
 
 
 def test_an_object_that_may_not_be_looked_at(world: World) -> None:
@@ -75,7 +78,7 @@ def test_an_object_that_may_not_be_looked_at(world: World) -> None:
     occupy(world, KEY)
     world.store.unreadable = True
     with pytest.raises(Unproved):
-        upload(world.package(), world.store)
+        upload(world.package(), "keep-both", world.store)
 
 
 @pytest.mark.parametrize("error", [Transient("timeout"), Denied("403")])
@@ -83,5 +86,32 @@ def test_an_error_is_passed_on(world: World, error: Exception) -> None:
     """What the store says goes to the engine as it is: nothing is tried again here (L15)."""
     world.store.fail("put", Fault(error))  # type: ignore[arg-type]
     with pytest.raises(type(error)):
-        upload(world.package(), world.store)
+        upload(world.package(), "keep-both", world.store)
     assert world.store.steps.names() == ["store.put"]
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE])
+def test_other_bytes_hold_the_file(world: World, content: bytes) -> None:
+    """Where the job says `hold`, other bytes stay, and nothing is sent beside them."""
+    occupy(world, KEY)
+    world.files.write("a/file.csv", content)
+    with pytest.raises(Conflict):
+        upload(world.package(), "hold", world.store)
+    assert (world.store.content(KEY), list(world.store.objects)) == (b"other bytes", [KEY])
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE])
+def test_other_bytes_are_replaced(world: World, content: bytes) -> None:
+    """Where the job says `replace`, and only there, the file takes the place of other bytes."""
+    occupy(world, KEY)
+    world.files.write("a/file.csv", content)
+    sent = upload(world.package(), "replace", world.store)
+    assert (KEY, True, content) == (sent.key, sent.sent, world.store.content(KEY))
+
+
+@pytest.mark.parametrize("rule", ["keep-both", "hold", "replace"])
+def test_the_same_bytes_are_adopted_by_every_rule(world: World, rule: ConflictRule) -> None:
+    """What is there already is no conflict."""
+    world.files.write("a/file.csv", b"same")
+    upload(world.package(), rule, world.store)
+    assert upload(world.package(), rule, world.store).sent is False

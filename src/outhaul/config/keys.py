@@ -13,16 +13,17 @@ from typing import Any, NamedTuple, TypeVar
 from outhaul.config import values
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
-from outhaul.model.job import QUIET_NS_DEFAULT, After, Connection, Destination, Job, ProofRule
+from outhaul.model.job import QUIET_NS_DEFAULT, After, ConflictRule, Connection, Destination, Job, ProofRule
 
 CONNECTION_KEYS = ("endpoint-url", "region", "profile")
 TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "after", "proof", *CONNECTION_KEYS,
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "after", "proof", "on-conflict", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet",)
 AFTER: tuple[After, ...] = ("delete", "keep")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
+ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
 
 _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
@@ -119,6 +120,9 @@ class _Parser:
             quiet_ns=self._quiet(table, where),
             after=self._take(table, where, "after", _after, "delete"),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
+            on_conflict=self._take(
+                table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
+            ),
         )
         self._job = ""
         return job if len(self._problems) == before else None

@@ -75,7 +75,7 @@ def carry(
     if ports.stopped():
         return carried
     answer_ns = 0
-    sent = upload_small([packed for _, packed in packages], store, at_once)
+    sent = upload_small([packed for _, packed in packages], job.on_conflict, store, at_once)
     for (settled, _), (outcome, took_ns) in zip(packages, sent, strict=True):
         try:
             if isinstance(outcome, StoreError):
@@ -115,7 +115,9 @@ def _carry_large(settled: Settled, carried: Carried, job: Job, tree: Tree, store
     try:
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
             packed = package(job, settled, file, store.small_max)
-            carried.proofs.append(prove(upload(packed, store), job.proof, store, ports.clock.wall_ns()))
+            carried.proofs.append(
+                prove(upload(packed, job.on_conflict, store), job.proof, store, ports.clock.wall_ns())
+            )
     except (SourceError, StoreError) as error:
         carried.setbacks.append((settled, error))
 

@@ -8,6 +8,8 @@ from outhaul.model.patterns import TEMPORARY_NAMES
 
 After = Literal["delete", "keep"]
 ProofRule = Literal["auto", "stored", "read-back"]
+ConflictRule = Literal["keep-both", "hold", "replace"]
+"""What is done where other bytes stand under the key of a file: a second key, nothing, or a new object over the old."""
 
 QUIET_NS_DEFAULT = 5 * 10**9
 """How long a job leaves a file alone after its last change, unless it says otherwise."""
@@ -52,6 +54,7 @@ class Job(NamedTuple):
     """How long a file must have been left alone, in nanoseconds."""
     after: After = "delete"
     proof: ProofRule = "auto"
+    on_conflict: ConflictRule = "keep-both"
     one_off: bool = False
     """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
 

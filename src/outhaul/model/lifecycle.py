@@ -71,8 +71,8 @@ REASONS: dict[str, Reason] = {
     "refused": Reason(State.HELD, "the store refuses this object", "The text after it is the store's own reason."),
     "conflict": Reason(
         State.HELD,
-        "other bytes stand under both of its keys",
-        "Look at these objects; remove or rename one, or send this job to another prefix.",
+        "other bytes stand under its key in the store",
+        "Look at that object; remove or rename it, send this job to another prefix, or let on-conflict be keep-both.",
     ),
     "unproved": Reason(
         State.HELD,

@@ -1,8 +1,9 @@
-"""Send packages, without ever replacing an object (law L2).
+"""Send packages, without ever replacing an object unless the job says so (law L2).
 
-Safe to repeat: the same package goes to the same key. Where something stands under the key already, it is compared;
-the same bytes are as good as sent, other bytes stay where they are and the package goes to a second key that has its
-digest in the name. What the store answers proves nothing yet: `stages/prove.py` does.
+Safe to repeat: the same package goes to the same key. Where something stands under the key already, it is compared; the
+same bytes are as good as sent. What is done about other bytes is the job's to say: they stay, and the package goes to a
+second key that has its digest in the name; or the file is held; or it takes their place. What the store answers proves
+nothing yet: `stages/prove.py` does.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from outhaul.model.errors import (
     Unproved,
 )
 from outhaul.model.evidence import ByteSource, Package, Upload
+from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
 from outhaul.ports import Held, NewObject, Store, Stored
 
 
-def upload_small(packages: Sequence[Package], store: Store, at_once: int) -> list[tuple[Upload | StoreError, int]]:
+def upload_small(
+    packages: Sequence[Package], rule: ConflictRule, store: Store, at_once: int
+) -> list[tuple[Upload | StoreError, int]]:
     """Send packages that have their bytes in memory, up to `at_once` of them at the same time.
 
     Returns:
@@ -39,36 +43,40 @@ def upload_small(packages: Sequence[Package], store: Store, at_once: int) -> lis
             sent = Upload(package, package.key, outcome.etag, package.md5.hex(), outcome.version, True)
             uploads.append((sent, took_ns))
         elif isinstance(outcome, AlreadyThere):
-            uploads.append((_caught(package, store), 0))
+            uploads.append((_caught(package, rule, store), 0))
         else:
             uploads.append((outcome, took_ns))
     return uploads
 
 
-def upload(package: Package, store: Store) -> Upload:
-    """Send a package to its key, or find it there, or send it to its second key.
+def upload(package: Package, rule: ConflictRule, store: Store) -> Upload:
+    """Send a package to its key, or find it there, or do what the rule says with what is there instead.
 
     Raises:
-        Conflict: other bytes stand under both.
+        Conflict: other bytes stand there, and nothing may be done about it.
         StoreError: see `ports.Store`.
     """
     try:
         return _create(package, package.key, store)
     except AlreadyThere:
-        return _settle_conflict(package, store)
+        return _settle_conflict(package, rule, store)
 
 
-def _caught(package: Package, store: Store) -> Upload | StoreError:
+def _caught(package: Package, rule: ConflictRule, store: Store) -> Upload | StoreError:
     try:
-        return _settle_conflict(package, store)
+        return _settle_conflict(package, rule, store)
     except StoreError as error:
         return error
 
 
-def _settle_conflict(package: Package, store: Store) -> Upload:
-    """Its key is taken: by the same bytes, or else there is the second key."""
+def _settle_conflict(package: Package, rule: ConflictRule, store: Store) -> Upload:
+    """Its key is taken: by the same bytes, or else the rule says what to do."""
     if found := _same(package, package.key, store):
         return found
+    if rule == "hold":
+        raise Conflict(f"other bytes stand under {package.key}")
+    if rule == "replace":
+        return _create(package, package.key, store, replace=True)
     key = second_key(package.key, package.sha256)
     try:
         return _create(package, key, store)
@@ -78,12 +86,12 @@ def _settle_conflict(package: Package, store: Store) -> Upload:
     raise Conflict(f"{package.key!r} and its second key hold other bytes")
 
 
-def _create(package: Package, key: str, store: Store) -> Upload:
+def _create(package: Package, key: str, store: Store, *, replace: bool = False) -> Upload:
     if package.body is not None:
-        stored = store.put(key, package.body)
+        stored = store.put(key, package.body, replace=replace)
         return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
     source = _Digested(package.source)
-    stored, proving_etag = store.put_large(key, package.length, source)
+    stored, proving_etag = store.put_large(key, package.length, source, replace=replace)
     if source.digest() != package.sha256:
         raise SourceChanged("what was sent differs from what was read before")
     return Upload(package, key, stored.etag, proving_etag, stored.version, True)

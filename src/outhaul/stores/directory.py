@@ -1,6 +1,7 @@
 """A directory as a store: every object is a file, written durably and never replaced.
 
-An object appears whole or not at all: temporary name, write, fsync, rename that replaces nothing, fsync of the directory.
+An object appears whole or not at all: a file without a name (or, where there is no such thing, under a temporary one), write,
+fsync, a name that replaces nothing, fsync of the directory.
 An fsync that fails is final for that copy; it is dropped, never synced again (law L11).
 Proof is a read-back through a descriptor of its own.
 """
@@ -47,9 +48,9 @@ class DirectoryStore:
     def adopt(self, abilities: Abilities) -> None:
         """Nothing depends on it."""
 
-    def put(self, key: str, body: bytes) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
         """See `ports.Store`."""
-        return self._create(key, iter((body,)))
+        return self._create(key, iter((body,)), replace)
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`."""
@@ -62,10 +63,10 @@ class DirectoryStore:
         except StoreError as error:
             return Answered(error, 0)
 
-    def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
+    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
         """See `ports.Store`."""
         chunks = (source.pread(min(_CHUNK, length - offset), offset) for offset in range(0, length, _CHUNK))
-        return self._create(key, chunks), ""
+        return self._create(key, chunks, replace), ""
 
     def head(self, key: str) -> Held:
         """See `ports.Store`."""
@@ -111,40 +112,53 @@ class DirectoryStore:
             raise Refused(f"{key}: no key of a directory")
         return os.path.join(self._directory, key)
 
-    def _create(self, key: str, chunks: Iterator[bytes]) -> Stored:
+    def _create(self, key: str, chunks: Iterator[bytes], replace: bool) -> Stored:
         folder, _, name = self._path(key).rpartition("/")
         try:
             self._make_folders(folder)
             descriptor = os.open(folder, _FOLDER_FLAGS)
             try:
-                self._create_in(descriptor, name, chunks)
+                self._create_in(descriptor, name, chunks, replace)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise _translate(error, key) from error
         return Stored("", "")
 
-    def _create_in(self, folder: int, name: str, chunks: Iterator[bytes]) -> None:
-        if _exists(folder, name):
-            # It may be adopted, and whoever made it may have died between its rename and the sync of its directory.
+    def _create_in(self, folder: int, name: str, chunks: Iterator[bytes], replace: bool) -> None:
+        if _exists(folder, name) and not replace:
+            # It may be adopted, and whoever made it may have died between its naming and the sync of its directory.
             _sync_file(folder, name)
             os.fsync(folder)
             raise FileExistsError(errno.EEXIST, "a file of this name exists")
+        nameless = None if replace else _open_nameless(folder)
+        if nameless is not None:
+            try:
+                _fill(nameless, chunks)
+                os.link(f"/proc/self/fd/{nameless}", name, dst_dir_fd=folder, follow_symlinks=True)
+            finally:
+                os.close(nameless)
+        else:
+            self._create_by_name(folder, name, chunks, replace)
+        os.fsync(folder)
+
+    def _create_by_name(self, folder: int, name: str, chunks: Iterator[bytes], replace: bool) -> None:
+        """Where a file cannot be without a name, a crash may leave one of this form behind."""
         temporary = f".outhaul-{os.getpid()}-{next(_numbers)}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
         try:
             try:
-                for chunk in chunks:
-                    _write(descriptor, chunk)
-                os.fsync(descriptor)
+                _fill(descriptor, chunks)
             finally:
                 os.close(descriptor)
-            self._rename_exclusive(folder, temporary, folder, name)
+            if replace:
+                os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            else:
+                self._rename_exclusive(folder, temporary, folder, name)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
             raise
-        os.fsync(folder)
 
     def _make_folders(self, folder: str) -> None:
         """Make a directory and what is above it, each durable in its parent before it is used."""
@@ -163,6 +177,24 @@ def _exists(folder: int, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _open_nameless(folder: int) -> int | None:
+    """A new file without a name, which vanishes with its last descriptor (open(2), O_TMPFILE); None where there is none."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o644, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+            return None
+        raise
+
+
+def _fill(descriptor: int, chunks: Iterator[bytes]) -> None:
+    for chunk in chunks:
+        _write(descriptor, chunk)
+    os.fsync(descriptor)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -89,12 +89,12 @@ class S3Store:
 
     # --- objects --------------------------------------------------------------------------------------------------
 
-    def put(self, key: str, body: bytes) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
         """See `ports.Store`."""
-        if not self._create_only:
+        if not self._create_only and not replace:
             self._refuse_present(key)
         try:
-            return self._create(key, body)
+            return self._create(key, body, replace=replace)
         except Transient:
             self._forget_present(key)
             raise
@@ -129,15 +129,17 @@ class S3Store:
         except StoreError as error:
             return Answered(error, 0)
 
-    def _create(self, key: str, body: bytes) -> Stored:
+    def _create(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
         try:
-            answer = self._put(self._objects, key, body, mode="create", use_multipart=False)
+            answer = self._put(self._objects, key, body, mode="overwrite" if replace else "create", use_multipart=False)
         except Exception as error:
             raise translate(error, "PUT", key) from None
         return Stored((answer["e_tag"] or "").strip('"'), answer["version"] or "")
 
-    def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
+    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
         """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""
+        if replace:
+            return self._control().put_large(key, length, source, create_only=False)
         try:
             self.head(key)
         except NotThere:

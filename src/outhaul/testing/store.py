@@ -91,10 +91,10 @@ class SimulatedStore:
     def adopt(self, abilities: Abilities) -> None:
         """Its knobs are the truth already."""
 
-    def put(self, key: str, body: bytes) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
         """See `ports.Store`."""
         with self._call("put", key):
-            return self._create(key, body, hashlib.md5(body, usedforsecurity=False).hexdigest())
+            return self._create(key, body, hashlib.md5(body, usedforsecurity=False).hexdigest(), replace)
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`. One after the other, each a call of `put`."""
@@ -106,17 +106,18 @@ class SimulatedStore:
                 answers.append(Answered(error, 0))
         return answers
 
-    def put_large(self, key: str, length: int, source: ByteSource) -> tuple[Stored, str]:
+    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
         """See `ports.Store`."""
         with self._call("put_large", key):
-            self._refuse_present(key)
+            if not replace:
+                self._refuse_present(key)
             parts = [
                 source.pread(min(self.part_bytes, length - offset), offset)
                 for offset in range(0, length, self.part_bytes)
             ]
             digests = b"".join(hashlib.md5(part, usedforsecurity=False).digest() for part in parts)
             etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
-            return self._create(key, b"".join(parts), etag), etag
+            return self._create(key, b"".join(parts), etag, replace), etag
 
     def head(self, key: str) -> Held:
         """See `ports.Store`."""
@@ -156,8 +157,9 @@ class SimulatedStore:
             if fault is not None:
                 raise fault.error
 
-    def _create(self, key: str, content: bytes, etag: str) -> Stored:
-        self._refuse_present(key)
+    def _create(self, key: str, content: bytes, etag: str, replace: bool) -> Stored:
+        if not replace:
+            self._refuse_present(key)
         self._number += 1
         if self.etag == "opaque":
             etag = f"opaque-{self._number}"

@@ -118,6 +118,7 @@ def _one_off(options: argparse.Namespace, verb: str, after: After) -> Job:
         quiet_ns=quiet_ns,
         after=after,
         proof=options.proof,
+        on_conflict=options.on_conflict,
         one_off=True,
     )
     if found := problems([job], state_of(options)):

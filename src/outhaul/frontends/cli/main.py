@@ -142,6 +142,12 @@ def build_parser() -> argparse.ArgumentParser:
             default="auto",
             help="evidence to ask of the store (default: the cheapest that comes from stored bytes)",
         )
+        command.add_argument(
+            "--on-conflict",
+            choices=("keep-both", "hold", "replace"),
+            default="keep-both",
+            help="where other bytes stand under the key of a file (default: keep both, ours under a second key)",
+        )
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 
     check = _command(

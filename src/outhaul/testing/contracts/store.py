@@ -73,6 +73,15 @@ class StoreContract:
         if abilities.readable:
             assert b"".join(store.read(f"{prefix}/once")) == b"first"
 
+    def test_replacing_is_only_done_when_asked_for(self, store: Store, prefix: str) -> None:
+        """With `replace` an object takes the place of another, whole, small or large."""
+        store.put(f"{prefix}/replaced", b"first")
+        store.put(f"{prefix}/replaced", b"second", replace=True)
+        assert b"".join(store.read(f"{prefix}/replaced")) == b"second"
+        content = b"large " * (self.large_bytes // 6)
+        store.put_large(f"{prefix}/replaced", len(content), BytesOf(content), replace=True)
+        assert content == b"".join(store.read(f"{prefix}/replaced"))
+
     def test_what_is_put_is_read(self, store: Store, prefix: str) -> None:
         """Reading gives exactly the bytes that were put, and HEAD their length and the same ETag and version."""
         body = bytes(range(256)) * 41
