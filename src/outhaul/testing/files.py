@@ -7,8 +7,10 @@ once, and the lease counts as broken).
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 from outhaul.model.errors import (
     SourceNotRegular,
@@ -19,9 +21,21 @@ from outhaul.model.errors import (
 from outhaul.model.job import Job
 from outhaul.ports import LeftAside, Listing
 from outhaul.testing.clock import SimulatedClock
-from outhaul.testing.inodes import Inode, SimulatedDisk
+from outhaul.testing.inodes import SimulatedDisk
 from outhaul.testing.open_files import SimulatedAside, SimulatedFile, seen
+from outhaul.testing.power import Inode, Outcome
 from outhaul.testing.steps import Steps
+
+
+class Removed(NamedTuple):
+    """A file that outhaul removed for good."""
+
+    path: str
+    """Where it was in the source."""
+    serial: int
+    content: bytes
+    writers: int
+    """How many had it open for writing at that moment; they could not be seen where nobody can tell."""
 
 
 class SimulatedFolder:
@@ -59,10 +73,9 @@ class SimulatedFolder:
                 raise SourceVanished("it is not there any more")
             if not self._inode.changeable or entry in self._files.private:
                 raise SourceStuck("it cannot be taken out of its directory: Permission denied")
-            inode = self._inode.entries.pop(name)
-            inode.ctime_ns = self._files.now_ns()
             told = path if len(entry) < 255 else ""
-            self._files.private[entry] = (receipt, told, inode)
+            self._files.take_to(entry, receipt, told, self._inode, name)
+            self._files.came_from[entry] = path
             return SimulatedAside(self._files, entry, self._inode, name)
 
 
@@ -103,7 +116,9 @@ class SimulatedTree:
 
     def left_aside(self) -> Iterator[LeftAside]:
         """See `ports.Tree`."""
-        for entry, (receipt, path, inode) in sorted(self._files.private.items()):
+        with self._files.steps.step("files.left_aside"):
+            left = sorted(self._files.private.items())
+        for entry, (receipt, path, inode) in left:
             back, unlink = partial(self._put_back, entry), partial(self._unlink, entry)
             if inode.kind != "file":
                 yield LeftAside(receipt, path, entry, None, back, unlink)
@@ -112,14 +127,16 @@ class SimulatedTree:
                 yield LeftAside(receipt, path, entry, file, back, unlink)
 
     def _put_back(self, entry: str, path: str) -> bool:
-        with self._files.steps.step("files.put_back", path):
+        with self._files.steps.step("files.put_back", path) as mishap:
             directory, _, name = path.rpartition("/")
             folder = self._files.find(directory)
-            return folder is not None and folder.kind == "folder" and self._files.return_to(entry, folder, name)
+            if mishap == "no" or folder is None or folder.kind != "folder":
+                return False
+            return self._files.return_to(entry, folder, name)
 
     def _unlink(self, entry: str) -> None:
         with self._files.steps.step("files.unlink", entry):
-            self._files.private.pop(entry)[2].links -= 1
+            self._files.remove_aside(entry)
 
     def _open(self, directory: str) -> Inode:
         inode = self._files.find(directory)
@@ -138,6 +155,11 @@ class SimulatedFileSystem(SimulatedDisk):
         self.steps = steps or Steps()
         self.private: dict[str, tuple[int, str, Inode]] = {}
         """The private directory: entry to receipt number, path where it tells, and file."""
+        self.came_from: dict[str, str] = {}
+        """Entry of the private directory to the path it was taken from: for whoever checks, not for outhaul."""
+        self.removals: list[Removed] = []
+        self.knows_birth = True
+        """False: the file system keeps no birth times."""
         self.knows_writers = True
         """False: nobody can tell who has a file open, as on a network file system."""
         self.entries_per_listing = 1024
@@ -151,11 +173,60 @@ class SimulatedFileSystem(SimulatedDisk):
                 raise SourceVanished("it is not there any more")
             return SimulatedTree(self)
 
+    def take_to(self, entry: str, receipt: int, told: str, folder: Inode, name: str) -> None:
+        """Rename a name of a directory to an entry of the private directory."""
+        inode = folder.entries.pop(name)
+        before = inode.ctime_ns
+
+        def undo() -> None:
+            self.private.pop(entry, None)
+            folder.entries[name] = inode
+            inode.ctime_ns = before
+
+        self.unsynced.name(undo)
+        inode.ctime_ns = self.now_ns()
+        self.private[entry] = (receipt, told, inode)
+
     def return_to(self, entry: str, folder: Inode, name: str) -> bool:
         """Rename an entry of the private directory to a name of a directory, replacing nothing."""
-        if name in folder.entries:
+        if name in folder.entries or entry not in self.private or not folder.links:
             return False
-        inode = self.private.pop(entry)[2]
+        held = self.private.pop(entry)
+        inode, before = held[2], held[2].ctime_ns
+
+        def undo() -> None:
+            folder.entries.pop(name, None)
+            self.private[entry] = held
+            inode.ctime_ns = before
+
+        self.unsynced.name(undo)
         inode.ctime_ns = self.now_ns()
         folder.entries[name] = inode
         return True
+
+    def remove_aside(self, entry: str) -> None:
+        """Unlink an entry of the private directory."""
+        held = self.private.pop(entry)
+        inode, before = held[2], held[2].ctime_ns
+
+        def undo() -> None:
+            self.private[entry] = held
+            inode.links += 1
+            inode.ctime_ns = before
+
+        self.unsynced.name(undo)
+        self._unlinked(inode)
+        if inode.kind == "file":
+            self.removals.append(Removed(self.came_from[entry], inode.serial, inode.content, inode.writers))
+
+    def cut(self, outcome: Outcome, chance: random.Random) -> None:
+        """The power goes: what is not on disk is dropped, and nobody holds anything any more."""
+        self.unsynced.cut(outcome, chance)
+        self.forget_processes(producers_too=True)
+
+    def forget_processes(self, *, producers_too: bool = False) -> None:
+        """outhaul's process has ended: its descriptors are closed, its leases gone; and the producers', where said."""
+        for inode in [*(inode for _, inode in self.entries()), *(inode for _, _, inode in self.private.values())]:
+            inode.leased = inode.lease_broken = False
+            inode.writers = 0 if producers_too else inode.writers
+            inode.opens = inode.writers

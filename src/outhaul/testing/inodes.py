@@ -1,7 +1,8 @@
 """What is on the simulated disk: inodes and the names that lead to them, and what a producer does with them.
 
-A producer works by path, as real ones do, so after a rename its next write makes a new file. Not here: permissions beyond
-"cannot be read" and "cannot be changed", other file systems, quotas, blocks that are written later than their names.
+A producer works by path, as real ones do, so after a rename its next write makes a new file; or by a descriptor that it
+holds. Names and bytes are written to disk later than they are seen: `cut` (see `power.py`) drops some of them. Not here:
+permissions beyond "cannot be read" and "cannot be changed", other file systems, quotas.
 """
 
 from __future__ import annotations
@@ -10,28 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from outhaul.testing.clock import SimulatedClock
+from outhaul.testing.power import Inode, Unsynced
 
 DEVICE = 7
-
-
-class Inode:
-    """One file, directory or other thing, whatever its names are."""
-
-    def __init__(self, kind: str, number: int, now_ns: int) -> None:
-        self.kind = kind
-        """'file', 'folder', 'symlink', 'fifo' or 'socket'."""
-        self.number = number
-        self.content = b""
-        self.mtime_ns = self.ctime_ns = self.birth_ns = now_ns
-        self.links = 1
-        self.writers = 0
-        """How many have it open for writing, or mapped writable."""
-        self.leased = False
-        self.lease_broken = False
-        self.readable = True
-        self.changeable = True
-        """Of a directory: whether entries may be taken out of it."""
-        self.entries: dict[str, Inode] = {}
 
 
 class SimulatedDisk:
@@ -41,8 +23,13 @@ class SimulatedDisk:
         self.clock = clock
         self.coarse = False
         """True: two changes within one moment of the clock bear the same time stamps, as on a kernel that ticks slowly."""
+        self.reuses_numbers = False
+        """True: the inode number of a file that is gone goes to the next that is made, as on ext4."""
+        self.unsynced = Unsynced()
         self._changes = 0
         self._numbers = 100
+        self._serials = 0
+        self._gone: list[Inode] = []
         self.root = self._make("folder")
 
     # --- the producer ----------------------------------------------------------------------------------------------
@@ -59,19 +46,46 @@ class SimulatedDisk:
 
     def replace(self, path: str, content: bytes) -> None:
         """Write under another name, and rename over this one."""
+        inode = self._make("file")
+        self._wrote(inode, content)
         self.remove(path)
-        self.write(path, content)
+        self._put(path, inode)
 
     def remove(self, path: str) -> None:
-        """Take the name away."""
+        """Take the name away; of a directory, with all that is in it."""
+        folder, name = self._folder_of(path)
+        inode = folder.entries[name]
+        before = inode.ctime_ns
+        self.unsynced.name(lambda: self._unremove(folder, name, inode, before))
+        del folder.entries[name]
+        self._unlinked(inode)
+
+    def rename(self, path: str, other: str) -> None:
+        """Give it another name; what had that name is gone."""
+        if self.find(other) is not None:
+            self.remove(other)
         folder, name = self._folder_of(path)
         inode = folder.entries.pop(name)
-        inode.links -= 1
+        before = inode.ctime_ns
+
+        def undo() -> None:
+            folder.entries[name] = inode
+            inode.ctime_ns = before
+
+        self.unsynced.name(undo)
         inode.ctime_ns = self.now_ns()
+        self._put(other, inode)
 
     def link(self, path: str, other: str) -> None:
         """Give a file a second name."""
         inode = self._need(path)
+        before = inode.ctime_ns
+
+        def undo() -> None:
+            inode.links -= 1
+            inode.ctime_ns = before
+
+        self.unsynced.name(undo)
         inode.links += 1
         inode.ctime_ns = self.now_ns()
         self._put(other, inode)
@@ -88,22 +102,47 @@ class SimulatedDisk:
         """A socket."""
         self._put(path, self._make("socket"))
 
+    def folder_at(self, path: str) -> None:
+        """Make a directory, and those above it."""
+        self._folder_of(f"{path}/x")
+
     def swap_for_link(self, directory: str, target: str) -> None:
         """Move a directory away, and put a link under its name."""
-        folder, name = self._folder_of(directory)
-        folder.entries[f"{name}.moved"] = folder.entries.pop(name)
+        self.rename(directory, f"{directory}.moved")
         self.symlink(directory, target)
 
     @contextmanager
     def writing(self, path: str) -> Iterator[None]:
         """While this lasts, another process has the file open for writing."""
+        inode = self.hold(path)
+        yield
+        self.let_go(inode)
+
+    mapping = writing
+
+    def hold(self, path: str) -> Inode:
+        """Open for writing, or map, and stay."""
         inode = self._need(path)
         self._open_for_writing(inode)
         inode.writers += 1
-        yield
-        inode.writers -= 1
+        inode.opens += 1
+        return inode
 
-    mapping = writing
+    def write_held(self, inode: Inode, content: bytes, *, stamped: bool = True) -> None:
+        """Write through what `hold` gave; a mapping does not stamp the time at each of its writes."""
+        self.unsynced.dirty(inode)
+        inode.content = content
+        if stamped:
+            inode.mtime_ns = inode.ctime_ns = self.now_ns()
+
+    def let_go(self, inode: Inode) -> None:
+        """Close it."""
+        inode.writers -= 1
+        inode.opens -= 1
+
+    def sync(self, path: str) -> None:
+        """fsync: its bytes, and all names so far, are on disk."""
+        self.unsynced.synced(self._need(path))
 
     # --- whoever looks ---------------------------------------------------------------------------------------------
 
@@ -119,18 +158,19 @@ class SimulatedDisk:
             inode = inode.entries.get(part) if inode is not None else None
         return inode
 
-    def files(self) -> dict[str, bytes]:
-        """Every regular file beneath the root."""
-        found: dict[str, bytes] = {}
+    def entries(self) -> Iterator[tuple[str, Inode]]:
+        """Everything beneath the root, with its path."""
         to_visit = [("", self.root)]
         while to_visit:
             front, folder = to_visit.pop()
             for name, inode in folder.entries.items():
+                yield front + name, inode
                 if inode.kind == "folder":
                     to_visit.append((f"{front}{name}/", inode))
-                elif inode.kind == "file":
-                    found[front + name] = inode.content
-        return found
+
+    def files(self) -> dict[str, bytes]:
+        """Every regular file beneath the root."""
+        return {path: inode.content for path, inode in self.entries() if inode.kind == "file"}
 
     def now_ns(self) -> int:
         """The time stamp of a change."""
@@ -140,21 +180,45 @@ class SimulatedDisk:
     # --- within ------------------------------------------------------------------------------------------------------
 
     def _make(self, kind: str) -> Inode:
-        self._numbers += 1
-        return Inode(kind, self._numbers, self.now_ns())
+        self._serials += 1
+        number = 0
+        if self.reuses_numbers:
+            free = next((gone for gone in self._gone if not gone.links and not gone.opens), None)
+            if free is not None:
+                self._gone.remove(free)
+                number = free.number
+        if not number:
+            self._numbers += 1
+            number = self._numbers
+        return Inode(kind, number, self._serials, self.now_ns())
 
     def _put(self, path: str, inode: Inode) -> Inode:
         folder, name = self._folder_of(path)
         folder.entries[name] = inode
+        self.unsynced.name(lambda: folder.entries.pop(name, None))
         return inode
+
+    def _unlinked(self, inode: Inode) -> None:
+        inode.links -= 1
+        inode.ctime_ns = self.now_ns()
+        if not inode.links:
+            self._gone.append(inode)
+
+    def _unremove(self, folder: Inode, name: str, inode: Inode, ctime_ns: int) -> None:
+        folder.entries[name] = inode
+        inode.links += 1
+        inode.ctime_ns = ctime_ns
 
     def _folder_of(self, path: str) -> tuple[Inode, str]:
         *parts, name = path.split("/")
         folder = self.root
         for part in parts:
             if part not in folder.entries:
-                folder.entries[part] = self._make("folder")
-            folder = folder.entries[part]
+                made = folder.entries[part] = self._make("folder")
+                self.unsynced.name(lambda folder=folder, part=part: folder.entries.pop(part, None))  # type: ignore[misc]
+                folder = made
+            else:
+                folder = folder.entries[part]
         return folder, name
 
     def _need(self, path: str) -> Inode:
@@ -164,9 +228,11 @@ class SimulatedDisk:
 
     def _wrote(self, inode: Inode, content: bytes) -> None:
         self._open_for_writing(inode)
+        self.unsynced.dirty(inode)
         inode.content = content
         inode.mtime_ns = inode.ctime_ns = self.now_ns()
 
     def _open_for_writing(self, inode: Inode) -> None:
         """A real writer would also have to wait here until the lease is given up."""
+        self.unsynced.dirty(inode)
         inode.lease_broken = inode.lease_broken or inode.leased

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from outhaul.model.errors import SourceChanged, SourceInUse
 from outhaul.model.evidence import Sighting
-from outhaul.testing.inodes import DEVICE, Inode
+from outhaul.testing.inodes import DEVICE
+from outhaul.testing.power import Inode
 
 if TYPE_CHECKING:
     from outhaul.testing.files import SimulatedFileSystem
@@ -22,6 +23,7 @@ class SimulatedFile:
         self._directory, self._name = directory, name
         self._leased = False
         self._closed = False
+        inode.opens += 1
         self.sighting = self._now()
 
     def __enter__(self) -> SimulatedFile:
@@ -29,6 +31,7 @@ class SimulatedFile:
 
     def __exit__(self, *exception: object) -> None:
         self._closed = True
+        self._inode.opens -= 1
         if self._leased:
             self._inode.leased = self._inode.lease_broken = False
 
@@ -54,19 +57,19 @@ class SimulatedFile:
 
     def check_writers(self) -> bool:
         """See `ports.OpenFile`."""
-        with self._files.steps.step("files.check_writers", self._name):
-            return self._refuse_writers()
+        with self._files.steps.step("files.check_writers", self._name) as mishap:
+            return self._refuse_writers() and mishap != "no"
 
     def take_lease(self) -> bool:
         """See `ports.OpenFile`."""
-        with self._files.steps.step("files.take_lease", self._name):
-            self._leased = self._inode.leased = self._refuse_writers()
+        with self._files.steps.step("files.take_lease", self._name) as mishap:
+            self._leased = self._inode.leased = self._refuse_writers() and mishap != "no"
             return self._leased
 
     def lease_holds(self) -> bool:
         """See `ports.OpenFile`."""
-        with self._files.steps.step("files.lease_holds", self._name):
-            return not self._leased or not self._inode.lease_broken
+        with self._files.steps.step("files.lease_holds", self._name) as mishap:
+            return not self._leased or not (self._inode.lease_broken or mishap == "no")
 
     def _refuse_writers(self) -> bool:
         if not self._files.knows_writers:
@@ -76,7 +79,8 @@ class SimulatedFile:
         return True
 
     def _now(self) -> Sighting:
-        return seen(self._inode, self._directory, self._name)._replace(birth_ns=self._inode.birth_ns)
+        birth_ns = self._inode.birth_ns if self._files.knows_birth else 0
+        return seen(self._inode, self._directory, self._name)._replace(birth_ns=birth_ns)
 
 
 class SimulatedAside:
@@ -99,13 +103,13 @@ class SimulatedAside:
 
     def put_back(self) -> bool:
         """See `ports.Aside`."""
-        with self._files.steps.step("files.put_back", self._name):
-            return self._files.return_to(self._entry, self._origin, self._name)
+        with self._files.steps.step("files.put_back", self._name) as mishap:
+            return mishap != "no" and self._files.return_to(self._entry, self._origin, self._name)
 
     def unlink(self) -> None:
         """See `ports.Aside`."""
         with self._files.steps.step("files.unlink", self._name):
-            self._files.private.pop(self._entry)[2].links -= 1
+            self._files.remove_aside(self._entry)
 
 
 def seen(inode: Inode, directory: str, name: str) -> Sighting:

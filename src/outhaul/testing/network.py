@@ -1,0 +1,164 @@
+"""The way from one machine to a store: it may flip a bit, cut a body short, lose a request or a reply, or show things late.
+
+Each machine has a network of its own to the one store, with its own numbered calls (`steps.py`), so two machines can meet
+there. Where the store does not create only, this looks before it writes, as the S3 adapter does (decision 0004). Not
+shown here: bodies that arrive out of order, and answers that are other than one of the errors of `model/errors.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from outhaul.model.errors import AlreadyThere, NotThere, StoreError
+from outhaul.model.evidence import ByteSource
+from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
+from outhaul.testing.steps import Steps
+from outhaul.testing.store import SimulatedStore
+
+LATE_READS = 3
+"""How many times in a row an object that is shown late is not to be seen."""
+
+
+class Network:
+    """The `Store` as one machine reaches it."""
+
+    def __init__(self, store: SimulatedStore, steps: Steps) -> None:
+        self.store = store
+        self.steps = steps
+        self.late: dict[str, int] = {}
+        """Key to how many more times it will not be seen."""
+
+    @property
+    def small_max(self) -> int:
+        """See `ports.Store`."""
+        return self.store.small_max
+
+    @property
+    def many_at_once(self) -> bool:
+        """See `ports.Store`."""
+        return self.store.many_at_once
+
+    def probe(self) -> Abilities:
+        """See `ports.Store`."""
+        with self.steps.step("store.probe"):
+            return self.store.probe()
+
+    def adopt(self, abilities: Abilities) -> None:
+        """See `ports.Store`."""
+        with self.steps.step("store.adopt"):
+            self.store.adopt(abilities)
+
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+        """See `ports.Store`."""
+        replace = self._look(key, replace)
+        with self.steps.step("store.put", key) as mishap:
+            if mishap == "drop":
+                return Stored(hashlib.md5(body, usedforsecurity=False).hexdigest(), "")
+            stored = self.store.put(key, _twisted(body, mishap), replace=replace)
+            if mishap == "late":
+                self.late[key] = LATE_READS
+            return stored
+
+    def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        """See `ports.Store`. One after the other."""
+        answers: list[Answered] = []
+        for new in objects:
+            try:
+                answers.append(Answered(self.put(new.key, new.body), 1))
+            except StoreError as error:
+                answers.append(Answered(error, 0))
+        return answers
+
+    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+        """See `ports.Store`. The ETag that proves is that of what left this machine, not of what arrived."""
+        replace = self._look(key, replace)
+        with self.steps.step("store.put_large", key) as mishap:
+            line = _Line(source, length, mishap)
+            if mishap == "drop":
+                line.read_all(length, self.store.part_bytes)
+                return Stored(line.etag(), ""), line.etag()
+            stored, _ = self.store.put_large(key, length, line, replace=replace)
+            if mishap == "late":
+                self.late[key] = LATE_READS
+            return stored, line.etag()
+
+    def head(self, key: str) -> Held:
+        """See `ports.Store`."""
+        with self.steps.step("store.head", key):
+            self._be_late(key)
+            return self.store.head(key)
+
+    def stored_sha256(self, key: str, version: str) -> bytes | None:
+        """See `ports.Store`."""
+        with self.steps.step("store.stored_sha256", key):
+            self._be_late(key)
+            return self.store.stored_sha256(key, version)
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """See `ports.Store`. A reply that is lost ends in its middle."""
+        content = b""
+        try:
+            with self.steps.step("store.read", key):
+                self._be_late(key)
+                content = b"".join(self.store.read(key, version))
+        except StoreError:
+            yield content[: len(content) // 2]
+            raise
+        yield content[: len(content) // 2]
+        yield content[len(content) // 2 :]
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `ports.Store`."""
+        with self.steps.step("store.list", prefix):
+            return iter([key for key in self.store.list(prefix) if key not in self.late])
+
+    # --- within ------------------------------------------------------------------------------------------------------
+
+    def _look(self, key: str, replace: bool) -> bool:
+        """Whether what is there, if anything, will be replaced: it is, unknowingly, where a store creates over it."""
+        if replace or self.store.create_only:
+            return replace
+        with self.steps.step("store.look", key):
+            if key in self.store.objects and key not in self.late:
+                raise AlreadyThere(f"{key}: it is there")
+        return True
+
+    def _be_late(self, key: str) -> None:
+        if left := self.late.get(key, 0):
+            if left == 1:
+                del self.late[key]
+            else:
+                self.late[key] = left - 1
+            raise NotThere(f"{key}: there is no such object")
+
+
+class _Line:
+    """A source on its way: what leaves here is digested, what arrives may be something else."""
+
+    def __init__(self, source: ByteSource, length: int, mishap: str) -> None:
+        self._source = source
+        self._length = length
+        self._mishap = mishap
+        self._digests: list[bytes] = []
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """See `ByteSource`."""
+        data = self._source.pread(length, offset)
+        self._digests.append(hashlib.md5(data, usedforsecurity=False).digest())
+        return _twisted(data, self._mishap) if offset + length == self._length else data
+
+    def read_all(self, length: int, part: int) -> None:
+        """Read it, and send nothing."""
+        for offset in range(0, length, part):
+            self.pread(min(part, length - offset), offset)
+
+    def etag(self) -> str:
+        """That of a multipart upload of these parts."""
+        return f"{hashlib.md5(b''.join(self._digests), usedforsecurity=False).hexdigest()}-{len(self._digests)}"
+
+
+def _twisted(body: bytes, mishap: str) -> bytes:
+    if mishap == "flip" and body:
+        return body[:-1] + bytes([body[-1] ^ 1])
+    return body[:-1] if mishap == "short" else body
