@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from outhaul.model.errors import StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import ByteSource, Disposal, Proof, Receipt, Sighting
-from outhaul.model.job import Job
+from outhaul.model.job import Job, ProofRule
 from outhaul.model.lifecycle import Standing
 
 # --- Clock ------------------------------------------------------------------------------------------------------
@@ -221,6 +221,20 @@ class Abilities(NamedTuple):
     """It refuses to replace an existing object when asked to create."""
     readable: bool
     """What was written can be read back."""
+    md5_etag: bool = False
+    """Its ETag of a small object is the MD5 of the bytes."""
+    keeps_sha256: bool = False
+    """It keeps a SHA-256 with an object, and has shown that it does not take a wrong one: what it gives is no echo."""
+    checks_payload: bool | None = None
+    """It refuses a body that is not the one that was signed; None where that was not tried."""
+    checks_md5: bool | None = None
+    """It refuses a body that does not fit a Content-MD5 header."""
+    checks_owner: bool | None = None
+    """It refuses a request that expects another owner of the bucket."""
+
+    def can_prove(self, rule: ProofRule) -> bool:
+        """Whether there is any evidence of the kind that a job asks for."""
+        return self.readable or (rule != "read-back" and self.keeps_sha256) or (rule == "auto" and self.md5_etag)
 
 
 class Store(Protocol):
@@ -236,7 +250,10 @@ class Store(Protocol):
     """Whether one call of `put_many` keeps many objects under way; else each needs a thread."""
 
     def probe(self) -> Abilities:
-        """Find out what the endpoint does, with a private key of this prefix. At most four requests."""
+        """Find out what the endpoint does, with private keys of this prefix, and some requests that are wrong on purpose.
+
+        At most ten requests. Raises `Unproved` where what is read back is not what was written.
+        """
 
     def adopt(self, abilities: Abilities) -> None:
         """Work on the ground of abilities that were found out earlier."""

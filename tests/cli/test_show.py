@@ -106,4 +106,4 @@ def test_check(outhaul: Program) -> None:
     )
     assert outhaul("check", str(config), *state, AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s").code == 4
     assert outhaul("check", str(outhaul.target), *state).code == 0
-    assert outhaul("check", "--json", str(outhaul.target), *state).events[0]["create_only"] is True
+    assert outhaul("check", "--json", str(outhaul.target), *state).events[0]["abilities"]["create_only"] is True

@@ -15,7 +15,7 @@ from outhaul.engine.batches import Carried, Ports, Released, carry, in_pieces, r
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
-from outhaul.model.errors import Denied, Misconfigured, OuthaulError, SourceVanished, StoreError, Transient
+from outhaul.model.errors import Denied, Misconfigured, OuthaulError, SourceVanished, StoreError, Transient, Unproved
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
@@ -227,6 +227,8 @@ class Round:
                 if abilities is None:
                     abilities = store.probe()
                     ledger.learn(address, abilities, now)
+                if not abilities.can_prove(self.job.proof):
+                    raise Unproved(f"it gives no evidence that it holds what was sent (proof = {self.job.proof})")
                 store.adopt(abilities)
                 self._pace.suit(many_at_once=store.many_at_once)
                 self._store = store

@@ -77,8 +77,7 @@ MIGRATIONS: tuple[str, ...] = (
     -- What an endpoint has shown that it does.
     CREATE TABLE endpoint (
         address TEXT PRIMARY KEY,
-        create_only INTEGER NOT NULL,
-        readable INTEGER NOT NULL,
+        abilities TEXT NOT NULL,     -- JSON
         wall_ns INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE run (

@@ -266,17 +266,17 @@ class SqliteLedger:
         """See `ports.Ledger`."""
         with _faults():
             row = self._database.execute(
-                "SELECT create_only, readable, wall_ns FROM endpoint WHERE address = ?", (address,)
+                "SELECT abilities, wall_ns FROM endpoint WHERE address = ?", (address,)
             ).fetchone()
-        if row is None or not 0 <= now.wall_ns - row[2] < _ABILITIES_KEPT_NS:
+        if row is None or not 0 <= now.wall_ns - row[1] < _ABILITIES_KEPT_NS:
             return None
-        return Abilities(bool(row[0]), bool(row[1]))
+        return Abilities(**json.loads(row[0]))
 
     def learn(self, address: str, abilities: Abilities, now: Moment) -> None:
         """See `ports.Ledger`."""
         self._noted.append((
-            "INSERT OR REPLACE INTO endpoint (address, create_only, readable, wall_ns) VALUES (?,?,?,?)",
-            (address, abilities.create_only, abilities.readable, now.wall_ns),
+            "INSERT OR REPLACE INTO endpoint (address, abilities, wall_ns) VALUES (?,?,?)",
+            (address, json.dumps(abilities._asdict()), now.wall_ns),
         ))  # fmt: skip
 
     # --- within -------------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class DirectoryStore:
             raise _translate(error, self._directory) from error
         if not os.access(self._directory, os.W_OK | os.X_OK):
             raise Denied(f"{self._directory}: may not be written to")
-        return Abilities(create_only=True, readable=True)
+        return Abilities(create_only=True, readable=True)  # Proof is always a read-back.
 
     def adopt(self, abilities: Abilities) -> None:
         """Nothing depends on it."""

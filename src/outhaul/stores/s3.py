@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from outhaul.model.errors import AlreadyThere, Misconfigured, NotThere, StoreError, Transient, Unproved
+from outhaul.model.errors import AlreadyThere, Misconfigured, NotThere, StoreError, Transient
 from outhaul.model.evidence import ByteSource
 from outhaul.model.job import Connection, Destination
 from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
 from outhaul.stores.s3_account import Account, account
 from outhaul.stores.s3_errors import translate
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
+from outhaul.stores.s3_probe import probe
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 SMALL_MAX = 16 << 20
 """Bytes. Up to this an object is one PUT, from memory."""
-PROBE_NAME = ".outhaul-probe"
 _REMEMBERED_KEYS_MAX = 20_000
 _REQUEST_TIMEOUT = timedelta(minutes=5)
 _T = TypeVar("_T")
@@ -50,6 +50,7 @@ class S3Store:
         self._account = account(connection, os.environ)
         self._objects = _client(self._account, destination.bucket, _REQUEST_TIMEOUT)
         self._create_only = False
+        self._keeps_sha256 = False
         self._lock = threading.Lock()
         self._present: dict[str, set[str] | None] = {}
         self._control_: Control | None = None
@@ -60,32 +61,13 @@ class S3Store:
     # --- what the endpoint does ---------------------------------------------------------------------------------
 
     def probe(self) -> Abilities:
-        """Create a key twice, with different bytes, and read it back."""
-        prefix = self._destination.prefix
-        key = f"{prefix}/{PROBE_NAME}" if prefix else PROBE_NAME
-        first, second = b"outhaul was here\n", b"outhaul was here, and this store replaces objects\n"
-        try:
-            self._create(key, first)
-        except AlreadyThere:
-            return Abilities(create_only=True, readable=self._readable(key, (first, second)))
-        try:
-            self._create(key, second)
-        except AlreadyThere:
-            return Abilities(create_only=True, readable=self._readable(key, (first,)))
-        return Abilities(create_only=False, readable=self._readable(key, (second,)))
+        """See `ports.Store`."""
+        return probe(self._destination.prefix, self._create, self.head, self.read, self._fast)
 
     def adopt(self, abilities: Abilities) -> None:
-        """Obey what was learnt: whether looking first is needed."""
+        """Obey what was learnt: look before writing where that is needed, believe no checksum that may be an echo."""
         self._create_only = abilities.create_only
-
-    def _readable(self, key: str, expected: tuple[bytes, ...]) -> bool:
-        try:
-            found = b"".join(self.read(key))
-        except StoreError:
-            return False
-        if found not in expected:
-            raise Unproved(f"{self._destination.address}: what was written to {PROBE_NAME} is not what is read back")
-        return True
+        self._keeps_sha256 = abilities.keeps_sha256
 
     # --- objects --------------------------------------------------------------------------------------------------
 
@@ -153,7 +135,7 @@ class S3Store:
 
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """See `ports.Store`."""
-        return self._control().stored_sha256(key, version)
+        return self._control().stored_sha256(key, version) if self._keeps_sha256 else None
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`. The time-out of a read counts from one piece to the next, not for the whole."""

@@ -6,6 +6,7 @@ there at all, with the figures, is told in docs/decisions/0005-fast-puts.md.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
@@ -17,7 +18,7 @@ from outhaul.ports import Answered, NewObject, Stored
 from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_errors import classify
-from outhaul.stores.sigv4 import PutSigner
+from outhaul.stores.sigv4 import PutSigner, signed_head
 
 if TYPE_CHECKING:
     import ssl
@@ -79,6 +80,23 @@ class FastPuts:
             with self._lock:
                 self._free.append((lane, signer))
         return [_answered(answer, new.key) for answer, new in zip(answers, objects, strict=True)]
+
+    def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
+        """A few requests of any kind, at once: method, key, headers in small letters, the body that is signed, and the one
+        that is sent."""
+        identity = self._identity()
+
+        def request(index: int) -> bytes:
+            method, key, headers, to_sign, body = requests[index]
+            all_headers = {**headers, "content-length": str(len(body))}
+            path, digest = f"{self._base}/{key}", hashlib.sha256(to_sign).hexdigest()
+            return signed_head(method, self._host, path, all_headers, digest, self._account.region, identity) + body
+
+        lane = Lane(self._endpoint)
+        try:
+            return lane.send(len(requests), request, len(requests))
+        finally:
+            lane.close()
 
     def _new_lane(self) -> tuple[Lane, PutSigner]:
         return Lane(self._endpoint), PutSigner(self._host, self._base, self._account.region)

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for one kind of request: a PUT of a small object that must not exist yet.
+"""AWS Signature Version 4, and a fast form of it for one kind of request: a PUT of a small object that must not exist yet.
 
 After AWS, "Create a signed AWS API request" and "Signature Calculations for the Authorization Header: Transferring
 Payload in a Single Chunk"; a test compares every byte with what botocore makes of the same request. What does not
@@ -20,6 +20,49 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
 def uri_path(path: str) -> str:
     """A path as it stands in the request and in what is signed: all but RFC 3986 unreserved characters and '/' encoded."""
     return path if _UNRESERVED(path) else quote(path, safe="/-_.~")
+
+
+def signed_head(
+    method: str,
+    host: str,
+    path: str,
+    headers: dict[str, str],
+    sha256: str,
+    region: str,
+    identity: tuple[str, str, str],
+) -> bytes:
+    """Request line and headers of any request without a query, signed; for the few that are not plain small PUTs.
+
+    Args:
+        method: Of HTTP.
+        host: Of the Host header.
+        path: Not yet encoded.
+        headers: In small letters; each is signed.
+        sha256: Of the body that is signed, in hexadecimal digits.
+        region: That of the bucket.
+        identity: Access key id, secret access key, session token.
+    """
+    access_key, secret, token = identity
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{stamp[:8]}/{region}/s3/aws4_request"
+    signed = {**headers, "host": host, "x-amz-content-sha256": sha256, "x-amz-date": stamp}
+    if token:
+        signed["x-amz-security-token"] = token
+    names = ";".join(sorted(signed))
+    lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
+    canonical = f"{method}\n{uri_path(path)}\n\n{lines}\n{names}\n{sha256}"
+    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(_signing_key(secret, stamp[:8], region), to_sign.encode(), "sha256").hex()
+    text = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+    authorization = f"AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    return f"{method} {uri_path(path)} HTTP/1.1\r\n{text}Authorization: {authorization}\r\n\r\n".encode()
+
+
+def _signing_key(secret: str, day: str, region: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, "s3", "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 class PutSigner:
@@ -75,10 +118,8 @@ class PutSigner:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
         if (scope, identity) != (self._scope, self._identity):
-            key = f"AWS4{secret}".encode()
-            for part in (stamp[:8], self._region, "s3", "aws4_request"):
-                key = hmac.digest(key, part.encode(), "sha256")
-            self._signing_key, self._scope, self._identity = key, scope, identity
+            self._signing_key = _signing_key(secret, stamp[:8], self._region)
+            self._scope, self._identity = scope, identity
         self._second = now
         signed = "host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256;x-amz-date"
         self._signed = signed + (";x-amz-security-token" if token else "")

@@ -86,7 +86,7 @@ class SimulatedStore:
     def probe(self) -> Abilities:
         """Truly what the knobs say."""
         with self._call("probe", ""):
-            return Abilities(self.create_only, not self.unreadable)
+            return Abilities(self.create_only, not self.unreadable, self.etag == "md5", self.keeps_sha256)
 
     def adopt(self, abilities: Abilities) -> None:
         """Its knobs are the truth already."""

@@ -13,6 +13,7 @@ from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
+from outhaul.ports import Abilities
 
 
 def check(options: argparse.Namespace) -> int:
@@ -54,23 +55,39 @@ def _lines(checked: app.Checked, *, bare: bool) -> list[str]:
     )
     lines.append(f"  destination  {where}: {checked.destination_fault or 'can be written to'}")
     if checked.abilities:
-        lines.append(
-            "               "
-            + (
-                "it refuses to replace an object (If-None-Match), so that nothing is ever overwritten"
-                if checked.abilities.create_only
-                else "it would replace an object when asked to create one: outhaul looks before each write instead, "
-                "which does not protect against another machine that writes the same key at the same moment"
+        lines.extend(f"               {line}" for line in _abilities(checked.abilities))
+        if not checked.abilities.can_prove(job.proof):
+            lines.append(
+                f"               it gives no evidence that proof = {job.proof!r} asks for: nothing would be carried"
             )
+    return lines
+
+
+def _abilities(found: Abilities) -> list[str]:
+    """What the destination does, a line each."""
+    proofs = [
+        name
+        for name, has in (
+            ("an ETag that is the MD5 of the bytes", found.md5_etag),
+            ("a SHA-256 that it keeps and checks", found.keeps_sha256),
+            ("reading back", found.readable),
         )
-        lines.append(
-            "               "
-            + (
-                "what was written can be read back"
-                if checked.abilities.readable
-                else "what was written cannot be read back: a proof is possible by ETag only"
-            )
-        )
+        if has
+    ]
+    lines = [
+        f"evidence it can give: {', '.join(proofs) or 'none'}",
+        "it refuses to replace an object (If-None-Match), so that nothing is ever overwritten"
+        if found.create_only
+        else "it would replace an object when asked to create one: outhaul looks before each write instead, "
+        "which does not protect against another machine that writes the same key at the same moment",
+    ]
+    for what, checks in (
+        ("a body that is not the one that was signed", found.checks_payload),
+        ("a body that does not fit its Content-MD5", found.checks_md5),
+        ("another expected owner of the bucket", found.checks_owner),
+    ):
+        if checks is not None:
+            lines.append(f"it {'refuses' if checks else 'does NOT refuse'} {what}")
     return lines
 
 
@@ -92,6 +109,5 @@ def _fields(checked: app.Checked) -> dict[str, object]:
         "source_fault": checked.source_fault, "sees_writers": checked.sees_writers,
         "destination": checked.job.destination.address, "endpoint": checked.job.connection.endpoint_url,
         "destination_fault": checked.destination_fault,
-        "create_only": abilities.create_only if abilities else None,
-        "readable": abilities.readable if abilities else None,
+        "abilities": abilities._asdict() if abilities else None,
     }  # fmt: skip

@@ -1,0 +1,109 @@
+"""Find out what an endpoint does, with a private key and with requests that are wrong on purpose.
+
+What a store says it checks, it may not check: of eight servers that were tried, three stored corrupt bodies with 200. So
+each claim is tried once: a body that is not the signed one, a checksum and an MD5 that do not fit, an owner that is none.
+What should be refused and is stored stands under `.outhaul-probe-refused`, and harms nobody.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+
+from outhaul.model.errors import AlreadyThere, StoreError, Unproved
+from outhaul.ports import Abilities, Held, Stored
+from outhaul.stores.http_lane import Answer
+from outhaul.stores.s3_fast import FastPuts
+
+PROBE_NAME = ".outhaul-probe"
+REFUSED_NAME = ".outhaul-probe-refused"
+_FIRST, _SECOND = b"outhaul was here\n", b"outhaul was here, and this store replaces objects\n"
+_STORED_SHA256 = re.compile(rb"\r\nx-amz-checksum-sha256:[ \t]*([A-Za-z0-9+/=]+)\r\n", re.IGNORECASE)
+
+
+def probe(
+    prefix: str,
+    create: Callable[[str, bytes], Stored],
+    head: Callable[[str], Held],
+    read: Callable[[str], Iterator[bytes]],
+    fast: FastPuts | None,
+) -> Abilities:
+    """What the endpoint does.
+
+    Args:
+        prefix: Where the private keys may stand.
+        create: Creates an object, asking that none be replaced.
+        head: What is held under a key.
+        read: The bytes under a key.
+        fast: For the wrong requests; None where the way to the endpoint is not direct, and they are not tried.
+
+    Raises:
+        Unproved: what is read back is not what was written.
+        StoreError: it cannot be used.
+    """
+    key = f"{prefix}/{PROBE_NAME}" if prefix else PROBE_NAME
+    create_only, content, etag = _create_twice(key, create)
+    readable, found = _read_back(key, content, read)
+    if not etag and readable:
+        etag = head(key).etag
+    tried = Abilities(create_only, readable, etag == hashlib.md5(found, usedforsecurity=False).hexdigest())
+    return tried if fast is None else _try_wrong_values(tried, key, found, prefix, fast)
+
+
+def _create_twice(key: str, create: Callable[[str, bytes], Stored]) -> tuple[bool, tuple[bytes, ...], str]:
+    """Whether it refuses to replace; what may stand there now; and the ETag, where that was told."""
+    try:
+        stored = create(key, _FIRST)
+    except AlreadyThere:
+        return True, (_FIRST, _SECOND), ""
+    try:
+        return False, (_SECOND,), create(key, _SECOND).etag
+    except AlreadyThere:
+        return True, (_FIRST,), stored.etag
+
+
+def _read_back(key: str, expected: tuple[bytes, ...], read: Callable[[str], Iterator[bytes]]) -> tuple[bool, bytes]:
+    try:
+        found = b"".join(read(key))
+    except StoreError:
+        return False, expected[0]
+    if found not in expected:
+        raise Unproved(f"what was written to {key} is not what is read back from it")
+    return True, found
+
+
+def _try_wrong_values(known: Abilities, key: str, content: bytes, prefix: str, fast: FastPuts) -> Abilities:
+    wrong = f"{prefix}/{REFUSED_NAME}" if prefix else REFUSED_NAME
+    other_md5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).decode()
+    other_sha256 = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    body = b"altered on the way\n"
+    payload, md5, sha256, owner, seen = fast.ask([
+        ("PUT", wrong, {}, b"as it was signed\n", body),
+        ("PUT", wrong, {"content-md5": other_md5}, body, body),
+        ("PUT", wrong, {"x-amz-checksum-sha256": other_sha256}, body, body),
+        ("PUT", wrong, {"x-amz-expected-bucket-owner": "000000000000"}, body, body),
+        ("GET", key, {"x-amz-checksum-mode": "ENABLED"}, b"", b""),
+    ])  # fmt: skip
+    return known._replace(
+        keeps_sha256=_refused(sha256) is True and _keeps(seen, content),
+        checks_payload=_refused(payload),
+        checks_md5=_refused(md5),
+        checks_owner=_refused(owner),
+    )
+
+
+def _refused(answer: object) -> bool | None:
+    """Whether a wrong request was refused; None where that is not clear."""
+    if not isinstance(answer, Answer) or answer.status >= 500:
+        return None
+    return 400 <= answer.status < 500
+
+
+def _keeps(answer: object, content: bytes) -> bool:
+    """Whether the SHA-256 that belongs to the bytes comes back with them."""
+    if not isinstance(answer, Answer) or answer.status != 200:
+        return False
+    found = _STORED_SHA256.search(answer.head)
+    return found is not None and found[1] == base64.b64encode(hashlib.sha256(content).digest())
