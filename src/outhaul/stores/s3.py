@@ -9,6 +9,7 @@ that what is altered on the way is refused.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -112,6 +113,12 @@ class S3Store:
             return Answered(error, 0)
 
     def _create(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+        if self._fast is not None and not replace:
+            outcome = self._fast.put_many([NewObject(key, body, hashlib.sha256(body).digest())], 1)[0].outcome
+            if isinstance(outcome, Stored):
+                return outcome
+            if not isinstance(outcome, Redirected):
+                raise outcome
         try:
             answer = self._put(self._objects, key, body, mode="overwrite" if replace else "create", use_multipart=False)
         except Exception as error:

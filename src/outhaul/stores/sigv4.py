@@ -30,6 +30,7 @@ def signed_head(
     sha256: str,
     region: str,
     identity: tuple[str, str, str],
+    offset_seconds: int = 0,
 ) -> bytes:
     """Request line and headers of any request without a query, signed; for the few that are not plain small PUTs.
 
@@ -41,9 +42,10 @@ def signed_head(
         sha256: Of the body that is signed, in hexadecimal digits.
         region: That of the bucket.
         identity: Access key id, secret access key, session token.
+        offset_seconds: What this machine's clock is behind the store's.
     """
     access_key, secret, token = identity
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + offset_seconds))
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
     signed = {**headers, "host": host, "x-amz-content-sha256": sha256, "x-amz-date": stamp}
     if token:
@@ -88,7 +90,9 @@ class PutSigner:
         self._signed = ""
         self._tail = ""
 
-    def head(self, key: str, length: int, sha256: bytes, identity: tuple[str, str, str]) -> bytes:
+    def head(
+        self, key: str, length: int, sha256: bytes, identity: tuple[str, str, str], offset_seconds: int = 0
+    ) -> bytes:
         """Request line and headers, to the empty line.
 
         Args:
@@ -96,8 +100,9 @@ class PutSigner:
             length: Of the body, in bytes.
             sha256: Of the body.
             identity: Access key id, secret access key, session token ('' for none).
+            offset_seconds: What this machine's clock is behind the store's.
         """
-        now = int(time.time())
+        now = int(time.time()) + offset_seconds
         if now != self._second or identity != self._identity:
             self._prepare(now, identity)
         path = uri_path(f"{self._base}/{key}")
