@@ -99,15 +99,14 @@ class Running:
 
     def finish(self) -> Attempt:
         """Wait for its end, and end it where it takes too long."""
-        timed_out = False
         try:
-            self._process.wait(max(0.0, self._left()))
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(0.0, self._left()))
         finally:
             if self._process.poll() is None:
                 self.kill()
             code = self._process.wait()
+        timed_out = code < 0 and self._left() <= 0
         said = self._log.read_text(errors="replace").replace(self._place, "MACHINE").strip()[-400:]
         return Attempt(code, time.monotonic() - self._began, timed_out, said)
 

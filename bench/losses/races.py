@@ -85,14 +85,13 @@ def cut_in_flight(stage: Stage) -> bool:
 
 
 def killed(stage: Stage) -> bool:
-    """The tool is killed at random moments; new files come after each kill. Then it runs to completion."""
+    """The tool is killed at random moments; new files come before each kill. Then it runs to completion."""
     machine = stage.machine()
     stage.write("warm/first.dat", 1000)
-    idle = stage.run(machine, stage.store.url).seconds
-    _plant_many(stage, "measured")
-    whole = stage.run(machine, stage.store.url).seconds
+    stage.run(machine, stage.store.url)
+    course = _course(stage, machine)
     stage.attempts.clear()
-    return all(any(_kill(stage, machine, f"{kill}-{t}", idle, whole) for t in range(5)) for kill in range(KILLS))
+    return all(any(_kill(stage, machine, f"{kill}-{t}", course) for t in range(5)) for kill in range(KILLS))
 
 
 def two_machines(stage: Stage) -> bool:
@@ -112,7 +111,7 @@ RACES = (
     Race("idle-writer", "a writer has it open, idle, and writes 777 bytes later", idle_writer, by_proxy=False),
     Race("flip-in-flight", "one bit flipped in flight", flip_in_flight),
     Race("cut-in-flight", "cut to half in flight, Content-Length made to fit", cut_in_flight),
-    Race("killed", "SIGKILL at random moments, then run again", killed, by_proxy=False),
+    Race("killed", f"SIGKILL at {KILLS} random moments, then run to the end", killed, by_proxy=False),
     Race("two-machines", "the same names from two machines", two_machines, by_proxy=False),
 )
 
@@ -130,19 +129,44 @@ def _plant_many(stage: Stage, directory: str) -> None:
         stage.write(f"{directory}/{number % 7}/{number:04}.dat", size)
 
 
-def _kill(stage: Stage, machine: Machine, directory: str, idle: float, whole: float) -> bool:
-    """Plant files, start the tool, kill it at a random moment; False where it was done before."""
-    _plant_many(stage, directory)
+@dataclass(frozen=True)
+class _Course:
+    """When things happen in a run that is not disturbed, in seconds: the first file leaves the source, the end."""
+
+    removal: float
+    whole: float
+
+
+def _course(stage: Stage, machine: Machine) -> _Course:
+    _plant_many(stage, "measured")
+    began = time.monotonic()
     running = stage.start(machine, stage.store.url)
     try:
-        if stage.random.random() < 0.5:
-            _wait(running, stage.random.uniform(idle, whole))
+        _wait_for_removal(running, machine, "measured")
+        removal = time.monotonic() - began
+    finally:
+        whole = stage.finish(running).seconds
+    return _Course(min(removal, whole), whole)
+
+
+def _kill(stage: Stage, machine: Machine, directory: str, course: _Course) -> bool:
+    """Plant files, start the tool, kill it: at any moment of its run, or of the time in which files leave the source.
+
+    Returns False where the run ended before.
+    """
+    _plant_many(stage, directory)
+    at_any_moment = stage.random.random() < 0.5
+    share = stage.random.random()
+    running = stage.start(machine, stage.store.url)
+    try:
+        if at_any_moment:
+            _wait(running, share * course.whole)
         else:
             _wait_for_removal(running, machine, directory)
-            _wait(running, stage.random.uniform(0, (whole - idle) / 2))
+            _wait(running, share * (course.whole - course.removal))
     finally:
         running.kill()
-        ended = running.finish()
+        ended = stage.finish(running)
     return ended.exit_code < 0
 
 

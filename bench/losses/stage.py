@@ -47,6 +47,7 @@ class Stage:
     small_files: int
     machines: dict[str, Machine] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    overlong: list[Attempt] = field(default_factory=list)
     _wanted: dict[tuple[str, str], bytes] = field(default_factory=dict)
     _earlier: set[bytes] = field(default_factory=set)
 
@@ -94,8 +95,15 @@ class Stage:
 
     def run(self, machine: Machine, url: str) -> Attempt:
         """Run the tool on the machine's files to its end."""
-        attempt = self.start(machine, url).finish()
+        attempt = self.finish(self.start(machine, url))
         self.attempts.append(attempt)
+        return attempt
+
+    def finish(self, running: Running) -> Attempt:
+        """See a run to its end, and note it where it took too long."""
+        attempt = running.finish()
+        if attempt.timed_out:
+            self.overlong.append(attempt)
         return attempt
 
     def run_into(self, fault: Fault, then: Callable[[], None]) -> bool:
@@ -113,7 +121,7 @@ class Stage:
             running.kill()
             raise
         finally:
-            self.attempts.append(running.finish())
+            self.attempts.append(self.finish(running))
         return met
 
     def look(self) -> Verdict:

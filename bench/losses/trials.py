@@ -37,6 +37,7 @@ class Trial:
     met: bool
     first: tuple[Attempt, ...]
     later: tuple[Attempt, ...]
+    overlong: tuple[Attempt, ...]
     between: Verdict
     final: Verdict
     seconds: float
@@ -48,10 +49,10 @@ class Trial:
         for name, count in (("lost", final.lost), ("corrupt", final.corrupt), ("overwritten", final.overwritten)):
             if count:
                 return name
+        if self.overlong:
+            return "stuck"
         if not self.met:
             return "not met"
-        if any(attempt.timed_out for attempt in (*self.first, *self.later)):
-            return "stuck"
         if final.kept or final.aside:
             return "kept"
         if final.damaged:
@@ -93,8 +94,19 @@ class Theatre:
         finally:
             shutil.rmtree(directory, ignore_errors=True)
             self.store.forget(prefix.partition("/")[0])
-        seconds = time.monotonic() - began
-        return Trial(race.name, mover.name, number, seed, met, first, later, between, final, seconds)
+        return Trial(
+            race.name,
+            mover.name,
+            number,
+            seed,
+            met,
+            first,
+            later,
+            tuple(stage.overlong),
+            between,
+            final,
+            time.monotonic() - began,
+        )
 
     def play_all(self, races: Sequence[Race], movers: Sequence[Mover], runs: int) -> Iterator[Trial]:
         """Play everything; tools take turns, so that no one has a quieter machine."""

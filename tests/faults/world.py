@@ -44,7 +44,7 @@ class World:
 
     def plant(self, count: int, *, durable: bool = False) -> list[Path]:
         """Put so many new files into the source, two in each directory, and journal them."""
-        made = []
+        made: list[Path] = []
         while len(made) < count:
             self._planted += 1
             if steps(SEED, self._planted)[0] > _SMALL_BYTES:

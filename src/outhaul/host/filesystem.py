@@ -55,6 +55,23 @@ def source_error(error: OSError) -> SourceError:
     return SourceUnreadable(error.strerror or str(error))
 
 
+def close_read(descriptor: int) -> None:
+    """Close what was only read: an error tells of nothing that was written, and the descriptor is gone either way."""
+    try:
+        os.close(descriptor)
+    except OSError:
+        return
+
+
+def _state_of(folder: int) -> os.stat_result:
+    """The state of a directory that has just been opened; it is closed again where there is none."""
+    try:
+        return os.fstat(folder)
+    except OSError as error:
+        close_read(folder)
+        raise source_error(error) from error
+
+
 class HostFile:
     """One open regular file."""
 
@@ -69,11 +86,14 @@ class HostFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self._descriptor)  # This ends a lease, too.
+        close_read(self._descriptor)  # This ends a lease, too.
 
     def unchanged(self) -> bool:
         """See `ports.OpenFile`."""
-        now, then = os.fstat(self._descriptor), self.sighting
+        try:
+            now, then = os.fstat(self._descriptor), self.sighting
+        except OSError as error:
+            raise source_error(error) from error
         return (now.st_mtime_ns, now.st_ctime_ns, now.st_size) == (then.mtime_ns, then.ctime_ns, then.size)
 
     def pread(self, length: int, offset: int) -> bytes:
@@ -108,7 +128,10 @@ class HostFile:
         """See `ports.OpenFile`."""
         known = self.take_lease()
         if self._leased:
-            release_lease(self._descriptor)
+            try:
+                release_lease(self._descriptor)
+            except OSError as error:
+                raise source_error(error) from error
             self._leased = False
         return known
 
@@ -124,8 +147,11 @@ class HostFile:
         return answer is True
 
     def lease_holds(self) -> bool:
-        """See `ports.OpenFile`."""
-        return not self._leased or lease_holds(self._descriptor)
+        """See `ports.OpenFile`. What the kernel does not say does not hold."""
+        try:
+            return not self._leased or lease_holds(self._descriptor)
+        except OSError:
+            return False
 
 
 class HostFolder:
@@ -137,7 +163,7 @@ class HostFolder:
         self._descriptor = descriptor
         self._directory = directory
         self._private = private
-        state = os.fstat(descriptor)
+        state = _state_of(descriptor)
         self._owner = state.st_uid
         self._guarded = not state.st_mode & stat.S_IWOTH
 
@@ -145,7 +171,7 @@ class HostFolder:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self._descriptor)
+        close_read(self._descriptor)
 
     def open(self, name: str) -> HostFile:
         """See `ports.Folder`."""
@@ -160,8 +186,11 @@ class HostFolder:
             # Whoever may write in the directory could have linked somebody else's file into it.
             if links > 1 and not (self._guarded and owner == self._owner):
                 raise SourceShared(f"it has {links} hard links and belongs to user {owner}")
-        except (OSError, SourceError):
-            os.close(descriptor)
+        except OSError as error:
+            close_read(descriptor)
+            raise source_error(error) from error
+        except SourceError:
+            close_read(descriptor)
             raise
         return HostFile(descriptor, sighting)
 
@@ -179,7 +208,7 @@ class HostTree:
             self._descriptor = os.open(job.source, FOLDER_FLAGS)
         except OSError as error:
             raise source_error(error) from error
-        self._device = os.fstat(self._descriptor).st_dev
+        self._device = _state_of(self._descriptor).st_dev
         self._private = PrivateFolders(self._descriptor, job.source, state, keep=not job.one_off)
 
     def __enter__(self) -> HostTree:
@@ -187,7 +216,7 @@ class HostTree:
 
     def __exit__(self, *exception: object) -> None:
         self._private.close()
-        os.close(self._descriptor)
+        close_read(self._descriptor)
 
     def folder(self, directory: str) -> HostFolder:
         """See `ports.Tree`."""
@@ -222,7 +251,7 @@ class HostTree:
         except OSError as error:
             raise source_error(error) from error
         finally:
-            os.close(descriptor)
+            close_read(descriptor)
 
     def _add(self, entry: os.DirEntry[str], directory: str, listing: Listing) -> None:
         name = entry.name
@@ -263,7 +292,7 @@ class HostTree:
         try:
             return self._private.put_back(folder, entry, target, name)
         finally:
-            os.close(target)
+            close_read(target)
 
 
 def _kind(mode: int) -> str:

@@ -74,7 +74,8 @@ class SqliteLedger:
         """Give the ledger back; the lock goes last."""
         with contextlib.suppress(sqlite3.Error):
             self._database.close()
-        os.close(self._lock)
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
 
     # --- what is known --------------------------------------------------------------------------------------------
 
@@ -366,4 +367,7 @@ def _lock(state: str) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise AnotherInstance(f"another outhaul works with {state}; wait for it, or use another --state") from None
+    except OSError as error:
+        os.close(descriptor)
+        raise LedgerError(f"{path}: {error.strerror}") from error
     return descriptor

@@ -162,9 +162,9 @@ class DirectoryStore:
 
     def _make_folders(self, folder: str) -> None:
         """Make a directory and what is above it, each durable in its parent before it is used."""
-        if os.path.isdir(folder):
-            return
         parent = os.path.dirname(folder)
+        if parent == folder or os.path.isdir(folder):
+            return
         self._make_folders(parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)

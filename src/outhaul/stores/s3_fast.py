@@ -42,6 +42,10 @@ class Skewed(Misconfigured):
     """The store's time, since 1970; 0 where it did not say."""
 
 
+class Hiccup(Transient):
+    """The store had an error of its own, which the next request as a rule has not."""
+
+
 class Redirected(StoreError):
     """The store sent us elsewhere; the general client follows."""
 
@@ -76,12 +80,18 @@ class FastPuts:
         self._lock = threading.Lock()
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
-        """See `ports.Store`. Where the store finds our clock wrong, its own is used for signing, and nothing else."""
+        """See `ports.Store`. Where the store finds our clock wrong, its own is used for signing, and nothing else.
+
+        A 500 is tried once more at once (L15); what the first did is then found out by the second being refused.
+        """
         answers = self._send(objects, at_once)
         late = [index for index, answer in enumerate(answers) if isinstance(answer.outcome, Skewed)]
-        if late and self._learn_offset(answers[late[0]].outcome):
-            again = self._send([objects[index] for index in late], at_once)
-            for index, answer in zip(late, again, strict=True):
+        if not late or not self._learn_offset(answers[late[0]].outcome):
+            late = []
+        once_more = [index for index, answer in enumerate(answers) if isinstance(answer.outcome, Hiccup)] + late
+        if once_more:
+            again = self._send([objects[index] for index in once_more], at_once)
+            for index, answer in zip(once_more, again, strict=True):
                 answers[index] = answer
         return answers
 
@@ -171,6 +181,8 @@ def _answered(answer: Answer | LaneError, key: str) -> Answered:
         return Answered(skewed, 0)
     if answer.status in (301, 302, 307, 308):
         return Answered(Redirected(f"PUT {key}: {answer.status}"), 0)
+    if answer.status == 500:
+        return Answered(Hiccup(f"PUT {key}: 500 {code[1].decode() if code else ''}".rstrip()), 0)
     status = 500 if answer.status == 200 else answer.status  # 200 with an error in it: unknown (L3).
     return Answered(
         classify(
