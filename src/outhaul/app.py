@@ -81,6 +81,11 @@ def run(
     reports: list[JobReport] = []
     with Wiring(state) as wired:
         ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped)
+        if wired.ledger.set_aside and jobs:
+            monitor.notice(
+                jobs[0],
+                f"the ledger was damaged; it is now {wired.ledger.set_aside}, and a new one has begun: files are proved again",
+            )
         for job in jobs:
             if stopped():
                 break

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 
-from outhaul.host.private import PRIVATE_NAME, PrivateFolders
+from outhaul.host.private import PRIVATE_NAME, HostAside, PrivateFolders
 from outhaul.host.system_calls import (
     FOLDER_FLAGS,
     lease_holds,
@@ -226,11 +226,16 @@ class HostTree:
         """See `ports.Tree`. An entry that is no file, or may not be read, is told as one that answers nothing."""
         for folder, entry, receipt, path in self._private.left():
             put_back = partial(self._put_back, folder, entry)
-            unlink = partial(os.unlink, entry, dir_fd=folder)
+            unlink = HostAside(folder, entry, folder, entry).unlink
             try:
                 descriptor = os.open(entry, _FILE_FLAGS, dir_fd=folder)
+            except OSError:
+                yield LeftAside(receipt, path, entry, None, put_back, unlink)
+                continue
+            try:
                 sighting, mode, _, _ = look(descriptor, "", entry)
             except OSError:
+                close_read(descriptor)
                 yield LeftAside(receipt, path, entry, None, put_back, unlink)
                 continue
             with HostFile(descriptor, sighting) as file:

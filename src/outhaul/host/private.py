@@ -109,10 +109,15 @@ class PrivateFolders:
                     continue  # What is no directory is none of ours.
                 raise SourceStuck(f"the private directory {path!r} cannot be used: {error.strerror}") from error
             try:
-                for entry in sorted(os.listdir(folder)):
+                try:
+                    entries = sorted(os.listdir(folder))
+                except OSError as error:
+                    raise SourceStuck(f"the private directory {path!r} cannot be read: {error.strerror}") from error
+                for entry in entries:
                     yield folder, entry, *_parse(entry)
             finally:
-                os.close(folder)
+                with contextlib.suppress(OSError):
+                    os.close(folder)
 
     def put_back(self, folder: int, entry: str, target: int, name: str) -> bool:
         """Return an entry to a directory; False where its name is taken."""
@@ -122,7 +127,8 @@ class PrivateFolders:
         """Give the descriptor back; for a one-off job take the empty directory away with it."""
         if self._folder is None:
             return
-        os.close(self._folder)
+        with contextlib.suppress(OSError):
+            os.close(self._folder)
         self._folder = None
         if not self._keep:
             try:
@@ -161,7 +167,11 @@ class PrivateFolders:
 
 def _open_private(path: str, root: int | None) -> int:
     folder = os.open(path, FOLDER_FLAGS, dir_fd=root)
-    state = os.fstat(folder)
+    try:
+        state = os.fstat(folder)
+    except OSError:
+        os.close(folder)
+        raise
     if state.st_uid != os.geteuid() or stat.S_IMODE(state.st_mode) & 0o077:
         os.close(folder)
         raise PermissionError(errno.EPERM, "it must belong to outhaul's user alone, with mode 0700", path)

@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from outhaul.ledgers.damage import FILE_NAME
 from outhaul.ledgers.rows import to_bytes, to_path
 from outhaul.ledgers.schema import VERSION
-from outhaul.ledgers.sqlite import FILE_NAME, connect
+from outhaul.ledgers.sqlite import connect
 from outhaul.model.errors import LedgerError
 from outhaul.model.lifecycle import REASONS, State
 from outhaul.model.patterns import compile_patterns

@@ -14,6 +14,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
+from outhaul.ledgers.damage import FILE_NAME, note_damage, set_aside_if_damaged
 from outhaul.ledgers.rows import (
     RECEIPT_BACK,
     RECEIPT_COLUMNS,
@@ -35,7 +36,6 @@ from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.ports import Abilities, Moment, Observation
 
-FILE_NAME = "ledger.sqlite"
 LOCK_NAME = "lock"
 _ABILITIES_KEPT_NS = 24 * 3600 * 10**9
 _ROWS_PER_INSERT = 32
@@ -44,24 +44,33 @@ _DIRECTORIES_REMEMBERED_MAX = 4096
 
 
 @contextlib.contextmanager
-def _faults() -> Iterator[None]:
+def _faults(state: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        note_damage(state, error)
         raise LedgerError(f"the ledger cannot be used: {error}") from error
 
 
 class SqliteLedger:
-    """The `Ledger` of one state directory."""
+    """The `Ledger` of one state directory.
+
+    `set_aside` is where a damaged ledger was moved to when this one was opened; '' where that was not needed.
+    """
 
     def __init__(self, state: str, wall_ns: Callable[[], int]) -> None:
         self._wall_ns = wall_ns
+        self._state = state
         self._lock = _lock(state)
         try:
-            self._database = connect(os.path.join(state, FILE_NAME))
-            with _faults():
-                migrate(self._database)
-                self._next = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM receipt").fetchone()[0]
+            self.set_aside = set_aside_if_damaged(state, wall_ns())
+            try:
+                self._open(state)
+            except LedgerError:
+                self.set_aside = set_aside_if_damaged(state, wall_ns())
+                if not self.set_aside:
+                    raise
+                self._open(state)
         except BaseException:
             os.close(self._lock)
             raise
@@ -69,6 +78,12 @@ class SqliteLedger:
         self._destinations: dict[int, str] = {}
         self._noted: list[tuple[str, Sequence[object]]] = []
         self._broken = False
+
+    def _open(self, state: str) -> None:
+        self._database = connect(os.path.join(state, FILE_NAME))
+        with _faults(state):
+            migrate(self._database)
+            self._next = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM receipt").fetchone()[0]
 
     def close(self) -> None:
         """Give the ledger back; the lock goes last."""
@@ -85,7 +100,7 @@ class SqliteLedger:
             {"include": job.include, "exclude": job.excluded, "quiet_ns": job.quiet_ns, "after": job.after}
         )
         source, address, endpoint = to_bytes(job.source), job.destination.address, job.connection.endpoint_url
-        with _faults():
+        with _faults(self._state):
             row = self._database.execute(
                 "SELECT id, job, rules FROM place WHERE source = ? AND destination = ? AND endpoint = ?",
                 (source, address, endpoint),
@@ -106,7 +121,7 @@ class SqliteLedger:
         if number is None:
             return {}
         destination, found = self._destinations[place], {}
-        with _faults():
+        with _faults(self._state):
             for start in range(0, len(names), 512):
                 some = [to_bytes(name) for name in names[start : start + 512]]
                 marks = "?," * len(some)
@@ -123,7 +138,7 @@ class SqliteLedger:
 
     def receipt(self, number: int) -> Receipt | None:
         """See `ports.Ledger`."""
-        with _faults():
+        with _faults(self._state):
             row = self._database.execute(
                 "SELECT d.path, p.destination, "
                 + ", ".join(f"r.{column}" for column in RECEIPT_BACK.split(", "))
@@ -137,7 +152,7 @@ class SqliteLedger:
         number = self._directory(place, directory)
         if number is None:
             return {}
-        with _faults():
+        with _faults(self._state):
             rows = self._database.execute(f"SELECT {SIGHTING_BACK} FROM sighting WHERE directory = ?", (number,))
             found = [observation_of_row(directory, row) for row in rows]
         return {observation.sighting.name: observation for observation in found}
@@ -215,7 +230,7 @@ class SqliteLedger:
 
     def observed_directories(self, place: int) -> set[str]:
         """See `ports.Ledger`."""
-        with _faults():
+        with _faults(self._state):
             rows = self._database.execute(
                 "SELECT DISTINCT d.path FROM sighting s JOIN directory d ON d.id = s.directory WHERE d.place = ?",
                 (place,),
@@ -245,7 +260,7 @@ class SqliteLedger:
     def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
         """See `ports.Ledger`."""
         offset = now.wall_ns - now.boot_ns
-        with _faults():
+        with _faults(self._state):
             latest = self._database.execute("SELECT coalesce(max(latest_wall_ns), 0) FROM boot").fetchone()[0]
             row = self._database.execute("SELECT offset_ns, jumped FROM boot WHERE id = ?", (now.boot_id,)).fetchone()
         if row is None:
@@ -265,7 +280,7 @@ class SqliteLedger:
 
     def abilities(self, address: str, now: Moment) -> Abilities | None:
         """See `ports.Ledger`."""
-        with _faults():
+        with _faults(self._state):
             row = self._database.execute(
                 "SELECT abilities, wall_ns FROM endpoint WHERE address = ?", (address,)
             ).fetchone()
@@ -285,7 +300,7 @@ class SqliteLedger:
     def _directory(self, place: int, path: str) -> int | None:
         number = self._directories.get((place, path))
         if number is None:
-            with _faults():
+            with _faults(self._state):
                 row = self._database.execute(
                     "SELECT id FROM directory WHERE place = ? AND path = ?", (place, to_bytes(path))
                 ).fetchone()
@@ -297,7 +312,7 @@ class SqliteLedger:
     def _directory_made(self, place: int, path: str) -> int:
         number = self._directory(place, path)
         if number is None:
-            with _faults():
+            with _faults(self._state):
                 if not self._database.in_transaction:
                     self._database.execute("BEGIN IMMEDIATE")
                 made = self._database.execute(
@@ -327,6 +342,7 @@ class SqliteLedger:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
+                note_damage(self._state, error)
                 raise LedgerError(f"the ledger cannot be written: {error}") from error
             raise
 
@@ -351,6 +367,8 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
             if mode_now != "wal" or database.execute("PRAGMA synchronous").fetchone()[0] != 2:
                 raise LedgerError(f"{path}: this file system gives no write-ahead log; put the state on a local disk")
     except (sqlite3.Error, OSError) as error:
+        if isinstance(error, sqlite3.Error):
+            note_damage(os.path.dirname(path), error)
         raise LedgerError(f"{path}: {error}") from error
     return database
 

@@ -6,7 +6,8 @@ connections busy and sleeps only when none has anything to say.
 
 True here: every request gets exactly one answer or one error, in its place; what is not a whole, well-formed answer is an
 error that says so, for the caller to find out what happened (law L3). A request is sent a second time, once, only when the
-connection that it went out on had been used before and was closed without a byte of an answer.
+connection that it went out on had been used before and was closed without a byte of an answer. The time for an answer begins
+when the other side has taken the request, however long that takes, and does not grow with what drips in.
 Not done here: redirects, proxies, content codings. Their callers use the general client.
 """
 
@@ -31,9 +32,9 @@ _HEAD_BYTES_MAX = 64 << 10
 _BODY_BYTES_MAX = 1 << 20
 _READ_BYTES = 64 << 10
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
-_CLOSE = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.IGNORECASE)
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\d{1,18}[ \t]*").fullmatch
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?", re.DOTALL).fullmatch
 
 
 class Endpoint(NamedTuple):
@@ -63,13 +64,20 @@ class _Broken(Exception):
     """This connection is of no further use."""
 
 
+_Address = tuple[int, tuple[object, ...]]
+"""Family and address, as `socket` wants them."""
+
+
 class _Connection:
     """One socket, and the request that is under way on it."""
 
-    __slots__ = ("deadline", "events", "index", "ready", "received", "sock", "started_ns", "to_send", "used")
+    __slots__ = (
+        "address", "deadline", "events", "index", "left", "ready", "received", "sock", "started_ns", "to_send", "used",
+    )  # fmt: skip
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, address: _Address) -> None:
         self.sock = sock
+        self.address = address
         self.ready = False  # Connected, and past the TLS handshake.
         self.used = False
         self.index = -1
@@ -77,6 +85,7 @@ class _Connection:
         self.received = b""
         self.started_ns = 0
         self.deadline = 0.0
+        self.left = 0  # Bytes that the other side had not yet taken at the last deadline.
         self.events = 0
 
 
@@ -88,13 +97,16 @@ class Lane:
         self._selector = selectors.DefaultSelector()
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
-        self._addresses: list[tuple[int, tuple[object, ...]]] = []
+        self._addresses: list[_Address] = []
+        self._addresses_max = 0
         self._turn = 0
+        self._looked = 0.0
         # Of the call at hand:
         self._request: Callable[[int], bytes] = lambda _: b""
         self._answers: list[Answer | LaneError] = []
         self._waiting: deque[int] = deque()
         self._again: set[int] = set()
+        self._unreached: dict[int, int] = {}
 
     def send(self, count: int, request: Callable[[int], bytes], at_once: int) -> list[Answer | LaneError]:
         """Send some requests, at most `at_once` of them at the same time.
@@ -110,6 +122,8 @@ class Lane:
         self._request = request
         self._answers = [LaneError("not sent")] * count
         self._again.clear()
+        self._unreached.clear()
+        self._weed()
         self._waiting.extend(range(count))
         while self._waiting or self._busy:
             while self._waiting and len(self._busy) < at_once:
@@ -127,13 +141,16 @@ class Lane:
 
     def _start(self, index: int) -> None:
         try:
-            connection = self._idle.pop() if self._idle else self._connect()
-        except OSError as error:
-            self._answers[index] = LaneError(f"cannot connect to {self._endpoint.host}: {error.strerror or error}")
+            # What goes out again goes out on a connection that nobody can have closed meanwhile.
+            connection = self._idle.pop() if self._idle and index not in self._again else self._connect()
+        except (OSError, ValueError) as error:  # ValueError: the host is no name at all.
+            said = getattr(error, "strerror", None) or error
+            self._answers[index] = LaneError(f"cannot connect to {self._endpoint.host}: {said}")
             return
         connection.index = index
         connection.received = b""
         connection.to_send = None
+        connection.left = 0
         connection.deadline = time.monotonic() + (SILENCE_SECONDS if connection.ready else CONNECT_SECONDS)
         self._busy.add(connection)
         if connection.ready:
@@ -148,11 +165,21 @@ class Lane:
             else:  # An idle one speaks only to say goodbye.
                 self._idle.remove(connection)
                 self._drop(connection)
-        if not events:
-            now = time.monotonic()
+        now = time.monotonic()
+        if not events or now - self._looked > 1.0:
+            self._looked = now
             for connection in [late for late in self._busy if late.deadline < now]:
-                said = "no answer" if connection.ready else "no connection"
-                self._fail(connection, LaneError(f"{said} from {self._endpoint.host} in time"))
+                self._late(connection, now)
+
+    def _late(self, connection: _Connection, now: float) -> None:
+        """Give up what has been silent too long, unless the other side is still taking what was sent."""
+        left = _untaken(connection.sock) if connection.ready else 0
+        if left and (not connection.left or left < connection.left):
+            connection.left = left
+            connection.deadline = now + SILENCE_SECONDS
+            return
+        said = "no answer" if connection.ready else "no connection"
+        self._lose(connection, f"{said} from {self._endpoint.host} in time")
 
     def _guard(self, connection: _Connection, step: Callable[[_Connection], None]) -> None:
         """Take a step with a connection; when it breaks, give its request back, or give it up."""
@@ -160,10 +187,28 @@ class Lane:
             step(connection)
         except (_Broken, OSError) as error:
             silent = connection.used and not connection.received
-            self._fail(connection, LaneError(f"{self._endpoint.host}: {getattr(error, 'strerror', None) or error}"))
+            self._lose(connection, f"{self._endpoint.host}: {getattr(error, 'strerror', None) or error}")
             if silent and connection.index not in self._again:
                 self._again.add(connection.index)
                 self._waiting.appendleft(connection.index)
+
+    def _lose(self, connection: _Connection, why: str) -> None:
+        """A request is without an answer; it was not even sent where there was no connection, and may go elsewhere."""
+        index = connection.index
+        self._answers[index] = LaneError(why)
+        self._busy.discard(connection)
+        self._drop(connection)
+        if not connection.ready:
+            self._forget(connection.address)
+            tries = self._unreached[index] = self._unreached.get(index, 0) + 1
+            if self._addresses and tries < self._addresses_max:
+                self._waiting.appendleft(index)
+
+    def _weed(self) -> None:
+        """Close the idle connections that speak: they say goodbye, or answer what nobody has asked."""
+        for key, _ in self._selector.select(0) if self._idle else ():
+            self._idle.remove(key.data)
+            self._drop(key.data)
 
     def _begin(self, connection: _Connection) -> None:
         connection.started_ns = time.monotonic_ns()
@@ -176,17 +221,24 @@ class Lane:
                 connection.deadline = time.monotonic() + SILENCE_SECONDS
                 self._begin(connection)
             return
+        refused: OSError | None = None
         if connection.to_send is not None:
-            self._push(connection)
+            try:
+                self._push(connection)
+            except OSError as error:  # It may have said why before it closed.
+                refused = error
         data = self._pull(connection)
         if data is None:
+            if refused is not None:
+                raise refused
             return
-        connection.deadline = time.monotonic() + SILENCE_SECONDS
         connection.received = connection.received + data if connection.received else data
         done = _parse(connection.received, closed=not data)
         if done is None:
             if not data:
-                raise _Broken("the connection was closed before the end of the answer")
+                raise refused or _Broken("the connection was closed before the end of the answer")
+            if len(connection.received) > _HEAD_BYTES_MAX + _BODY_BYTES_MAX:
+                raise _Broken("the answer is too long")
             return
         status, head, body, keep = done
         self._answers[connection.index] = Answer(status, head, body, time.monotonic_ns() - connection.started_ns)
@@ -204,24 +256,39 @@ class Lane:
     def _connect(self) -> _Connection:
         if not self._addresses:
             found = socket.getaddrinfo(self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM)
-            self._addresses = [(family, address) for family, _, _, _, address in found]
-        self._turn += 1
-        family, address = self._addresses[self._turn % len(self._addresses)]
-        sock = socket.socket(family, socket.SOCK_STREAM)
+            self._addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+            self._addresses_max = len(self._addresses)
+        while True:
+            self._turn += 1
+            address = self._addresses[self._turn % len(self._addresses)]
+            try:
+                return self._connect_to(address)
+            except OSError:  # Such as IPv6 without a route; another address may do.
+                self._forget(address)
+                if not self._addresses:
+                    raise
+
+    def _forget(self, address: _Address) -> None:
+        """Do not try this address again while there are others; once there is none, the name is looked up anew."""
+        if address in self._addresses:
+            self._addresses.remove(address)
+
+    def _connect_to(self, address: _Address) -> _Connection:
+        sock = socket.socket(address[0], socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            number = sock.connect_ex(address)
+            number = sock.connect_ex(address[1])
             if number not in (0, errno.EINPROGRESS):
-                raise OSError(number, errno.errorcode.get(number, "error"))
+                raise OSError(number, os.strerror(number))
             if self._endpoint.tls is not None:
                 sock = self._endpoint.tls.wrap_socket(
                     sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
                 )
-        except OSError:
+        except (OSError, ValueError):
             sock.close()
             raise
-        connection = _Connection(sock)
+        connection = _Connection(sock, address)
         connection.events = selectors.EVENT_READ | selectors.EVENT_WRITE
         self._selector.register(sock, connection.events, connection)
         return connection
@@ -230,7 +297,6 @@ class Lane:
         """Take connecting and the TLS handshake as far as they go; True when both are done."""
         number = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
-            self._addresses = []
             raise _Broken(os.strerror(number))
         if self._endpoint.tls is not None:
             import ssl
@@ -261,7 +327,9 @@ class Lane:
         except OSError as error:
             if not _wants(error):
                 raise
-        connection.to_send = rest
+        if rest is not connection.to_send:
+            connection.to_send = rest
+            connection.deadline = time.monotonic() + SILENCE_SECONDS
         self._want(connection, selectors.EVENT_READ if rest is None else selectors.EVENT_READ | selectors.EVENT_WRITE)
 
     def _pull(self, connection: _Connection) -> bytes | None:
@@ -284,11 +352,6 @@ class Lane:
             connection.events = events
             self._selector.modify(connection.sock, events, connection)
 
-    def _fail(self, connection: _Connection, error: LaneError) -> None:
-        self._answers[connection.index] = error
-        self._busy.discard(connection)
-        self._drop(connection)
-
     def _drop(self, connection: _Connection) -> None:
         self._selector.unregister(connection.sock)
         connection.sock.close()
@@ -299,42 +362,72 @@ def _wants(error: OSError) -> bool:
     return type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")
 
 
+def _untaken(sock: socket.socket) -> int:
+    """How many bytes the system holds that the other side has not acknowledged; 0 where it does not say."""
+    try:
+        import fcntl
+        import struct
+        import termios
+
+        return int(struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0])
+    except (ImportError, AttributeError, OSError):
+        return 0
+
+
 def _parse(data: bytes, *, closed: bool) -> tuple[int, bytes, bytes, bool] | None:
     """A whole response, and whether its connection may be used again; None where more is to come (RFC 9112, section 6)."""
-    end = data.find(b"\r\n\r\n")
-    if end < 0:
-        if len(data) > _HEAD_BYTES_MAX:
-            raise _Broken("the answer has no end of its headers")
-        return None
-    found = _STATUS.match(data)
-    if found is None:
-        raise _Broken("the answer is not HTTP")
-    status, head = int(found[1]), data[: end + 4]
-    if 100 <= status < 200:
-        return _parse(data[end + 4 :], closed=closed)
-    keep = _CLOSE.search(head) is None and head.startswith(b"HTTP/1.1")
-    rest = data[end + 4 :]
-    if length := _LENGTH.search(head):
-        size = int(length[1])
-        if size > _BODY_BYTES_MAX:
-            raise _Broken("the answer is too long")
-        if len(rest) < size:
+    start, status = 0, 100
+    while status < 200:  # What comes in between ("100 Continue") is read over.
+        end = data.find(b"\r\n\r\n", start)
+        if end < 0:
+            if len(data) - start > _HEAD_BYTES_MAX:
+                raise _Broken("the answer has no end of its headers")
             return None
-        return status, head, rest[:size], keep and len(rest) == size
-    if _CHUNKED.search(head):
+        found = _STATUS.match(data, start)
+        if found is None or found[1] < b"100":
+            raise _Broken("the answer is not HTTP")
+        status, head, start = int(found[1]), data[start : end + 4], end + 4
+    length, chunked, close = _framing(head)
+    keep, rest = not close and head.startswith(b"HTTP/1.1"), data[start:]
+    if length >= 0:
+        if len(rest) < length:
+            return None
+        return status, head, rest[:length], keep and len(rest) == length
+    if chunked:
         return None if (body := _dechunk(rest)) is None else (status, head, body, False)
     if status in (204, 304):
         return status, head, b"", keep and not rest
     return (status, head, rest, False) if closed else None
 
 
+def _framing(head: bytes) -> tuple[int, bool, bool]:
+    """Length of the body (-1 where it is not given), whether it comes in chunks, and whether the connection ends with it."""
+    length, chunked, close = -1, False, False
+    for name, value in _FRAMING.findall(head):
+        name, value = name.lower(), value.lower()
+        if name == b"connection":
+            close = close or b"close" in value
+        elif name == b"transfer-encoding":
+            if value.strip() != b"chunked":
+                raise _Broken("the answer is encoded in a way that was not asked for")
+            chunked = True
+        elif not _LENGTH(value) or length not in (-1, int(value)):
+            raise _Broken("the answer has no plain length")
+        else:
+            length = int(value)
+    if chunked and length >= 0:
+        raise _Broken("the answer has a length and chunks")
+    if length > _BODY_BYTES_MAX:
+        raise _Broken("the answer is too long")
+    return length, chunked, close
+
+
 def _dechunk(data: bytes) -> bytes | None:
     body, at = b"", 0
     while (line := data.find(b"\r\n", at)) >= 0:
-        try:
-            size = int(data[at:line].split(b";")[0], 16)
-        except ValueError:
-            raise _Broken("the answer has a broken chunk") from None
+        if (found := _CHUNK(data[at:line])) is None:
+            raise _Broken("the answer has a broken chunk")
+        size = int(found[1], 16)
         if size + len(body) > _BODY_BYTES_MAX:
             raise _Broken("the answer is too long")
         if len(data) < line + 2 + size + 2:

@@ -26,18 +26,10 @@ class Network:
     def __init__(self, store: SimulatedStore, steps: Steps) -> None:
         self.store = store
         self.steps = steps
+        self.small_max = store.small_max
+        self.many_at_once = store.many_at_once
         self.late: dict[str, int] = {}
         """Key to how many more times it will not be seen."""
-
-    @property
-    def small_max(self) -> int:
-        """See `ports.Store`."""
-        return self.store.small_max
-
-    @property
-    def many_at_once(self) -> bool:
-        """See `ports.Store`."""
-        return self.store.many_at_once
 
     def probe(self) -> Abilities:
         """See `ports.Store`."""
