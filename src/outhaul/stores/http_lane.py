@@ -32,8 +32,7 @@ _HEAD_BYTES_MAX = 64 << 10
 _BODY_BYTES_MAX = 1 << 20
 _READ_BYTES = 64 << 10
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
-_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*)", re.IGNORECASE)
-_LENGTH = re.compile(rb"\d{1,18}[ \t]*").fullmatch
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*)").findall  # In lower case.
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?", re.DOTALL).fullmatch
 
 
@@ -213,7 +212,10 @@ class Lane:
     def _begin(self, connection: _Connection) -> None:
         connection.started_ns = time.monotonic_ns()
         connection.to_send = memoryview(self._request(connection.index))
-        self._push(connection)
+        try:
+            self._push(connection)
+        except OSError:
+            self._go_on(connection)
 
     def _go_on(self, connection: _Connection) -> None:
         if not connection.ready:
@@ -403,18 +405,18 @@ def _parse(data: bytes, *, closed: bool) -> tuple[int, bytes, bytes, bool] | Non
 def _framing(head: bytes) -> tuple[int, bool, bool]:
     """Length of the body (-1 where it is not given), whether it comes in chunks, and whether the connection ends with it."""
     length, chunked, close = -1, False, False
-    for name, value in _FRAMING.findall(head):
-        name, value = name.lower(), value.lower()
+    for name, value in _FRAMING(head.lower()):
         if name == b"connection":
             close = close or b"close" in value
-        elif name == b"transfer-encoding":
-            if value.strip() != b"chunked":
-                raise _Broken("the answer is encoded in a way that was not asked for")
-            chunked = True
-        elif not _LENGTH(value) or length not in (-1, int(value)):
-            raise _Broken("the answer has no plain length")
-        else:
+        elif name == b"content-length":
+            value = value.rstrip()
+            if not value.isdigit() or len(value) > 18 or length not in (-1, int(value)):
+                raise _Broken("the answer has no plain length")
             length = int(value)
+        elif value.rstrip() == b"chunked":
+            chunked = True
+        else:
+            raise _Broken("the answer is encoded in a way that was not asked for")
     if chunked and length >= 0:
         raise _Broken("the answer has a length and chunks")
     if length > _BODY_BYTES_MAX:
