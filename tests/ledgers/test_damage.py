@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-FILES = 40
+FILES = 30
 
 
 def outhaul(home: Path, verb: str) -> subprocess.CompletedProcess[str]:
@@ -42,12 +42,21 @@ def damage(path: Path, how: str) -> None:
     elif how == "flipped bytes":
         for _ in range(200):
             content[chance.randrange(100, len(content))] ^= 0xFF
+    elif how.startswith("flipped bits"):
+        chance = random.Random(int(how.split()[-1]))
+        for _ in range(chance.choice([1, 3, 20, 300])):
+            content[chance.randrange(16, len(content))] ^= 1 << chance.randrange(8)
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("how", ["empty", "no database", "cut off", "a page of zeros", "flipped bytes"])
+# The seeds have been stuck once: a receipt that fits no file, a column that is not there, text that is none.
+@pytest.mark.parametrize(
+    "how",
+    ["empty", "no database", "cut off", "a page of zeros", "flipped bytes", "flipped bits 3", "flipped bits 13",
+     "flipped bits 15", "flipped bits 18", "flipped bits 23"],
+)  # fmt: skip
 def test_a_damaged_ledger_costs_no_byte(tmp_path: Path, how: str) -> None:
-    """Within two runs everything is carried; what was there is adopted; every content is in the target, whole."""
+    """Within three runs everything is carried; what was there is adopted; every content is in the target, whole."""
     source = tmp_path / "source"
     source.mkdir()
     contents = {f"{number}.csv": f"content {number}".encode() * 20 for number in range(FILES)}
@@ -55,7 +64,7 @@ def test_a_damaged_ledger_costs_no_byte(tmp_path: Path, how: str) -> None:
         (source / name).write_bytes(content)
     assert outhaul(tmp_path, "copy").returncode == 0
     damage(tmp_path / "state" / "ledger.sqlite", how)
-    runs = [outhaul(tmp_path, "move"), outhaul(tmp_path, "move")]
+    runs = [outhaul(tmp_path, "move") for _ in range(3)]
     assert runs[-1].returncode == 0, runs
     assert not any("Traceback" in run.stderr for run in runs)
     assert contents == {path.name: path.read_bytes() for path in (tmp_path / "target").iterdir()}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from outhaul.ledgers.damage import FILE_NAME
 from outhaul.ledgers.schema import VERSION
-from outhaul.ledgers.sqlite import FILE_NAME, LOCK_NAME, SqliteLedger, connect
+from outhaul.ledgers.sqlite import LOCK_NAME, SqliteLedger, connect
 from outhaul.model.errors import AnotherInstance, LedgerError
 from outhaul.testing.contracts.ledger import JOB, NOW, observation, proof, sighting
 
@@ -96,13 +97,13 @@ def test_a_newer_ledger_is_refused(state: Path) -> None:
             SqliteLedger(str(state), lambda: 1)
 
 
-def test_a_damaged_ledger_is_an_error(state: Path) -> None:
-    """A file that is no database is never taken for an empty ledger, and is left as it is (L10)."""
+def test_a_damaged_ledger_is_set_aside(state: Path) -> None:
+    """A file that is no database is never taken for an empty ledger: it is kept as it is, and that is told (L10)."""
     state.mkdir(parents=True)
     (state / FILE_NAME).write_bytes(b"this is not a database, and has been here before\n" * 100)
-    with pytest.raises(LedgerError):
-        SqliteLedger(str(state), lambda: 1)
-    assert (state / FILE_NAME).read_bytes().startswith(b"this is not")
+    ledger = SqliteLedger(str(state), lambda: 1)
+    ledger.close()
+    assert Path(ledger.set_aside).read_bytes().startswith(b"this is not")
 
 
 def test_after_a_failed_commit_nothing_more_is_recorded(ledger: SqliteLedger, state: Path) -> None:

@@ -15,7 +15,16 @@ from outhaul.engine.batches import Carried, Ports, Released, carry, in_pieces, r
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
-from outhaul.model.errors import Denied, Misconfigured, OuthaulError, SourceVanished, StoreError, Transient, Unproved
+from outhaul.model.errors import (
+    Denied,
+    Misconfigured,
+    OuthaulError,
+    SourceChanged,
+    SourceVanished,
+    StoreError,
+    Transient,
+    Unproved,
+)
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
@@ -344,6 +353,8 @@ class Round:
                 self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "gone")])
                 self.tally.put("gone")
             else:
+                if isinstance(error, SourceChanged):  # The receipt speaks of a file that is not there any more.
+                    self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "changed")])
                 self._remember(receipt.sighting._replace(birth_ns=0), reason_of(error), str(error))
 
     # --- account for it -------------------------------------------------------------------------------------

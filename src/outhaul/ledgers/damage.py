@@ -13,14 +13,38 @@ import sqlite3
 
 FILE_NAME = "ledger.sqlite"
 SUSPECT_NAME = "ledger.suspect"
+_CERTAIN = b"damaged\n"
+_NO_FAULT_OF_THE_FILE = (
+    "database is locked",
+    "database table is locked",
+    "disk I/O error",
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "unable to open database file",
+    "interrupted",
+    "out of memory",
+    "locking protocol",
+)
+"""How SQLite's messages of these begin (SQLite, "Result and Error Codes")."""
 
 
-def note_damage(state: str, error: sqlite3.Error) -> None:
-    """Have the ledger examined at the next start, where the error speaks of damage. Never raises."""
-    if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
-        return  # Locked, full, read-only: the file is not at fault.
+def note_damage(state: str, error: Exception) -> None:
+    """Have the ledger examined at the next start, where the error speaks of damage. Never raises.
+
+    What SQLite finds whole may still hold rows that no outhaul wrote: text that is none, numbers that are text. No
+    examination would find those again, so such a ledger is set aside without one.
+    """
+    if isinstance(error, sqlite3.ProgrammingError) or str(error).startswith(_NO_FAULT_OF_THE_FILE):
+        return
+    # An operational error of another kind is a table or column that is not there, or text that is none.
+    examined = isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.OperationalError)
+    certain = b"" if examined else _CERTAIN
     with contextlib.suppress(OSError):
-        os.close(os.open(os.path.join(state, SUSPECT_NAME), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(os.path.join(state, SUSPECT_NAME), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, certain)
+        finally:
+            os.close(descriptor)
 
 
 def set_aside_if_damaged(state: str, wall_ns: int) -> str:
@@ -33,7 +57,7 @@ def set_aside_if_damaged(state: str, wall_ns: int) -> str:
     if not os.path.exists(path) or not (os.path.exists(suspect) or _left_open(path)):
         return ""
     aside = ""
-    if not _is_whole(path):
+    if _is_certain(suspect) or not _is_whole(path):
         aside = os.path.join(state, f"ledger.damaged-{wall_ns}.sqlite")
         for end in ("-wal", "-shm", ""):
             with contextlib.suppress(FileNotFoundError):
@@ -41,6 +65,14 @@ def set_aside_if_damaged(state: str, wall_ns: int) -> str:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(suspect)
     return aside
+
+
+def _is_certain(suspect: str) -> bool:
+    try:
+        with open(suspect, "rb") as file:
+            return file.read() == _CERTAIN
+    except OSError:
+        return False
 
 
 def _left_open(path: str) -> bool:
@@ -59,7 +91,7 @@ def _is_whole(path: str) -> bool:
         return bool(database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
     except sqlite3.OperationalError:
         return True  # It could not be examined; opening it will say why.
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, ValueError):
         return False
     finally:
         if database is not None:

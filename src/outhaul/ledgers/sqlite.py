@@ -47,7 +47,7 @@ _DIRECTORIES_REMEMBERED_MAX = 4096
 def _faults(state: str) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:  # The latter: a row that holds what no row holds.
         note_damage(state, error)
         raise LedgerError(f"the ledger cannot be used: {error}") from error
 
@@ -128,7 +128,7 @@ class SqliteLedger:
                 rows = self._database.execute(
                     # Of several rows SQLite gives the other columns of that with the highest id.
                     f"SELECT max(id), {RECEIPT_BACK} FROM receipt WHERE directory = ? AND name IN ({marks[:-1]}) "
-                    "GROUP BY name",
+                    "AND disposal IS NOT 'changed' GROUP BY name",
                     (number, *some),
                 )
                 for row in rows:
@@ -366,9 +366,10 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
             database.execute("PRAGMA cache_size = -8000")
             if mode_now != "wal" or database.execute("PRAGMA synchronous").fetchone()[0] != 2:
                 raise LedgerError(f"{path}: this file system gives no write-ahead log; put the state on a local disk")
-    except (sqlite3.Error, OSError) as error:
-        if isinstance(error, sqlite3.Error):
-            note_damage(os.path.dirname(path), error)
+    except OSError as error:
+        raise LedgerError(f"{path}: {error.strerror}") from error
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        note_damage(os.path.dirname(path), error)
         raise LedgerError(f"{path}: {error}") from error
     return database
 

@@ -139,4 +139,4 @@ class Disposal(NamedTuple):
     number: int
     """The receipt's."""
     outcome: str
-    """'removed', or 'gone' where somebody else had removed it."""
+    """'removed'; 'gone' where somebody else had removed it; 'changed' where another generation has taken its place."""

@@ -135,6 +135,7 @@ class Steps:
             return ""
         planned, menu = self.plan.pop(number), mishaps(name)
         mishap = menu[planned % len(menu)] if isinstance(planned, int) else planned
+        assert mishap in menu, f"call {number} is {name}: {mishap} cannot happen there"
         self.happened[number] = mishap
         return mishap
 

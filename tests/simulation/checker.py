@@ -1,0 +1,158 @@
+"""Says what is wrong with a world, from its bytes alone: no code of the product is used here, nor anything it says of itself.
+
+The one record of the product that is read is its ledger, as a database file that anyone can open: it is held to the bytes.
+`owed` comes from whoever produced the files: for each file that its producer has not thrown away, the bytes it must keep.
+
+    LOST         bytes that are owed are neither in a source, nor aside, nor in the store
+    UNRECORDED   a file was let go, and no durable receipt of these very bytes says so
+    CORRUPT      a receipt whose object holds other bytes, or none (honest ledger)
+    OVERWRITTEN  an object that was there has changed or gone
+    HINDERED     a file was let go while a process had it open for writing
+    WRONG TARGET an object under the name of a file that never held these bytes
+    UNACCOUNTED  the files seen are not the sum of the states they are in
+    STUCK        with all faults over, a file neither goes nor stands under a reason that a person can act on
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class LetGo(NamedTuple):
+    """A file that the mover removed."""
+
+    path: str
+    content: bytes
+    writers: int
+
+
+class Row(NamedTuple):
+    """A receipt, as it stands in the database file."""
+
+    path: str
+    size: int
+    sha256: bytes
+    key: str
+    version: str
+
+
+class Found(NamedTuple):
+    """What is on one machine."""
+
+    owed: Mapping[int, bytes]
+    source: Mapping[str, bytes]
+    aside: Iterable[bytes]
+    let_go: Iterable[LetGo]
+    rows: Iterable[Row]
+    held: Mapping[str, Iterable[bytes]]
+    """Path to all contents that ever stood there."""
+
+
+Objects = Mapping[tuple[str, str], bytes]
+"""Key and version to bytes; the version is '' where the store has none."""
+
+
+def check(machines: Iterable[Found], objects: Objects, prefix: str) -> list[str]:
+    """All that is wrong with bytes and receipts, one line each."""
+    stored = set(objects.values())
+    wrong: list[str] = []
+    for found in machines:
+        here = {*found.source.values(), *found.aside}
+        for serial, content in found.owed.items():
+            if content not in here and content not in stored:
+                wrong.append(f"LOST {content[:40]!r}... of file {serial}")
+        rows = list(found.rows)
+        receipts = {(row.path, row.sha256) for row in rows}
+        for path, content, writers in found.let_go:
+            if (path, hashlib.sha256(content).digest()) not in receipts:
+                wrong.append(f"UNRECORDED {path!r}, {content[:40]!r}, is gone without a receipt")
+            if writers:
+                wrong.append(f"HINDERED {path!r} was removed while {writers} wrote to it")
+        wrong += [line for row in rows for line in _row(row, found, objects, prefix)]
+    return wrong
+
+
+def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]:
+    content = objects.get((row.key, row.version))
+    if content is None:
+        yield f"CORRUPT {row.key!r} {row.version}: a receipt says it is there, and it is not"
+        return
+    if hashlib.sha256(content).digest() != row.sha256 or len(content) != row.size:
+        yield f"CORRUPT {row.key!r}: {content[:40]!r} is not what its receipt says"
+    if path_of(row.key, prefix) != row.path:
+        yield f"WRONG TARGET {row.key!r} for {row.path!r}"
+    if content not in found.held.get(row.path, ()):
+        yield f"WRONG TARGET {row.key!r} holds {content[:40]!r}, which {row.path!r} never held"
+
+
+def overwritten(before: Objects, now: Objects) -> list[str]:
+    """The objects that are not what they were."""
+    return [
+        f"OVERWRITTEN {key!r} {version}: {content[:40]!r}, now {now.get((key, version), b'(nothing)')[:40]!r}"
+        for (key, version), content in before.items()
+        if now.get((key, version)) != content
+    ]
+
+
+def account(seen: int, by_reason: Mapping[str, int], expected: int | None = None) -> list[str]:
+    """Whether the states add up to what was seen and, where it is known, to what there was."""
+    wrong = []
+    if seen != sum(by_reason.values()):
+        wrong.append(f"UNACCOUNTED {seen} seen, {dict(by_reason)}")
+    if expected is not None and seen != expected:
+        wrong.append(f"UNACCOUNTED {expected} there, {seen} seen: {dict(by_reason)}")
+    return wrong
+
+
+HELD = frozenset(
+    ("unreadable", "name-too-long", "refused", "conflict", "unproved", "not-removed", "put-aside", "hard-link",
+     "closed-directory", "poisoned")
+)  # fmt: skip
+"""Reasons for which a file may stand for ever: each tells a person what to do."""
+
+
+def stuck(left: Iterable[str], reasons: Mapping[str, str], may_stay: Iterable[str]) -> list[str]:
+    """The files that are left after all faults are over, for no good reason.
+
+    Args:
+        left: Paths in the source, and what is aside.
+        reasons: What the last run said of each.
+        may_stay: Paths that the job does not ask for, or lets stay.
+    """
+    fine = set(may_stay)
+    return [
+        f"STUCK {path!r}: {reasons.get(path, 'no word of it')}"
+        for path in left
+        if path not in fine and reasons.get(path) not in HELD
+    ]
+
+
+def path_of(key: str, prefix: str) -> str:
+    """The path whose key this is, or whose second key."""
+    name = key.removeprefix(f"{prefix}/") if prefix else key
+    name = re.sub(r"~[0-9a-f]{16}$", "", name)
+    raw = re.sub(rb"%([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), name.encode())
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def rows_of(path: str) -> list[Row]:
+    """The receipts that are durable in a ledger."""
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        rows = database.execute(
+            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version FROM receipt r JOIN directory d ON d.id = r.directory"
+        ).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        rows = []
+    finally:
+        database.close()
+    return [
+        Row((folder + b"/" + name if folder else name).decode("utf-8", "surrogateescape"), size, sha256, key, version)
+        for folder, name, size, sha256, key, version in rows
+    ]

@@ -1,0 +1,190 @@
+"""One machine: the real engine, stages and SQLite ledger over simulated clock, files and network.
+
+A process of outhaul is one call of `run`; it may end by itself, by an error, or by a crash or power cut that was planned.
+What a power cut takes of the ledger follows from the database's own setting: with less than `synchronous = FULL` every
+commit since the last process, else nothing that was committed.
+"""
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from outhaul.engine import rounds
+from outhaul.engine.batches import Ports
+from outhaul.engine.rounds import Round
+from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.errors import LedgerError, SourceError
+from outhaul.model.events import Tally
+from outhaul.model.job import Job
+from outhaul.stages import dispose, package
+from outhaul.testing.clock import SimulatedClock
+from outhaul.testing.files import SimulatedFileSystem
+from outhaul.testing.ledger import stepped
+from outhaul.testing.monitor import RecordingMonitor
+from outhaul.testing.network import Network
+from outhaul.testing.power import Outcome
+from outhaul.testing.steps import Crash, PowerCut, Steps
+from outhaul.testing.store import SimulatedStore
+from outhaul.testing.workers import InlineWorkers
+from simulation.checker import Found, LetGo, rows_of
+from simulation.producer import Producer
+
+SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (package, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
+         (rounds, "BYTES_IN_FLIGHT_MAX", 200), (rounds, "_BATCH_BYTES_MAX", 150))  # fmt: skip
+"""The product's sizes, made small, so that small worlds cross all of them."""
+SMALL_MAX, PART_BYTES = 64, 32
+LEDGER = "ledger.sqlite"
+
+
+@contextmanager
+def scaled() -> Iterator[None]:
+    """While this lasts, sizes are small."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in SCALE]
+    for module, name, size in SCALE:
+        setattr(module, name, size)
+    try:
+        yield
+    finally:
+        for module, name, size in before:
+            setattr(module, name, size)
+
+
+class Ended(NamedTuple):
+    """How a process ended."""
+
+    how: str
+    """'finished', 'error', 'crash' or 'cut'."""
+    text: str
+    tally: Tally | None
+
+
+class Machine:
+    """One machine, and what it has."""
+
+    def __init__(self, name: str, state: str, job: Job, store: SimulatedStore, chance: random.Random) -> None:
+        self.name = name
+        self.state = state
+        self.job = job
+        self.chance = chance
+        self.clock = SimulatedClock()
+        self.steps = Steps()
+        self.files = SimulatedFileSystem(self.clock, self.steps)
+        self.network = Network(store, self.steps)
+        self.producer = Producer(self.files, chance, name)
+        self.monitor = RecordingMonitor()
+        self.seed: int | None = None
+        self.stop_at: int | None = None
+        """After so many looks at whether to stop, a run is asked to."""
+        self.cut_outcome: Outcome = "random"
+        self.forgotten = 0
+        """So many of the first removals were recorded in a ledger that is lost."""
+        self.told: list[tuple[int, str]] = []
+        """What happened, and before which call."""
+        self.producer.log = self.log
+        self._looks = 0
+
+    def log(self, text: str) -> None:
+        """Write down what happened."""
+        self.told.append((len(self.steps.calls), text))
+
+    def run(self) -> Ended:
+        """One process of outhaul."""
+        self.log(f"outhaul starts, boot {self.clock.boot_id}")
+        self.steps.begin()
+        self.monitor = RecordingMonitor()
+        self._looks = 0
+        ended = self._process()
+        self.log(f"outhaul ended: {ended.how} {ended.text} {ended.tally.by_reason if ended.tally else ''}")
+        self.files.forget_processes()
+        if ended.how == "cut":
+            self.cut()
+        return ended
+
+    def _process(self) -> Ended:
+        ledger, synced = None, True
+        try:
+            ledger = SqliteLedger(self.state, self.clock.wall_ns)
+            synced = self._keep_copy(ledger)
+            ports = Ports(
+                self.files,
+                stepped(ledger, self.steps),
+                InlineWorkers(seed=self.seed),
+                self.clock,
+                self.monitor,
+                lambda _job: self.network,
+                self._stopped,
+            )
+            return Ended("finished", "", Round(self.job, ports).run().tally)
+        except PowerCut:
+            return Ended("cut", "", None)
+        except Crash:
+            return Ended("crash", "", None)
+        except (SourceError, LedgerError) as error:
+            return Ended("error", f"{type(error).__name__} {error}", None)
+        finally:
+            if ledger is not None:
+                ledger.close()
+            self._synced = synced
+
+    def _stopped(self) -> bool:
+        self._looks += 1
+        return self.stop_at is not None and self._looks > self.stop_at
+
+    # --- what happens to a machine --------------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """The power goes and comes back."""
+        if not self._synced:
+            os.replace(f"{self.state}/before", f"{self.state}/{LEDGER}")
+        self.log(f"power cut, un-synced: {self.cut_outcome}")
+        self.producer.cut(self.cut_outcome)
+        self.clock.reboot()
+
+    def reboot(self) -> None:
+        """An orderly one."""
+        self.cut_outcome, before = "kept", self.cut_outcome
+        self._synced = True
+        self.cut()
+        self.cut_outcome = before
+
+    def lose_ledger(self, kept: str = "") -> None:
+        """The ledger is gone, or an older copy of it, or another machine's, is in its place."""
+        self.log(f"the ledger is now {kept or 'gone'}")
+        os.remove(f"{self.state}/{LEDGER}")
+        if kept:
+            shutil.copy(kept, f"{self.state}/{LEDGER}")
+        self.forgotten = len(self.files.removals)
+
+    def copy_ledger(self) -> str:
+        """A copy of the ledger as it is, to be brought back later."""
+        copy = f"{self.state}/copy"
+        with suppress(FileNotFoundError):
+            shutil.copy(f"{self.state}/{LEDGER}", copy)
+            return copy
+        return ""
+
+    def found(self) -> Found:
+        """What there is, for the checker."""
+        path = f"{self.state}/{LEDGER}"
+        return Found(
+            self.producer.owed,
+            self.files.files(),
+            [inode.content for _, _, inode in self.files.private.values()],
+            [
+                LetGo(removed.path, removed.content, removed.writers if self.files.knows_writers else 0)
+                for removed in self.files.removals[self.forgotten :]
+            ],
+            rows_of(path) if os.path.exists(path) else [],
+            self.producer.held,
+        )
+
+    def _keep_copy(self, ledger: SqliteLedger) -> bool:
+        """Whether its commits are durable; where not, a copy is kept, which a power cut will bring back."""
+        if ledger._database.execute("PRAGMA synchronous").fetchone()[0] >= 2:
+            return True
+        with open(f"{self.state}/before", "wb") as copy:
+            copy.write(ledger._database.serialize())
+        return False

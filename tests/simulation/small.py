@@ -1,0 +1,207 @@
+"""Small scenarios, in which every single fault, and every pair of faults, is tried.
+
+A scenario is played once without faults, which tells its calls; then once for each call and each thing that can go wrong
+there (`steps.mishaps`, or a producer's hand just before the call). A second fault goes to every call that follows
+the first in the history that the first has made.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from outhaul.model.job import Destination, Job
+from outhaul.testing.power import Outcome
+from outhaul.testing.steps import Call, mishaps
+from outhaul.testing.store import StoredObject
+from simulation.machine import Machine
+from simulation.world import Broken, Home, World, new_store
+
+JOB = Job("simulation", "/source", Destination("s3://bucket/site", "s3", "bucket", "site"), quiet_ns=0)
+PASSES = 3
+"""How often outhaul runs while faults may come."""
+
+
+class Small(NamedTuple):
+    """A scenario."""
+
+    name: str
+    sizes: dict[str, int]
+    """Path to number of bytes."""
+    prepare: Callable[[World, Machine], None] = lambda _world, _machine: None
+    job: Job = JOB
+    producer: bool = True
+    """Whether a producer's hand is tried at each call, too."""
+
+
+class Fault(NamedTuple):
+    """One thing that goes wrong, or one hand of the producer, at one call."""
+
+    number: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.what} at call {self.number}"
+
+
+class Played(NamedTuple):
+    """What a history came to."""
+
+    calls: list[Call]
+    processes: int
+    crashes: int
+
+
+HANDS = ("append", "rewrite_as_long", "replace", "reuse", "remove", "hold", "map_and_write", "link", "truncate")
+CUTS: dict[str, Outcome] = {"cut before, lost": "lost", "cut after, lost": "lost"}
+
+
+def play(home: Home, scenario: Small, faults: tuple[Fault, ...] = ()) -> Played:
+    """The history of a scenario under these faults.
+
+    Raises:
+        Broken: see `World.check`.
+    """
+    world, machine = begin(home, scenario)
+    for fault in faults:
+        if fault.what in HANDS:
+            hand = getattr(machine.producer, fault.what)
+            machine.steps.at(fault.number, lambda hand=hand: machine.producer.do(hand))  # type: ignore[misc]
+        else:
+            machine.steps.plan[fault.number] = fault.what.partition(",")[0]
+            machine.cut_outcome = CUTS.get(fault.what, "kept")
+    for _ in range(PASSES):
+        world.run(machine)
+        if not world.left(machine):
+            break
+        machine.clock.advance(40)
+    calls = machine.steps.calls[:]
+    world.over()
+    return Played(calls, world.processes, world.crashes)
+
+
+def begin(home: Home, scenario: Small) -> tuple[World, Machine]:
+    """The world before the first run."""
+    chance = random.Random(1)
+    world = World(new_store())
+    machine = Machine("m", home.state(), scenario.job, world.store, chance)
+    world.machines.append(machine)
+    for path, size in scenario.sizes.items():
+        machine.files.write(path, machine.producer.content(size))
+        machine.files.sync(path)
+    machine.producer.note()
+    machine.clock.advance(1)
+    scenario.prepare(world, machine)
+    return world, machine
+
+
+def single_faults(scenario: Small, calls: list[Call], start: int = 0) -> Iterator[Fault]:
+    """Everything that can go wrong at these calls."""
+    for number in range(start, len(calls)):
+        for what in mishaps(calls[number].name):
+            yield Fault(number, what)
+            if what.startswith("cut"):
+                yield Fault(number, f"{what}, lost")
+        if scenario.producer and calls[number].name.startswith(("files.", "store.", "ledger.record")):
+            for hand in HANDS:
+                yield Fault(number, hand)
+
+
+def _conflict(world: World, machine: Machine) -> None:
+    for path in list(machine.files.files()):
+        world.store.objects[f"site/{path}"] = [StoredObject(b"another machine's", "x", "")]
+
+
+def _opaque(world: World, machine: Machine) -> None:
+    world.store.etag = "opaque"
+
+
+def _checksums(world: World, machine: Machine) -> None:
+    world.store.etag, world.store.keeps_sha256, world.store.versions = "opaque", True, True
+
+
+def _replaces(world: World, machine: Machine) -> None:
+    world.store.create_only = False
+
+
+def _unknown_writers(world: World, machine: Machine) -> None:
+    machine.files.knows_writers = machine.producer.may_hold = False
+    machine.run()
+    machine.clock.advance(61)
+
+
+def _interrupted(world: World, machine: Machine) -> None:
+    """The removal was interrupted after its rename."""
+    calls = len(machine.steps.calls)
+    machine.steps.plan[calls + 24] = "crash after"
+    while machine.steps.plan:
+        machine.run()
+    machine.clock.advance(1)
+
+
+def _swallows(world: World, machine: Machine) -> None:
+    machine.network.swallows = True
+
+
+def _coarse(world: World, machine: Machine) -> None:
+    machine.files.coarse = machine.files.reuses_numbers = True
+    machine.clock.advance(1)
+
+
+ONE = Small("one file", {"a/one": 20})
+TWO = Small("two files", {"a/one": 20, "b/two": 130}, producer=False)
+SCENARIOS = (
+    ONE,
+    TWO._replace(producer=True),
+    Small("empty and odd", {"\udcff\n": 0, "x.tmp": 4, "a/b/c": 64}),
+    Small("large", {"large": 101}),
+    Small("large, read back", {"large": 65}, _opaque),
+    Small("conflict", {"a/one": 20}, _conflict),
+    Small("large conflict", {"large": 130}, _conflict),
+    Small("opaque etag", {"a/one": 20}, _opaque),
+    Small("checksums and versions", {"a/one": 20, "large": 70}, _checksums),
+    Small("read back", {"a/one": 20}, _swallows, job=JOB._replace(proof="read-back")),
+    Small("a store that replaces", {"a/one": 20}, _replaces),
+    Small("writers unknown", {"a/one": 20}, _unknown_writers),
+    Small("interrupted removal", {"a/one": 20}, _interrupted),
+    Small("coarse time stamps", {"a/one": 20, "a/two": 20}, _coarse),
+    Small("keep", {"a/one": 20}, job=JOB._replace(after="keep")),
+    Small("quiet", {"a/one": 20}, job=JOB._replace(quiet_ns=30 * 10**9)),
+)
+
+
+class Tried(NamedTuple):
+    """What was tried of a scenario."""
+
+    histories: int
+    processes: int
+    crashes: int
+    broken: list[str]
+
+
+def try_all(home: Home, scenario: Small, *, pairs: bool = False, stop_at_first: bool = False) -> Tried:
+    """Every single fault; with `pairs`, every second fault after each first one instead."""
+    histories = processes = crashes = 0
+    broken: list[str] = []
+    for faults in _histories(home, scenario, pairs):
+        try:
+            played = play(home, scenario, faults)
+        except Broken as error:
+            broken.append(f"{scenario.name}, {' and '.join(map(str, faults))}:\n{error}")
+            if stop_at_first:
+                break
+            continue
+        finally:
+            histories += 1
+        processes, crashes = processes + played.processes, crashes + played.crashes
+    return Tried(histories, processes, crashes, broken)
+
+
+def _histories(home: Home, scenario: Small, pairs: bool) -> Iterator[tuple[Fault, ...]]:
+    yield ()
+    for first in single_faults(scenario, play(home, scenario).calls):
+        if not pairs:
+            yield (first,)
+            continue
+        calls = play(home, scenario, (first,)).calls
+        for second in single_faults(scenario, calls, first.number + 1):
+            yield (first, second)

@@ -1,0 +1,155 @@
+"""One store, the machines that send to it, and the checks after every process.
+
+`over` ends all faults: from then on within three runs on each machine everything must go, or be held for a reason (I5).
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.testing.store import SimulatedStore
+from simulation import checker
+from simulation.machine import LEDGER, PART_BYTES, SMALL_MAX, Ended, Machine
+
+CLEAN_RUNS = 3
+_MEMORY = "/dev/shm"
+
+
+class Home:
+    """A directory for ledgers, in memory where the system has such a place, and an empty ledger to begin with."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._count = itertools.count()
+        SqliteLedger(f"{path}/empty", lambda: 0).close()
+
+    def state(self) -> str:
+        """A state directory of its own. The last but some are removed."""
+        number = next(self._count)
+        shutil.rmtree(f"{self._path}/{number - 50}", ignore_errors=True)
+        state = f"{self._path}/{number}"
+        os.mkdir(state)
+        shutil.copy(f"{self._path}/empty/{LEDGER}", f"{state}/{LEDGER}")
+        return state
+
+
+@contextmanager
+def home() -> Iterator[Home]:
+    """While this lasts, worlds can be made."""
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="outhaul-simulation-", dir=place) as path:
+        yield Home(path)
+
+
+def new_store() -> SimulatedStore:
+    """An empty store with small sizes."""
+    store = SimulatedStore()
+    store.small_max, store.part_bytes = SMALL_MAX, PART_BYTES
+    return store
+
+
+class Broken(Exception):
+    """Something that must hold does not; the text says what, one line each."""
+
+
+class World:
+    """The store and its machines."""
+
+    def __init__(self, store: SimulatedStore) -> None:
+        self.store = store
+        self.machines: list[Machine] = []
+        self.processes = 0
+        self.crashes = 0
+        self._objects: dict[tuple[str, str], bytes] = {}
+
+    def run(self, machine: Machine, *, nested: bool = False) -> Ended:
+        """One process on this machine, and a look at everything afterwards."""
+        ended = machine.run()
+        self.processes += 1
+        self.crashes += ended.how in ("crash", "cut")
+        if ended.tally is not None:
+            self._refuse(checker.account(ended.tally.seen, ended.tally.by_reason))
+        if not nested:
+            self.check()
+        return ended
+
+    def check(self) -> None:
+        """Look at every byte.
+
+        Raises:
+            Broken: something is wrong.
+        """
+        now = self.objects()
+        wrong = checker.overwritten(self._objects, now)
+        for machine in self.machines:
+            wrong += checker.check([machine.found()], now, machine.job.destination.prefix)
+        self._objects = now
+        self._refuse(wrong)
+
+    def objects(self) -> dict[tuple[str, str], bytes]:
+        """All that the store holds."""
+        return {(key, made.version): made.content for key, versions in self.store.objects.items() for made in versions}
+
+    # --- the end --------------------------------------------------------------------------------------------------------
+
+    def over(self) -> None:
+        """All faults are over: three runs, and everything is gone and proved, or held."""
+        self.store.lies = self.store.truncates = self.store.unreadable = False
+        self.store.faults.clear()
+        for machine in self.machines:
+            _heal(machine)
+        for machine in self.machines:
+            left = self.left(machine)
+            # The removal of one of several hard links makes the others new to whoever looks.
+            links = max([inode.links for _, inode in machine.files.entries()], default=1)
+            for _ in range(CLEAN_RUNS + 2 * (links - 1)):
+                machine.clock.advance(120)
+                self._clean_run(machine)
+                if not (left := self.left(machine)):
+                    break
+            self._refuse(left)
+
+    def _clean_run(self, machine: Machine) -> None:
+        """One run without faults, in which everything is accounted for."""
+        aside = len(machine.files.private)
+        there = sum(inode.kind != "folder" for _, inode in machine.files.entries())
+        ended = self.run(machine)
+        if ended.tally is None:
+            self._refuse([f"STUCK a run without faults ended with {ended.how} {ended.text}"])
+        elif not aside:
+            self._refuse(checker.account(ended.tally.seen, ended.tally.by_reason, there))
+
+    def left(self, machine: Machine) -> list[str]:
+        """What still has to go, or to be held for a reason."""
+        files = machine.files.files()
+        may_stay = {path for path in files if path.endswith(".tmp")}
+        if machine.job.after == "keep":
+            stored = set(self.objects().values())
+            may_stay |= {path for path, content in files.items() if content in stored or machine.files.coarse}
+        aside = [machine.files.came_from[entry] for entry in machine.files.private]
+        return checker.stuck([*files, *aside], machine.monitor.reasons(), may_stay)
+
+    def _refuse(self, wrong: list[str]) -> None:
+        if wrong:
+            raise Broken("\n".join(wrong))
+
+
+def _heal(machine: Machine) -> None:
+    """No more faults on this machine, and nobody writes any more."""
+    machine.log("all faults are over")
+    machine.steps.plan.clear()
+    machine.steps.hooks.clear()
+    machine.steps._at.clear()
+    machine.network.late.clear()
+    machine.stop_at = None
+    machine.files.missing = False
+    for inode in list(machine.producer.handles):
+        machine.files.let_go(inode)
+    machine.producer.handles.clear()
+    for _, inode in [("", machine.files.root), *machine.files.entries()]:
+        inode.readable = inode.changeable = True
+    machine.producer.note()
