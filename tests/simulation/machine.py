@@ -84,6 +84,8 @@ class Machine:
         self.told: list[tuple[int, str]] = []
         """What happened, and before which call."""
         self.producer.log = self.log
+        self.running = False
+        self._synced = True
         self._looks = 0
 
     def log(self, text: str) -> None:
@@ -96,7 +98,9 @@ class Machine:
         self.steps.begin()
         self.monitor = RecordingMonitor()
         self._looks = 0
+        self.running = True
         ended = self._process()
+        self.running = False
         self.log(f"outhaul ended: {ended.how} {ended.text} {ended.tally.by_reason if ended.tally else ''}")
         self.files.forget_processes()
         if ended.how == "cut":

@@ -56,9 +56,10 @@ class Producer:
             if inode.kind == "file":
                 self.owed[inode.serial] = inode.content
                 self.held.setdefault(path, set()).add(inode.content)
-        for _, _, inode in self.files.private.values():
+        for entry, (_, _, inode) in self.files.private.items():
             if inode.kind == "file":
                 self.owed[inode.serial] = inode.content
+                self.held.setdefault(self.files.came_from[entry], set()).add(inode.content)
 
     def cut(self, outcome: Outcome) -> None:
         """The power goes: what a file now holds is what is owed of it; what outhaul let go stays owed."""
