@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -48,8 +49,9 @@ class Logged(NamedTuple):
 class StrictServer:
     """The server. It listens while the `with` block runs."""
 
-    def __init__(self, *, region: str = REGION) -> None:
+    def __init__(self, *, region: str = REGION, tls: ssl.SSLContext | None = None) -> None:
         self.region = region
+        self._tls = tls
         self.buckets: dict[str, Bucket] = {}
         self.identities = {ACCESS_KEY: Identity(SECRET_KEY)}
         self.behaviour = Behaviour()
@@ -79,7 +81,7 @@ class StrictServer:
     @property
     def endpoint_url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     def make_bucket(self, name: str = "the-bucket", *, region: str = "", versioned: bool = False) -> Bucket:
         """Make a bucket without a request."""
@@ -124,26 +126,27 @@ class StrictServer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                self._open.add(sock)
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        channel = Channel(sock)
+        with contextlib.suppress(OSError), sock:
+            with self._tls.wrap_socket(sock, server_side=True) if self._tls else sock as connection:
+                with self._lock:
+                    self._open.add(connection)
+                self._hear(Channel(connection))
+                with self._lock:
+                    self._open.discard(connection)
+
+    def _hear(self, channel: Channel) -> None:
         try:
             while (request := channel.read()) is not None and not self._stopping.is_set():
                 if not self._converse(channel, request):
                     break
         except Malformed as error:
-            with contextlib.suppress(OSError):
-                body = document("Error", [("Code", "BadRequest"), ("Message", str(error))], namespace=False)
-                channel.write(Reply(400, {"Connection": "close"}, body).encode())
+            body = document("Error", [("Code", "BadRequest"), ("Message", str(error))], namespace=False)
+            channel.write(Reply(400, {"Connection": "close"}, body).encode())
         except OSError:
             pass
-        finally:
-            with self._lock:
-                self._open.discard(sock)
-            sock.close()
 
     def _converse(self, channel: Channel, request: Request) -> bool:
         """Answer one request. False where the connection ends with it."""
