@@ -35,6 +35,8 @@ SMALL_MAX = 16 << 20
 """Bytes. Up to this an object is one PUT, from memory."""
 _REMEMBERED_KEYS_MAX = 20_000
 _REQUEST_TIMEOUT = timedelta(minutes=5)
+_CONNECT_TIMEOUT = timedelta(seconds=10)
+_SILENCE_TIMEOUT = timedelta(seconds=60)
 _T = TypeVar("_T")
 
 
@@ -221,8 +223,8 @@ def _client(known: Account, bucket: str, timeout: timedelta) -> ObstoreS3:
 
     options: Any = {
         "timeout": timeout,
-        "connect_timeout": timedelta(seconds=10),
-        "read_timeout": timedelta(seconds=60),
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "read_timeout": _SILENCE_TIMEOUT,
         # An endpoint given as http:// was meant so; AWS itself is always spoken to over TLS.
         "allow_http": known.endpoint_url.startswith("http://"),
     }

@@ -20,6 +20,8 @@ from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_errors import classify
 
 PART_BYTES = 16 << 20
+CONNECT_SECONDS = 10
+SILENCE_SECONDS = 60
 _PARTS_MAX = 10_000  # AWS, "Amazon S3 multipart upload limits"
 
 
@@ -46,8 +48,8 @@ class Control:
             verify=known.ca_bundle or None,
             config=Config(
                 retries={"total_max_attempts": 2, "mode": "standard"},
-                connect_timeout=10,
-                read_timeout=60,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=SILENCE_SECONDS,
                 max_pool_connections=64,
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
