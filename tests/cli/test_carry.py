@@ -234,3 +234,40 @@ def test_a_vanished_source_is_no_empty_source(outhaul: Program) -> None:
     other.rmdir()
     ran = outhaul("run", str(config), "--state", str(outhaul.state))
     assert ran.code == 2 and 'job "a": source' in ran.err
+
+
+def job_file(outhaul: Program, settle: str) -> str:
+    """A configuration of one job with these finish rules."""
+    outhaul.target.mkdir(exist_ok=True)
+    config = outhaul.home / "outhaul.toml"
+    config.write_text(f'[[job]]\nname = "a"\nsource = "source"\nto = "target"\nsettle = {settle}\n')
+    return str(config)
+
+
+def test_a_marker_says_that_a_file_is_finished(outhaul: Program) -> None:
+    """Without its marker a file waits; with it, it goes; and the marker goes after it, as a file like any other."""
+    config = job_file(outhaul, '{ quiet = "0", marker = "{name}.done" }')
+    state = ("--state", str(outhaul.state), "--json")
+    outhaul.write("1.csv", b"1")
+    outhaul.write("2.csv", b"2")
+    outhaul.write("2.csv.done", b"")
+    runs = [outhaul("run", config, *state).events[-1]["reasons"] for _ in range(2)]
+    assert runs == [{"unmarked": 1, "marker": 1, "removed": 1}, {"unmarked": 1, "removed": 1}]
+    assert outhaul.stored() == {"2.csv": b"2", "2.csv.done": b""}
+    outhaul.write("1.csv.done", b"")
+    outhaul("run", config, *state)
+    assert outhaul("run", config, *state).events[-1]["reasons"] == {"removed": 1}
+    assert sorted(outhaul.stored()) == ["1.csv", "1.csv.done", "2.csv", "2.csv.done"]
+
+
+def test_the_newest_files_are_passed_over(outhaul: Program) -> None:
+    """Of each directory the newest waits; when it has been left alone for the limit, it goes too."""
+    config = job_file(outhaul, '{ quiet = "0", skip-newest = 1, newest-limit = "400ms" }')
+    state = ("--state", str(outhaul.state), "--json")
+    for directory in ("a", "b"):
+        for number in range(3):
+            os.utime(outhaul.write(f"{directory}/{number}.csv"), (1000 + number, 1000 + number))
+    assert outhaul("run", config, *state).events[-1]["reasons"] == {"newest": 2, "removed": 4}
+    assert sorted(path.name for path in outhaul.source.rglob("*.csv")) == ["2.csv", "2.csv"]
+    time.sleep(0.5)
+    assert outhaul("run", config, *state).events[-1]["reasons"] == {"removed": 2}

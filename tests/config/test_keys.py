@@ -101,8 +101,11 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('key = "{path}"', f'5: job "a": key: {LATER}: the key is the path beneath the source'),
         ('every = "1h"', f'5: job "a": every: {LATER}, and start `outhaul run` from cron or a timer'),
         ('bundle = "16MiB"', f'5: job "a": bundle: {LATER}: each file becomes one object'),
-        ("settle = { skip-newest = 1 }", f'5: job "a": settle.skip-newest: {LATER}: settle.quiet and the check for '
-         "open writers decide"),
+        ("settle = { skip-newest = -1 }", '5: job "a": settle.skip-newest: expected a number from 0 to 1000, not -1'),
+        ("settle = { marker = 'done' }",
+         '5: job "a": settle.marker: expected the name of a marker such as "{name}.done", not "done"'),
+        ("settle = { newest-limit = '1h' }", '5: job "a": settle.newest-limit: says nothing without skip-newest; '
+         "write skip-newest = 1, or leave it out"),
         ('after = { archive = "/x" }', '5: job "a": after: an archive is not supported by outhaul 0.1; write "delete" or "keep"'),
     ],
 )  # fmt: skip

@@ -13,14 +13,23 @@ from typing import Any, NamedTuple, TypeVar
 from outhaul.config import values
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
-from outhaul.model.job import QUIET_NS_DEFAULT, After, ConflictRule, Connection, Destination, Job, ProofRule
+from outhaul.model.job import (
+    NEWEST_LIMIT_NS_DEFAULT,
+    QUIET_NS_DEFAULT,
+    After,
+    ConflictRule,
+    Connection,
+    Destination,
+    Job,
+    ProofRule,
+)
 
 CONNECTION_KEYS = ("endpoint-url", "region", "profile")
 TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "include", "exclude", "temporary-names", "settle", "after", "proof", "on-conflict", *CONNECTION_KEYS,
 )  # fmt: skip
-SETTLE_KEYS = ("quiet",)
+SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
@@ -33,12 +42,12 @@ LATER_JOB_KEYS = {
     "every": f"{_LATER}; leave it out, and start `outhaul run` from cron or a timer",
     "bundle": f"{_LATER}; leave it out: each file becomes one object",
 }
-LATER_SETTLE_KEYS = dict.fromkeys(
-    ("skip-newest", "marker", "gate"), f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"
-)
+LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
-_IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'}
+_IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
+    SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
+)
 
 T = TypeVar("T")
 
@@ -117,7 +126,7 @@ class _Parser:
             include=self._patterns(table, where, "include"),
             exclude=self._patterns(table, where, "exclude"),
             temporary_names=self._take(table, where, "temporary-names", values.truth, False),
-            quiet_ns=self._quiet(table, where),
+            **self._settle(table, where),
             after=self._take(table, where, "after", _after, "delete"),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
             on_conflict=self._take(
@@ -157,13 +166,23 @@ class _Parser:
         found = [self._try((*where, key, index), values.pattern, each, "") for index, each in enumerate(value)]
         return tuple(found)
 
-    def _quiet(self, table: dict[str, Any], where: Where) -> int:
+    def _settle(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say when a file is finished."""
         settle, where = table.get("settle", {}), (*where, "settle")
         if not isinstance(settle, dict):
             self._note(where, f'expected a table such as {{ quiet = "30m" }}, not {shown(settle)}')
-            return QUIET_NS_DEFAULT
+            return {}
         self._refuse_others(settle, where, SETTLE_KEYS, LATER_SETTLE_KEYS | _BESIDE_SETTLE)
-        return self._take(settle, where, "quiet", values.quiet, QUIET_NS_DEFAULT)
+        if "newest-limit" in settle and "skip-newest" not in settle:
+            self._note(
+                (*where, "newest-limit"), "says nothing without skip-newest; write skip-newest = 1, or leave it out"
+            )
+        return {
+            "quiet_ns": self._take(settle, where, "quiet", values.quiet, QUIET_NS_DEFAULT),
+            "marker": self._take(settle, where, "marker", values.marker, ""),
+            "skip_newest": self._take(settle, where, "skip-newest", values.count, 0),
+            "newest_limit_ns": self._take(settle, where, "newest-limit", values.quiet, NEWEST_LIMIT_NS_DEFAULT),
+        }
 
     def _connection(self, table: dict[str, Any], where: Where, defaults: Connection) -> Connection:
         return Connection(

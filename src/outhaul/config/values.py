@@ -23,6 +23,9 @@ PATTERN_MAX = 1024
 """Length of the longest include or exclude pattern, in characters."""
 
 
+MARKER = re.compile(r"[^/\x00{}]*\{name\}[^/\x00{}]*")
+
+
 def name(value: object) -> str:
     """The name of a job."""
     if not isinstance(value, str) or not _whole(NAME, value):
@@ -49,6 +52,20 @@ def quiet(value: object) -> int:
     if not isinstance(value, str):
         raise ValueError(f"{expected_duration()}, not {shown(value)}")
     return duration_ns(value)
+
+
+def marker(value: object) -> str:
+    """How the file is named that marks another as finished."""
+    if not isinstance(value, str) or not MARKER.fullmatch(value) or value == "{name}":
+        raise ValueError(f'expected the name of a marker such as "{{name}}.done", not {shown(value)}')
+    return value
+
+
+def count(value: object) -> int:
+    """A small number of files."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:
+        raise ValueError(f"expected a number from 0 to 1000, not {shown(value)}")
+    return value
 
 
 def choice(value: object, choices: tuple[Word, ...]) -> Word:

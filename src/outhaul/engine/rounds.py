@@ -157,29 +157,33 @@ class Round:
                         self._past[receipt.sighting] = past
                 continue
             past = remembered.pop(sighting.name, None)
-            verdict = settle(job, sighting, past, now, steady)
+            held_back = found.held_back.get(sighting.name, "") if found.held_back else ""
+            if held_back == "unmarked":
+                self._wait(sighting, past, now, held_back, "")
+                continue
+            verdict = settle(job, sighting, past, now, steady, among_newest=held_back == "newest")
             if isinstance(verdict, Settled):
                 if past is not None:
                     self._past[sighting] = past
                 self._add(verdict, tree)
             else:
-                self._wait(sighting, past, now, verdict)
+                self._wait(sighting, past, now, held_back or "quiet", f"{-(-verdict // SECOND_NS)} s more")
         if unchanged:
             self.tally.put("unchanged", unchanged)
         if still_here and not self.dry_run:
             self._make_room(tree, 0)
         self._release(still_here, tree)
 
-    def _wait(self, sighting: Sighting, past: Observation | None, now: Moment, left_ns: int) -> None:
-        self._stand(Standing(sighting.path, "quiet", f"{-(-left_ns // SECOND_NS)} s more"), sighting.size)
+    def _wait(self, sighting: Sighting, past: Observation | None, now: Moment, reason: str, detail: str) -> None:
+        self._stand(Standing(sighting.path, reason, detail), sighting.size)
         if (
             past is None
-            or past.reason != "quiet"
+            or past.reason != reason
             or past.since.boot_id != now.boot_id
             or not same_generation(past.sighting, sighting)
         ):
             # Seen at this moment, which may be hours after the beginning of the walk.
-            self._observe(sighting, past, self.ports.clock.moment(), "quiet", "", 0)
+            self._observe(sighting, past, self.ports.clock.moment(), reason, "", 0)
 
     def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
         if directory is not None and remembered:

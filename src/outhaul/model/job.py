@@ -13,6 +13,7 @@ ConflictRule = Literal["keep-both", "hold", "replace"]
 
 QUIET_NS_DEFAULT = 5 * 10**9
 """How long a job leaves a file alone after its last change, unless it says otherwise."""
+NEWEST_LIMIT_NS_DEFAULT = 3600 * 10**9
 
 
 class Destination(NamedTuple):
@@ -52,6 +53,12 @@ class Job(NamedTuple):
     """Whether names that look temporary are carried too (`patterns.TEMPORARY_NAMES`)."""
     quiet_ns: int = QUIET_NS_DEFAULT
     """How long a file must have been left alone, in nanoseconds."""
+    marker: str = ""
+    """Name of the file that says that another is finished, with `{name}` for the other's; '' where there is no such custom."""
+    skip_newest: int = 0
+    """How many of the newest files of each directory, by modification time, are taken to be still in the making."""
+    newest_limit_ns: int = NEWEST_LIMIT_NS_DEFAULT
+    """How long such a file must have been left alone to go all the same, so that the last one of all goes too."""
     after: After = "delete"
     proof: ProofRule = "auto"
     on_conflict: ConflictRule = "keep-both"

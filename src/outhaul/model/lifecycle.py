@@ -52,6 +52,12 @@ REASONS: dict[str, Reason] = {
         "The kernel answers this for your own files, or to root, on local file systems. Without that answer the file "
         "goes after outhaul has itself seen it unchanged for 60 seconds: run again, or run as the owner of the file.",
     ),
+    "unmarked": Reason(
+        State.WAITING, "the file that marks it as finished is not there yet", "It goes when its marker appears."
+    ),
+    "newest": Reason(
+        State.WAITING, "is among the newest of its directory", "It goes when a newer one comes, or after newest-limit."
+    ),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
     "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
     "destination": Reason(
@@ -100,6 +106,7 @@ REASONS: dict[str, Reason] = {
     # ignored
     "excluded": Reason(State.IGNORED, "excluded by a pattern", ""),
     "not-included": Reason(State.IGNORED, "matches no include pattern", ""),
+    "marker": Reason(State.IGNORED, "marks another file as finished; it goes after that file", ""),
     "symlink": Reason(State.IGNORED, "is a symbolic link, and links are never followed", ""),
     "fifo": Reason(State.IGNORED, "is a FIFO", ""),
     "socket": Reason(State.IGNORED, "is a socket", ""),

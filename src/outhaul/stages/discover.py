@@ -6,6 +6,7 @@ that cannot be read is reported and nothing is concluded about what is in it (la
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,15 @@ from outhaul.model.patterns import compile_patterns
 from outhaul.ports import Tree
 
 
+class Survey(NamedTuple):
+    """What a job has to know of a whole directory before it can judge one file of it."""
+
+    newest: frozenset[str]
+    """Names of the newest files, as many as the job passes over."""
+    names: frozenset[str]
+    """Names of all regular files, where the job waits for markers; else none."""
+
+
 class Found(NamedTuple):
     """Some entries of one directory."""
 
@@ -25,10 +35,14 @@ class Found(NamedTuple):
     """Files that the job asks for."""
     standings: list[Standing]
     """Entries that are not carried, each with its reason."""
+    held_back: dict[str, str]
+    """Of the files that the job asks for, those that something in their directory holds back: name, and reason."""
 
 
 def discover(job: Job, tree: Tree) -> Iterator[Found]:
     """Walk the whole source, depth first; in memory there is one listing, and the directories still to visit.
+
+    A job with markers also holds the names of one directory in memory.
 
     Raises:
         SourceError: the source itself cannot be read.
@@ -38,16 +52,17 @@ def discover(job: Job, tree: Tree) -> Iterator[Found]:
     while to_visit:
         directory = to_visit.pop()
         try:
+            survey = _survey(job, tree, directory, wanted)
             for listing in tree.listings(directory):
                 to_visit.extend(_join(directory, name) for name in listing.folders)
-                yield _sort(directory, listing.files, listing.others, wanted)
+                yield _sort(job, directory, listing.files, listing.others, wanted, survey)
         except SourceVanished:
             if not directory:
                 raise
         except SourceError as error:
             if not directory:
                 raise
-            yield Found(directory, [], [Standing(directory, "closed-directory", str(error))])
+            yield Found(directory, [], [Standing(directory, "closed-directory", str(error))], {})
 
 
 def chooser(job: Job) -> Callable[[str], str]:
@@ -63,17 +78,56 @@ def chooser(job: Job) -> Callable[[str], str]:
     return reason
 
 
-def _sort(directory: str, files: list[Sighting], others: list[tuple[str, str]], wanted: Callable[[str], str]) -> Found:
-    standings = [Standing(_join(directory, name), reason) for name, reason in others]
-    sightings = []
+def marked_by(marker: str, name: str) -> str:
+    """The name of the file that `name` would mark, by the custom `marker`; '' where it marks none."""
+    before, _, after = marker.partition("{name}")
+    fits = len(name) > len(before) + len(after) and name.startswith(before) and name.endswith(after)
+    return name[len(before) : len(name) - len(after)] if marker and fits else ""
+
+
+def _survey(job: Job, tree: Tree, directory: str, wanted: Callable[[str], str]) -> Survey:
+    if not job.marker and not job.skip_newest:
+        return _NOTHING
+    newest: list[tuple[int, str]] = []
+    names: set[str] = set()
+    for listing in tree.listings(directory):
+        if job.marker:
+            names.update(sighting.name for sighting in listing.files)
+        of_these = [(s.mtime_ns, s.name) for s in listing.files if not wanted(_join(directory, s.name))]
+        newest = heapq.nlargest(job.skip_newest, newest + of_these)
+    return Survey(frozenset(name for _, name in newest), frozenset(names))
+
+
+_NOTHING = Survey(frozenset(), frozenset())
+
+
+def _sort(
+    job: Job,
+    directory: str,
+    files: list[Sighting],
+    others: list[tuple[str, str]],
+    wanted: Callable[[str], str],
+    survey: Survey,
+) -> Found:
+    found = Found(directory, [], [Standing(_join(directory, name), reason) for name, reason in others], {})
     front = f"{directory}/" if directory else ""
     for sighting in files:
-        path = front + sighting.name
+        name = sighting.name
+        path = front + name
+        marks = marked_by(job.marker, name) if job.marker else ""
+        if marks and marks in survey.names:
+            found.standings.append(Standing(path, "marker"))
+            continue
         if reason := wanted(path):
-            standings.append(Standing(path, reason))
-        else:
-            sightings.append(sighting)
-    return Found(directory, sightings, standings)
+            found.standings.append(Standing(path, reason))
+            continue
+        found.sightings.append(sighting)
+        # A marker whose file has gone is a file like any other: it needs no marker of its own.
+        if job.marker and not marks and job.marker.replace("{name}", name) not in survey.names:
+            found.held_back[name] = "unmarked"
+        elif name in survey.newest:
+            found.held_back[name] = "newest"
+    return found
 
 
 def _join(directory: str, name: str) -> str:

@@ -16,20 +16,27 @@ SECOND_NS = 10**9
 
 
 def settle(
-    job: Job, sighting: Sighting, past: Observation | None, now: Moment, wall_clock_steady: bool
+    job: Job,
+    sighting: Sighting,
+    past: Observation | None,
+    now: Moment,
+    wall_clock_steady: bool,
+    *,
+    among_newest: bool = False,
 ) -> Settled | int:
-    """Whether the file has been left alone for long enough.
+    """Whether the file has been left alone for long enough: as the job says, or as it says of the newest ones.
 
     Returns:
         The settled file; or for how long, in nanoseconds, it still has to be left alone.
     """
+    asked_ns = max(job.quiet_ns, job.newest_limit_ns) if among_newest else job.quiet_ns
     observed_ns = observed_quiet_ns(sighting, past, now)
-    if observed_ns >= job.quiet_ns:
+    if observed_ns >= asked_ns:
         return Settled(sighting, observed_ns)
     quiet_ns = observed_ns
     if wall_clock_steady:
         quiet_ns = max(quiet_ns, min(now.wall_ns - sighting.ctime_ns, now.boot_ns))
-    return Settled(sighting, observed_ns) if quiet_ns >= job.quiet_ns else job.quiet_ns - quiet_ns
+    return Settled(sighting, observed_ns) if quiet_ns >= asked_ns else asked_ns - quiet_ns
 
 
 def observed_quiet_ns(sighting: Sighting, past: Observation | None, now: Moment) -> int:

@@ -51,7 +51,7 @@ class Network:
             if mishap == "drop":
                 return Stored(hashlib.md5(body, usedforsecurity=False).hexdigest() if self.swallows else "", "")
             stored = self.store.put(key, _twisted(body, mishap), replace=replace)
-            if mishap == "late":
+            if mishap == "late" and self.store.create_only:  # Otherwise nobody could keep from replacing it.
                 self.late[key] = LATE_READS
             return stored
 
@@ -74,7 +74,7 @@ class Network:
                 line.read_all(length, self.store.part_bytes)
                 return Stored(line.etag() if self.swallows else "", ""), line.etag()
             stored, _ = self.store.put_large(key, length, line, replace=replace)
-            if mishap == "late":
+            if mishap == "late" and self.store.create_only:  # Otherwise nobody could keep from replacing it.
                 self.late[key] = LATE_READS
             return stored, line.etag()
 
