@@ -56,24 +56,20 @@ Objects = Mapping[tuple[str, str], bytes]
 """Key and version to bytes; the version is '' where the store has none."""
 
 
-def check(machines: Iterable[Found], objects: Objects, prefix: str) -> list[str]:
-    """All that is wrong with bytes and receipts, one line each."""
-    stored = set(objects.values())
-    wrong: list[str] = []
-    for found in machines:
-        here = {*found.source.values(), *found.aside}
-        for serial, content in found.owed.items():
-            if content not in here and content not in stored:
-                wrong.append(f"LOST {content[:40]!r}... of file {serial}")
-        rows = list(found.rows)
-        receipts = {(row.path, row.sha256) for row in rows}
-        for path, content, writers in found.let_go:
-            if (path, hashlib.sha256(content).digest()) not in receipts:
-                wrong.append(f"UNRECORDED {path!r}, {content[:40]!r}, is gone without a receipt")
-            if writers:
-                wrong.append(f"HINDERED {path!r} was removed while {writers} wrote to it")
-        wrong += [line for row in rows for line in _row(row, found, objects, prefix)]
-    return wrong
+def check(found: Found, objects: Objects, prefix: str) -> list[str]:
+    """All that is wrong with the bytes and receipts of one machine, one line each."""
+    safe = {*found.source.values(), *found.aside, *objects.values()}
+    wrong = [
+        f"LOST {content[:40]!r}... of file {serial}" for serial, content in found.owed.items() if content not in safe
+    ]
+    rows = list(found.rows)
+    receipts = {(row.path, row.sha256) for row in rows}
+    for path, content, writers in found.let_go:
+        if (path, hashlib.sha256(content).digest()) not in receipts:
+            wrong.append(f"UNRECORDED {path!r}, {content[:40]!r}, is gone without a receipt")
+        if writers:
+            wrong.append(f"HINDERED {path!r} was removed while {writers} wrote to it")
+    return wrong + [line for row in rows for line in _row(row, found, objects, prefix)]
 
 
 def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]:

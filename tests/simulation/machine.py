@@ -84,6 +84,8 @@ class Machine:
         self.told: list[tuple[int, str]] = []
         """What happened, and before which call."""
         self.producer.log = self.log
+        self.foreign = False
+        """Whether its ledger began as another machine's."""
         self.running = False
         self._synced = True
         self._looks = 0
@@ -161,6 +163,7 @@ class Machine:
         if kept:
             shutil.copy(kept, f"{self.state}/{LEDGER}")
         self.forgotten = len(self.files.removals)
+        self.foreign = self.foreign or not kept.startswith(self.state)
 
     def copy_ledger(self) -> str:
         """A copy of the ledger as it is, to be brought back later."""
@@ -180,6 +183,7 @@ class Machine:
             [
                 LetGo(removed.path, removed.content, removed.writers if self.files.knows_writers else 0)
                 for removed in self.files.removals[self.forgotten :]
+                if removed.last
             ],
             rows_of(path) if os.path.exists(path) else [],
             self.producer.held,

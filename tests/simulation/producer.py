@@ -63,11 +63,10 @@ class Producer:
 
     def cut(self, outcome: Outcome) -> None:
         """The power goes: what a file now holds is what is owed of it; what outhaul let go stays owed."""
-        let_go = {removed.serial for removed in self.files.removals}
+        let_go = {removed.serial: removed.content for removed in self.files.removals}
         self.files.cut(outcome, self.chance)
         self.handles.clear()
-        linked = self._linked()
-        self.owed = {serial: content for serial, content in self.owed.items() if serial in linked or serial in let_go}
+        self.owed = {serial: content for serial, content in let_go.items() if serial in self.owed}
         self.note()
 
     # --- what it does -------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import random
 from typing import NamedTuple
 
 from outhaul.model.job import Destination, Job
+from outhaul.testing.power import Outcome
 from simulation.machine import LEDGER, Ended, Machine
 from simulation.world import Home, World, new_store
 
@@ -147,7 +148,11 @@ class History:
         if chance.random() < 0.1:
             machine.steps.at(self._call(machine), lambda: self._jump(machine))
         machine.stop_at = chance.randrange(40) if chance.random() < 0.05 else None
-        machine.cut_outcome = chance.choice(("kept", "lost", "random", "random"))
+        machine.cut_outcome = chance.choice(self._cuts(machine))
+
+    def _cuts(self, machine: Machine) -> tuple[Outcome, ...]:
+        """Other bytes under the old times, as a cut may leave them, are told by their digest, which a copy does not take."""
+        return ("kept", "lost") if machine.job.after == "keep" else ("kept", "lost", "random", "random")
 
     def _jump(self, machine: Machine) -> None:
         seconds = self.chance.choice((-3600, -2, 10, 86_400 * 365))
@@ -170,7 +175,7 @@ class History:
         elif kind < 0.10:
             machine.reboot()
         elif kind < 0.13:
-            machine.cut_outcome = "random"
+            machine.cut_outcome = chance.choice(self._cuts(machine))
             machine.cut()
         elif kind < 0.18:
             self._ledger(machine)

@@ -97,12 +97,12 @@ class Steps:
         if self.turn is not None:
             self.turn()
         number = len(self.calls)
-        self.calls.append(Call(name, about))
         if number in self._at:
             self._at.pop(number)()
         for hook in [hook for hook in self.hooks if hook[0] == name and hook[1] in ("", about)]:
             self.hooks.remove(hook)
             hook[2]()
+        self.calls.append(Call(name, about))
         mishap = self._mishap(number, name)
         if mishap.endswith(" before"):
             self._go_wrong(mishap, name)
