@@ -281,6 +281,9 @@ class Round:
             self._proofs.extend(carried.proofs)
             self._files_carried += len(carried.proofs)
             self._failures = 0
+            if self._attempts:
+                for proof in carried.proofs:
+                    self._attempts.pop(proof.sighting._replace(birth_ns=0), None)
             largest = max([proof.length for proof in carried.proofs])
             self._pace.learn(carried.answer_ns, largest, self._cpu_ns_per_file())
         transient = False

@@ -106,21 +106,24 @@ class FastPuts:
         return True
 
     def _send(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        try:
+            identity = self._identity()
+        except StoreError as error:
+            return [Answered(error, 0) for _ in objects]
         with self._lock:
             lane, signer = self._free.pop() if self._free else self._new_lane()
         try:
-            identity = self._identity()
 
             def request(index: int) -> bytes:
                 new = objects[index]
                 return signer.head(new.key, len(new.body), new.sha256, identity, self._offset) + new.body
 
             answers = lane.send(len(objects), request, at_once)
-        except StoreError as error:
-            return [Answered(error, 0) for _ in objects]
-        finally:
-            with self._lock:
-                self._free.append((lane, signer))
+        except BaseException:
+            lane.close()
+            raise
+        with self._lock:
+            self._free.append((lane, signer))
         return [_answered(answer, new.key) for answer, new in zip(answers, objects, strict=True)]
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
