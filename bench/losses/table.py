@@ -18,6 +18,7 @@ from bench.losses.trials import Trial
 
 ORDER = ("lost", "corrupt", "overwritten", "stuck", "kept", "damaged object left", "carried later", "ok", "not met")
 GOOD = ("ok", "carried later")
+SAFE = (*GOOD, "damaged object left")
 WORDS = {
     "stuck": "did not end",
     "kept": "kept, not carried",
@@ -45,13 +46,13 @@ def cell(trials: Sequence[Trial]) -> str:
     if not trials:
         return "-"
     if {trial.outcome for trial in trials} == set(GOOD):
-        return f"ok, or kept and carried later, exit {_exits(trials)}"
+        return f"ok, or kept and carried later{_exits(trials)}"
     parts = []
     for outcome in ORDER:
         some = [trial for trial in trials if trial.outcome == outcome]
         if some:
             share = "" if len(some) == len(trials) else f"{len(some)} of {len(trials)}: "
-            parts.append(f"{share}{_words(outcome, some)}, exit {_exits(some)}")
+            parts.append(f"{share}{_words(outcome, some)}{_exits(some)}")
     return "; ".join(parts)
 
 
@@ -69,7 +70,7 @@ def _words(outcome: str, trials: Sequence[Trial]) -> str:
 def _exits(trials: Sequence[Trial]) -> str:
     """Return the exit codes of the disturbed runs, or where they were all killed, of the runs after them."""
     codes = {attempt.exit_code for trial in trials for attempt in trial.first or trial.later}
-    return " or ".join(str(code) for code in sorted(codes))
+    return ", exit " + " or ".join(str(code) for code in sorted(codes)) if codes else ""
 
 
 def _range(numbers: Sequence[int]) -> str:
