@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import botocore.retries.standard
@@ -122,8 +123,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses and time-outs, and small parts, for runs in this process."""
     monkeypatch.setattr(retry, "_PAUSE_FIRST_NS", 1_000_000)
     monkeypatch.setattr(http_lane, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(s3, "_REQUEST_TIMEOUT", s3.timedelta(seconds=1))
-    monkeypatch.setattr(s3, "_SILENCE_TIMEOUT", s3.timedelta(seconds=0.5))
+    monkeypatch.setattr(s3, "_REQUEST_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(s3, "_SILENCE_TIMEOUT", timedelta(seconds=0.5))
     monkeypatch.setattr(s3_control, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(s3_control, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr(s3.S3Store, "small_max", PART_BYTES)

@@ -129,13 +129,13 @@ class StrictServer:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), sock:
-            with self._tls.wrap_socket(sock, server_side=True) if self._tls else sock as connection:
-                with self._lock:
-                    self._open.add(connection)
-                self._hear(Channel(connection))
-                with self._lock:
-                    self._open.discard(connection)
+        secure = self._tls.wrap_socket if self._tls else lambda plain, **_: plain
+        with contextlib.suppress(OSError), sock, secure(sock, server_side=True) as connection:
+            with self._lock:
+                self._open.add(connection)
+            self._hear(Channel(connection))
+            with self._lock:
+                self._open.discard(connection)
 
     def _hear(self, channel: Channel) -> None:
         try:
