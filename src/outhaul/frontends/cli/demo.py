@@ -60,6 +60,8 @@ def demo(options: argparse.Namespace) -> int:
         codes = [_outhaul(move)]
         say_it("\nWhat the ledger knows:\n")
         codes.append(_outhaul(["status", "--state", os.path.join(home, "state")]))
+        say_it("")
+        codes.append(_outhaul(["ls", "--limit", "3", "--state", os.path.join(home, "state")]))
         if stopped():
             return 130
         name = sorted(contents)[len(contents) // 2]
