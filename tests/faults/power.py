@@ -8,6 +8,7 @@ import fcntl
 import os
 import random
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from faults.places import mounted, need, need_root
 
 _SHUTDOWN = 0x8004587D
 _NO_LOG_FLUSH = (2).to_bytes(4, "little")
+_UNMOUNT_SECONDS = 10.0
 _SIZES = {"ext4": 48 << 20, "xfs": 320 << 20}
 
 
@@ -37,7 +39,10 @@ class Disk:
 
     def back(self) -> None:
         """The power is back: mount it anew, which replays its journal."""
-        subprocess.run([need("umount"), str(self.where)], check=True, capture_output=True)
+        late = time.monotonic() + _UNMOUNT_SECONDS
+        while subprocess.run([need("umount"), str(self.where)], check=False, capture_output=True).returncode:
+            assert time.monotonic() < late, f"{self.where} is still in use"
+            time.sleep(0.02)  # What was killed a moment ago gives its files back.
         subprocess.run([need("mount"), "-o", "loop", str(self.image), str(self.where)], check=True, capture_output=True)
 
 
