@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from outhaul.model.errors import Misconfigured
 from outhaul.model.job import Connection
+from outhaul.stores.s3_errors import keep_secret
 
 NO_CREDENTIALS = (
     "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile (--profile)"
@@ -49,6 +50,7 @@ def account(connection: Connection, environment: Mapping[str, str]) -> Account:
     fixed = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if fixed[0] and fixed[1] and not connection.profile and (region or not _has_files(environment)):
         token = environment.get("AWS_SESSION_TOKEN", "")
+        keep_secret(fixed[1], token)
         return Account(endpoint, region or "us-east-1", fixed[0], fixed[1], token, None, None, ca_bundle)
     session = _session(connection)
     region = region or session.get_config_variable("region") or "us-east-1"
@@ -88,6 +90,7 @@ def _provider(session: Any) -> Callable[[], dict[str, Any]]:
 
     def fresh() -> dict[str, Any]:
         frozen = credentials.get_frozen_credentials()
+        keep_secret(frozen.secret_key, frozen.token)
         given: dict[str, Any] = {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,

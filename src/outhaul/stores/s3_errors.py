@@ -42,7 +42,7 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "ExpiredToken": (Misconfigured, "renew the credentials"),
     "TokenRefreshRequired": (Misconfigured, "renew the credentials"),
     "RequestTimeTooSkewed": (Misconfigured, "set this machine's clock"),
-    "AccessDenied": (Denied, "allow s3:PutObject (and s3:GetObject for proofs by reading) on this prefix"),
+    "AccessDenied": (Denied, ""),  # See `_permission`.
     "AllAccessDisabled": (Denied, "the account is closed to requests"),
     "QuotaExceeded": (Denied, "the store is full"),
     "KeyTooLongError": (Refused, ""),
@@ -52,7 +52,11 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "BadDigest": (Transient, "the bytes were altered on the way"),
     "RequestTimeout": (Transient, ""),
     "SlowDown": (Transient, ""),
+    "NoSuchUpload": (Transient, ""),  # Complete already, or gone: looking tells.
+    "InvalidPart": (Transient, ""),  # What was told of a part did not come through.
+    "InvalidPartOrder": (Transient, ""),
 }
+_READING = ("GET", "HEAD")
 
 
 def translate(error: Exception, operation: str, key: str) -> StoreError:
@@ -66,10 +70,11 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
     if type(error).__name__ == "AlreadyExistsError":
         return AlreadyThere(f"{operation} {key}: an object of this key exists")
     if isinstance(error, ValueError):
-        return Refused(f"{operation} {key}: {text.splitlines()[0][:200]}")
+        return Refused(f"{operation} {key}: {_mask(text.splitlines()[0])[:200]}")
     cause = _CAUSE.search(text)
     root = _ROOT_CAUSE.search(text)
-    said = root[1] if root else cause[1] if cause else text.splitlines()[0][:200] if text else type(error).__name__
+    said = root[1] if root else cause[1] if cause else text.splitlines()[0] if text else type(error).__name__
+    said = _mask(said)[:200]
     if root and ("certificate" in said or said in ("UnknownIssuer", "NotValidForName")):
         return Misconfigured(
             f"{operation}: the server's TLS certificate is not trusted ({said}); AWS_CA_BUNDLE names a CA"
@@ -80,8 +85,18 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
 def classify(status: int, code: str, message: str, operation: str) -> StoreError:
     """An answer of the store as one of ours."""
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
+    if kind is Denied and not advice and code in ("AccessDenied", ""):
+        advice = _permission(operation.split(" ")[0])
     said = f"{operation}: {status} {code or 'without a code'}" + (f", {_mask(message)}" if message else "")
     return kind(f"{said}; {advice}" if advice else said)
+
+
+def _permission(operation: str) -> str:
+    if operation == "LIST":
+        return "allow s3:ListBucket on this bucket"
+    if operation in _READING:
+        return "allow s3:GetObject on this prefix, and s3:ListBucket on this bucket"
+    return "allow s3:PutObject (and s3:GetObject for proofs by reading) on this prefix"
 
 
 def _by_status(status: int) -> type[StoreError]:
@@ -98,6 +113,17 @@ def _by_status(status: int) -> type[StoreError]:
     return Refused
 
 
+_secrets: set[str] = set()
+_SECRET_LETTERS_MIN = 8
+
+
+def keep_secret(*values: str | None) -> None:
+    """From now on no error repeats one of these, whatever a store says (L14)."""
+    _secrets.update(value for value in values if value and len(value) >= _SECRET_LETTERS_MIN)
+
+
 def _mask(message: str) -> str:
-    """Some stores put the access key or the string to sign into their message; that belongs in no log (L14)."""
+    """Some stores put the access key, the token or the string to sign into their message; that belongs in no log (L14)."""
+    for value in tuple(_secrets):
+        message = message.replace(value, "...")
     return re.sub(r"\b(AKIA|ASIA)[A-Z0-9]{12,}", r"\1...", " ".join(message.split()))
