@@ -89,12 +89,15 @@ def _provider(session: Any) -> Callable[[], dict[str, Any]]:
         raise Misconfigured(NO_CREDENTIALS)
 
     def fresh() -> dict[str, Any]:
+        from datetime import UTC
+
         frozen = credentials.get_frozen_credentials()
+        end = getattr(credentials, "_expiry_time", None)
         keep_secret(frozen.secret_key, frozen.token)
         given: dict[str, Any] = {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
-            "expires_at": getattr(credentials, "_expiry_time", None),
+            "expires_at": end.astimezone(UTC) if end else None,  # obstore takes no other zone.
         }
         if frozen.token:
             given["token"] = frozen.token

@@ -1,8 +1,9 @@
 """What S3 has and obstore has not: explicit multipart uploads, and checksums that are kept with an object.
 
-By botocore. Parts are read from the one open descriptor, so a name that changes hands in the middle changes nothing; each
-part's ETag is compared with the MD5 of what was sent, and the ETag of the whole with that of all parts (AWS, "Checking object
+By botocore. Parts are read from the one open descriptor, so a name that changes hands in the middle changes nothing. Whoever
+calls is told the ETag that a store gives which computes it from the MD5s of all parts (AWS, "Checking object
 integrity", multipart uploads).
+What answers 200 without what belongs into the answer is not believed: what happened is unknown (law L3).
 """
 
 from __future__ import annotations
@@ -68,14 +69,19 @@ class Control:
         checksum = answer.get("ChecksumSHA256", "")
         if not checksum or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
             return None
-        return base64.b64decode(checksum)
+        try:
+            return base64.b64decode(checksum, validate=True)
+        except ValueError:
+            return None
 
-    def put_large(self, key: str, length: int, source: ByteSource, *, create_only: bool) -> tuple[Stored, str]:
+    def put_large(
+        self, key: str, length: int, source: ByteSource, *, create_only: bool, content_md5: bool
+    ) -> tuple[Stored, str]:
         """Create an object from parts; a failed one leaves nothing behind, as far as the store can be reached."""
         with _errors("CreateMultipartUpload", key):
-            upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=key)["UploadId"]
+            upload = _said(self._client.create_multipart_upload(Bucket=self._bucket, Key=key), "UploadId")
         try:
-            parts, digests = self._send_parts(key, upload, length, source)
+            parts, digests = self._send_parts(key, upload, length, source, content_md5)
             with _errors("CompleteMultipartUpload", key):
                 answer = self._client.complete_multipart_upload(
                     Bucket=self._bucket,
@@ -84,6 +90,7 @@ class Control:
                     MultipartUpload={"Parts": parts},
                     **({"IfNoneMatch": "*"} if create_only else {}),
                 )
+                _said(answer, "ETag", "Key", "Bucket", "Location")  # Some leave out the ETag.
         except BaseException:
             with contextlib.suppress(Exception):
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
@@ -93,7 +100,7 @@ class Control:
         return Stored(etag, answer.get("VersionId") or ""), f"{whole}-{len(parts)}"
 
     def _send_parts(
-        self, key: str, upload: str, length: int, source: ByteSource
+        self, key: str, upload: str, length: int, source: ByteSource, content_md5: bool
     ) -> tuple[list[dict[str, Any]], list[bytes]]:
         part_bytes = max(PART_BYTES, -(-length // _PARTS_MAX))
         parts: list[dict[str, Any]] = []
@@ -102,6 +109,7 @@ class Control:
             body = source.pread(min(part_bytes, length - offset), offset)
             md5 = hashlib.md5(body, usedforsecurity=False)
             number = len(parts) + 1
+            given = {"ContentMD5": base64.b64encode(md5.digest()).decode()} if content_md5 else {}
             with _errors(f"UploadPart {number}", key):
                 answer = self._client.upload_part(
                     Bucket=self._bucket,
@@ -109,27 +117,36 @@ class Control:
                     UploadId=upload,
                     PartNumber=number,
                     Body=body,
-                    ContentMD5=base64.b64encode(md5.digest()).decode(),
+                    **given,
                 )
-            parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+                parts.append({"PartNumber": number, "ETag": _said(answer, "ETag")})
             digests.append(md5.digest())
         return parts, digests
+
+
+def _said(answer: dict[str, Any], *names: str) -> str:
+    """The first of these that is in an answer; one of them must be."""
+    for name in names:
+        if answer.get(name):
+            return str(answer[name])
+    raise Transient(f"200 without {names[0]}: that was not the store")
 
 
 @contextlib.contextmanager
 def _errors(operation: str, key: str) -> Iterator[None]:
     import botocore.exceptions
+    import botocore.parsers
 
     try:
         yield
-    except StoreError:
-        raise
+    except StoreError as error:
+        raise type(error)(f"{operation} {key}: {error}") from None
     except botocore.exceptions.ClientError as error:
         said = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         code = said.get("Code", "")
         raise classify(status, "" if code.isdigit() else code, said.get("Message", ""), f"{operation} {key}") from None
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as error:
         raise Transient(f"{operation} {key}: {error}") from None
 
 

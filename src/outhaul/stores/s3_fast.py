@@ -124,7 +124,8 @@ class FastPuts:
             raise
         with self._lock:
             self._free.append((lane, signer))
-        return [_answered(answer, new.key) for answer, new in zip(answers, objects, strict=True)]
+        region = self._account.region
+        return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
         """A few requests of any kind, at once: method, key, headers in small letters, the body that is signed, and the one
@@ -160,7 +161,7 @@ class FastPuts:
         return given["access_key_id"], given["secret_access_key"], given.get("token") or ""
 
 
-def _answered(answer: Answer | LaneError, key: str) -> Answered:
+def _answered(answer: Answer | LaneError, key: str, ours: str) -> Answered:
     if isinstance(answer, LaneError):
         said = str(answer)
         if "certificate" in said:
@@ -175,14 +176,15 @@ def _answered(answer: Answer | LaneError, key: str) -> Answered:
     code, message = _CODE.search(answer.body), _MESSAGE.search(answer.body)
     if (region := _REGION.search(answer.head) or _REGION_SAID.search(answer.body)) and answer.status in (301, 400):
         name = region[1].decode("latin-1").strip()
-        return Answered(
-            Misconfigured(f"PUT: {answer.status}; the bucket is in region {name}: write region = {name}"), 0
-        )
+        if name != ours:
+            return Answered(
+                Misconfigured(f"PUT: {answer.status}; the bucket is in region {name}: write region = {name}"), 0
+            )
     if code and code[1] == b"RequestTimeTooSkewed":
         skewed = Skewed("PUT: 403 RequestTimeTooSkewed; set this machine's clock")
         skewed.store_seconds = _date(answer.head)
         return Answered(skewed, 0)
-    if answer.status in (301, 302, 307, 308):
+    if answer.status in (301, 302, 307, 308) and b"\r\nlocation:" in answer.head.lower():
         return Answered(Redirected(f"PUT {key}: {answer.status}"), 0)
     if answer.status == 500:
         return Answered(Hiccup(f"PUT {key}: 500 {code[1].decode() if code else ''}".rstrip()), 0)

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 
-from outhaul.model.errors import AlreadyThere, StoreError, Unproved
+from outhaul.model.errors import AlreadyThere, Denied, Unproved
 from outhaul.ports import Abilities, Held, Stored
 from outhaul.stores.http_lane import Answer
 from outhaul.stores.s3_fast import FastPuts
@@ -67,7 +67,7 @@ def _create_twice(key: str, create: Callable[[str, bytes], Stored]) -> tuple[boo
 def _read_back(key: str, expected: tuple[bytes, ...], read: Callable[[str], Iterator[bytes]]) -> tuple[bool, bytes]:
     try:
         found = b"".join(read(key))
-    except StoreError:
+    except Denied:
         return False, expected[0]
     if found not in expected:
         raise Unproved(f"what was written to {key} is not what is read back from it")

@@ -20,6 +20,8 @@ class SimulatedClock:
         self.boot_ns = START_BOOT_NS
         self.set_to_ns = START_WALL_NS
         """What the wall clock shows."""
+        self.elapsed_ns = 0
+        """How much time has truly gone by, whatever the clocks show: for whoever checks."""
         self.tick_ns = tick_ns
         """How far each look at the clock moves it."""
         self.slept_seconds: list[float] = []
@@ -62,10 +64,12 @@ class SimulatedClock:
     def reboot(self, *, off_seconds: float = 30, up_seconds: float = 60) -> None:
         """The machine is off, and comes up again with its wall clock right."""
         self._boots += 1
+        self.elapsed_ns += max(0, int((off_seconds + up_seconds) * SECOND_NS))
         self.boot_id = f"boot-{self._boots}"
         self.set_to_ns += int((off_seconds + up_seconds) * SECOND_NS)
         self.boot_ns = int(up_seconds * SECOND_NS)
 
     def _forward(self, nanoseconds: int) -> None:
+        self.elapsed_ns += nanoseconds
         self.boot_ns += nanoseconds
         self.set_to_ns += nanoseconds

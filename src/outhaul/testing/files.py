@@ -36,6 +36,8 @@ class Removed(NamedTuple):
     content: bytes
     writers: int
     """How many had it open for writing at that moment; they could not be seen where nobody can tell."""
+    age_ns: int
+    """For how long its bytes had truly not changed."""
     last: bool
     """Whether that was its last name."""
 
@@ -219,9 +221,9 @@ class SimulatedFileSystem(SimulatedDisk):
         self.unsynced.name(undo)
         self._unlinked(inode)
         if inode.kind == "file":
-            self.removals.append(
-                Removed(self.came_from[entry], inode.serial, inode.content, inode.writers, not inode.links)
-            )
+            age_ns = self.clock.elapsed_ns - inode.written_ns
+            path, content = self.came_from[entry], inode.content
+            self.removals.append(Removed(path, inode.serial, content, inode.writers, age_ns, not inode.links))
 
     def cut(self, outcome: Outcome, chance: random.Random) -> None:
         """The power goes: what is not on disk is dropped, and nobody holds anything any more."""

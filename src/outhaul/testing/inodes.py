@@ -132,6 +132,7 @@ class SimulatedDisk:
         """Write through what `hold` gave; a mapping does not stamp the time at each of its writes."""
         self.unsynced.dirty(inode)
         inode.content = content
+        inode.written_ns = self.clock.elapsed_ns
         if stamped:
             inode.mtime_ns = inode.ctime_ns = self.now_ns()
 
@@ -230,6 +231,7 @@ class SimulatedDisk:
         self._open_for_writing(inode)
         self.unsynced.dirty(inode)
         inode.content = content
+        inode.written_ns = self.clock.elapsed_ns
         inode.mtime_ns = inode.ctime_ns = self.now_ns()
 
     def _open_for_writing(self, inode: Inode) -> None:

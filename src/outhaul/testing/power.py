@@ -26,6 +26,8 @@ class Inode:
         """Never used again; outhaul does not see it."""
         self.content = b""
         self.mtime_ns = self.ctime_ns = self.birth_ns = now_ns
+        self.written_ns = 0
+        """When its bytes last changed, in `SimulatedClock.elapsed_ns`."""
         self.links = 1
         """Its names; 0 of a file in no directory."""
         self.opens = 0
