@@ -23,7 +23,7 @@ from bench.results import Outcome
 from bench.tools import Tool
 from bench.workplace import Workplace, workplace
 
-PEERS = ("s5cmd", "rclone", "aws")
+PEERS = ("s5cmd", "rclone", "rclone-tuned", "aws")
 ALONE = {
     "memory": "peak memory of outhaul, few and many files",
     "idle": "outhaul run with nothing to do",
@@ -85,7 +85,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the files or less: a trial of the benchmark")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every trial there")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a plot there")
-    parser.add_argument("--peers", default=",".join(PEERS), help="which peers (s5cmd,rclone,aws); 'none' for none")
+    parser.add_argument(
+        "--peers", default=",".join(PEERS), help="which peers (s5cmd,rclone,rclone-tuned,aws); 'none' for none"
+    )
     parser.add_argument("--list", action="store_true", help="name the scenarios and end")
     options = parser.parse_args(arguments)
     options.peers = [] if options.peers == "none" else options.peers.split(",")

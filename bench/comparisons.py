@@ -44,20 +44,21 @@ COMPARISONS = (
         "move files of 4 KiB",
         {"s5cmd": _times(1.5, 1.9), "rclone": _times(3.0), "aws": _times(15.0)},
         limits=True,
+        others=("rclone-tuned",),
     ),
     Comparison(
         "move-small-50ms",
         "the same, each reply 50 ms later",
         {"s5cmd": _times(1.0, 1.5)},
         delay=0.05,
-        others=("rclone",),
+        others=("rclone-tuned",),
     ),
     Comparison(
         "move-small-tls",
         "the same, to a real server over TLS",
         {"s5cmd": _times(1.3, 1.7)},
         tls=True,
-        others=("rclone",),
+        others=("rclone-tuned",),
     ),
 )
 

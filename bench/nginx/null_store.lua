@@ -20,9 +20,11 @@ local headers = setmetatable({}, { __index = function(_, name)
 end })
 local probes = ngx.shared.probes
 local count
+local seen = {}   -- path to "length etag" of what was put: no content is kept, but a HEAD is answered truly
 local in_flight = 0
 
 local function zero()
+  seen = {}
   count = { requests = 0, puts = 0, bytes = 0, sum = 0, probe_requests = 0, lists = 0, heads = 0, refused = 0,
             most_in_flight = 0, connections = 0 }
 end
@@ -131,6 +133,7 @@ local function put(key, arguments, is_probe)
   if is_probe then return put_probe(key, body, etag, create_only) end
   if ngx.var.http_x_amz_copy_source then return failure(501, "NotImplemented") end
   if not arguments.partNumber then
+    seen[key] = #body .. " " .. etag
     count.puts = count.puts + 1
     count.bytes = count.bytes + #body
     count.sum = (count.sum + bit.tobit(ngx.crc32_short(key .. "\n" .. md5)) % 4294967296) % 9007199254740992
@@ -179,6 +182,15 @@ local function route()
     return reply(204)
   end
   if is_probe then return get_probe(path) end
+  if method == "HEAD" and seen[path] then
+    local length, etag = seen[path]:match("^(%d+) (.*)$")
+    ngx.header["ETag"] = etag
+    ngx.header["Last-Modified"] = ngx.http_time(ngx.time())
+    ngx.header["Content-Type"] = "application/octet-stream"
+    ngx.header["Content-Length"] = length
+    ngx.status = 200
+    return
+  end
   return failure(404, "NoSuchKey")
 end
 
