@@ -10,6 +10,8 @@ The one record of the product that is read is its ledger, as a database file tha
     HINDERED     a file was let go while a process had it open for writing
     WRONG TARGET an object under the name of a file that never held these bytes
     UNACCOUNTED  the files seen are not the sum of the states they are in
+    HASTY        a file was let go before it had been left alone for as long as its job says, whatever the clocks show
+    DISHONEST    more files are said to be carried than were
     STUCK        with all faults over, a file neither goes nor stands under a reason that a person can act on
 """
 
@@ -28,6 +30,8 @@ class LetGo(NamedTuple):
     path: str
     content: bytes
     writers: int
+    age_ns: int
+    """For how long it had truly been left alone."""
 
 
 class Row(NamedTuple):
@@ -50,6 +54,8 @@ class Found(NamedTuple):
     rows: Iterable[Row]
     held: Mapping[str, Iterable[bytes]]
     """Path to all contents that ever stood there."""
+    quiet_ns: int
+    """For how long a file must have been left alone."""
 
 
 Objects = Mapping[tuple[str, str], bytes]
@@ -64,11 +70,13 @@ def check(found: Found, objects: Objects, prefix: str) -> list[str]:
     ]
     rows = list(found.rows)
     receipts = {(row.path, row.sha256) for row in rows}
-    for path, content, writers in found.let_go:
+    for path, content, writers, age_ns in found.let_go:
         if (path, hashlib.sha256(content).digest()) not in receipts:
             wrong.append(f"UNRECORDED {path!r}, {content[:40]!r}, is gone without a receipt")
         if writers:
             wrong.append(f"HINDERED {path!r} was removed while {writers} wrote to it")
+        if age_ns < found.quiet_ns:
+            wrong.append(f"HASTY {path!r} was left alone for {age_ns / 1e9} s only, not {found.quiet_ns / 1e9} s")
     return wrong + [line for row in rows for line in _row(row, found, objects, prefix)]
 
 
@@ -104,6 +112,11 @@ def account(seen: int, by_reason: Mapping[str, int], expected: int | None = None
     return wrong
 
 
+def claims(by_reason: Mapping[str, int], removed: int) -> list[str]:
+    """Whether what a run says of itself is borne out by the files that went."""
+    return [f"DISHONEST {removed} files went: {dict(by_reason)}"] if by_reason.get("removed", 0) > removed else []
+
+
 HELD = frozenset(
     ("unreadable", "name-too-long", "refused", "conflict", "unproved", "not-removed", "put-aside", "hard-link",
      "closed-directory", "poisoned")
@@ -136,11 +149,12 @@ def path_of(key: str, prefix: str) -> str:
 
 
 def rows_of(path: str) -> list[Row]:
-    """The receipts that are durable in a ledger."""
+    """The receipts that are durable in a ledger, of the one endpoint there is; others are no longer to be seen."""
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         rows = database.execute(
-            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version FROM receipt r JOIN directory d ON d.id = r.directory"
+            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version FROM receipt r JOIN directory d ON d.id = r.directory "
+            "JOIN place p ON p.id = d.place WHERE p.endpoint = ''"
         ).fetchall()
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):

@@ -86,8 +86,13 @@ class Machine:
         self.producer.log = self.log
         self.foreign = False
         """Whether its ledger began as another machine's."""
+        self.fooled = False
+        """Whether the wall clock has jumped where no ledger can know: no age is to be trusted then, nor asked for."""
+        self.quiet_ns = job.quiet_ns
         self.running = False
         self._synced = True
+        self.jumped = False
+        self._known_boot = ""
         self._looks = 0
 
     def log(self, text: str) -> None:
@@ -103,6 +108,7 @@ class Machine:
         self.running = True
         ended = self._process()
         self.running = False
+        self._known_boot = self.clock.boot_id if ended.how == "finished" else self._known_boot
         self.log(f"outhaul ended: {ended.how} {ended.text} {ended.tally.by_reason if ended.tally else ''}")
         self.files.forget_processes()
         if ended.how == "cut":
@@ -139,6 +145,13 @@ class Machine:
         self._looks += 1
         return self.stop_at is not None and self._looks > self.stop_at
 
+    def jump(self, seconds: float) -> None:
+        """The wall clock is set. Before the first run in a boot has come to its end, no ledger knows how it was."""
+        self.log(f"the wall clock jumps by {seconds} s")
+        self.clock.jump_wall(seconds)
+        self.jumped = True
+        self.fooled = self.fooled or self._known_boot != self.clock.boot_id
+
     # --- what happens to a machine --------------------------------------------------------------------------------------
 
     def cut(self) -> None:
@@ -164,6 +177,7 @@ class Machine:
             shutil.copy(kept, f"{self.state}/{LEDGER}")
         self.forgotten = len(self.files.removals)
         self.foreign = self.foreign or not kept.startswith(self.state)
+        self.fooled = self.fooled or self.jumped
 
     def copy_ledger(self) -> str:
         """A copy of the ledger as it is, to be brought back later."""
@@ -181,12 +195,18 @@ class Machine:
             self.files.files(),
             [inode.content for _, _, inode in self.files.private.values()],
             [
-                LetGo(removed.path, removed.content, removed.writers if self.files.knows_writers else 0)
+                LetGo(
+                    removed.path,
+                    removed.content,
+                    removed.writers if self.files.knows_writers else 0,
+                    removed.age_ns,
+                )
                 for removed in self.files.removals[self.forgotten :]
                 if removed.last
             ],
             rows_of(path) if os.path.exists(path) else [],
             self.producer.held,
+            0 if self.fooled else self.quiet_ns,
         )
 
     def _keep_copy(self, ledger: SqliteLedger) -> bool:

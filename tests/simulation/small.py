@@ -125,6 +125,7 @@ def _replaces(world: World, machine: Machine) -> None:
 
 def _unknown_writers(world: World, machine: Machine) -> None:
     machine.files.knows_writers = machine.producer.may_hold = False
+    machine.quiet_ns = 60 * 10**9
     machine.run()
     machine.clock.advance(61)
 

@@ -68,11 +68,13 @@ class World:
 
     def run(self, machine: Machine, *, nested: bool = False) -> Ended:
         """One process on this machine, and a look at everything afterwards."""
+        removed = len(machine.files.removals)
         ended = machine.run()
         self.processes += 1
         self.crashes += ended.how in ("crash", "cut")
         if ended.tally is not None:
             self._refuse(checker.account(ended.tally.seen, ended.tally.by_reason))
+            self._refuse(checker.claims(ended.tally.by_reason, len(machine.files.removals) - removed))
         if not nested:
             self.check()
         return ended
@@ -109,7 +111,7 @@ class World:
             # The removal of one of several hard links makes the others new to whoever looks.
             links = max([inode.links for _, inode in machine.files.entries()], default=1)
             for _ in range(CLEAN_RUNS + 2 * (links - 1)):
-                machine.clock.advance(120)
+                machine.clock.advance(70 + machine.job.quiet_ns / 10**9)
                 self._clean_run(machine)
                 if not (left := self.left(machine)):
                     break
@@ -133,7 +135,16 @@ class World:
             stored = set(self.objects().values())
             may_stay |= {path for path, content in files.items() if content in stored or machine.files.coarse}
         aside = [machine.files.came_from[entry] for entry in machine.files.private]
-        return checker.stuck([*files, *aside], machine.monitor.reasons(), may_stay)
+        reasons = machine.monitor.reasons()
+        for path in aside:
+            if reasons.get(path) == "put-aside" and not self._taken(machine, path):
+                reasons[path] = "put-aside, and its place is free"
+        return checker.stuck([*files, *aside], reasons, may_stay)
+
+    def _taken(self, machine: Machine, path: str) -> bool:
+        """Whether something has the place of a file, or its directory is gone."""
+        folder = machine.files.find(path.rpartition("/")[0])
+        return folder is None or folder.kind != "folder" or machine.files.find(path) is not None
 
     def _refuse(self, wrong: list[str]) -> None:
         if wrong:

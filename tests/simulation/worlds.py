@@ -90,7 +90,7 @@ class History:
             "simulation",
             "/source",
             Destination(f"s3://bucket/{prefix}", "s3", "bucket", prefix),
-            quiet_ns=chance.choice((0, 0, 5, 30)) * SECOND_NS,
+            quiet_ns=chance.choice((0, 0, 5, 30, 200)) * SECOND_NS,
             after="delete" if chance.random() < 0.85 else "keep",
             proof=chance.choice(("auto", "auto", "stored", "read-back")),
         )
@@ -98,6 +98,7 @@ class History:
         files, machine.producer.may_hold = machine.files, True
         if chance.random() < 0.15:
             files.knows_writers = machine.producer.may_hold = False
+            machine.quiet_ns = max(job.quiet_ns, 60 * SECOND_NS)
         files.knows_birth = chance.random() < 0.8
         files.coarse = chance.random() < 0.3
         files.reuses_numbers = chance.random() < 0.5
@@ -156,8 +157,7 @@ class History:
 
     def _jump(self, machine: Machine) -> None:
         seconds = self.chance.choice((-3600, -2, 10, 86_400 * 365))
-        machine.log(f"the wall clock jumps by {seconds} s")
-        machine.clock.jump_wall(seconds)
+        machine.jump(seconds)
 
     def _between(self, machine: Machine) -> None:
         """Between two processes."""
