@@ -14,7 +14,7 @@ from outhaul.ledgers.rows import to_bytes, to_path
 from outhaul.ledgers.schema import VERSION
 from outhaul.ledgers.sqlite import connect
 from outhaul.model.errors import LedgerError
-from outhaul.model.lifecycle import REASONS, State
+from outhaul.model.lifecycle import REASONS, Reason, State
 from outhaul.model.patterns import compile_patterns
 
 
@@ -96,6 +96,12 @@ _WAITING = (
 )
 
 
+_RECEIPT_KINDS = (
+    int, str, bytes, bytes, bytes, int, int, bytes, str, str, str, str, str, int, int, int, str | None, int | None,
+)  # fmt: skip
+_WAITING_KINDS = (bytes, bytes, int, str, str, int, int)
+
+
 class Reading:
     """A ledger opened for reading. Used as a context manager.
 
@@ -124,7 +130,12 @@ class Reading:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (
+            sqlite3.Error,
+            ValueError,
+            TypeError,
+            AttributeError,
+        ) as error:  # The latter: damage that SQLite cannot see.
             raise LedgerError(f"the ledger cannot be read: {error}") from error
 
     def receipts(self, *, job: str = "", pattern: str = "", limit: int = 0) -> Iterator[ReceiptRow]:
@@ -165,7 +176,7 @@ class Reading:
             "WHERE d.place = ? GROUP BY s.reason",
             (place,),
         ):
-            waiting[reason], waiting_bytes = files, waiting_bytes + held
+            waiting[_known(reason)], waiting_bytes = files, waiting_bytes + held
         oldest = ask(f"{_WAITING}WHERE d.place = ? ORDER BY s.wall_ns LIMIT 1", (place,)).fetchone()
         last = ask(
             "SELECT ended_ns, reasons FROM run WHERE place = ? ORDER BY id DESC LIMIT 1", (place,)
@@ -185,7 +196,7 @@ class Reading:
                 f"ORDER BY s.wall_ns, d.path, s.name LIMIT {int(limit) or -1}",
                 values,
             ).fetchall()
-        return [(row[0], to_path(row[1]), _waiting(row[2:])) for row in rows]
+            return [(row[0], to_path(row[1]), _waiting(row[2:])) for row in rows]
 
     def why(self, path: str) -> list[Why]:
         """What is known of one file, in every job whose source it lies in."""
@@ -222,7 +233,20 @@ def is_held(reason: str) -> bool:
     return REASONS[reason].state is State.HELD
 
 
+def _fits(row: Sequence[Any], kinds: Sequence[Any]) -> None:
+    """Raise TypeError where a damaged row holds what no outhaul wrote."""
+    if not all(map(isinstance, row, kinds)):
+        raise TypeError("a row holds what no outhaul wrote")
+
+
+def _known(reason: str) -> str:
+    """The reason, if it is one; as `_fits`."""
+    _fits((REASONS.get(reason),), (Reason,))
+    return reason
+
+
 def _receipt(row: Sequence[Any]) -> ReceiptRow:
+    _fits(row, _RECEIPT_KINDS)
     (number, job, source, directory, name, size, mtime_ns, sha256, destination, key, version, etag, proof, sent,
      proved_ns, recorded_ns, disposal, disposed_ns) = row  # fmt: skip
     path = to_path(directory + b"/" + name if directory else name)
@@ -233,5 +257,7 @@ def _receipt(row: Sequence[Any]) -> ReceiptRow:
 
 
 def _waiting(row: tuple[bytes, bytes, int, str, str, int, int]) -> Waiting:
+    _fits(row, _WAITING_KINDS)
     directory, name, size, reason, detail, wall_ns, attempts = row
+    _known(reason)
     return Waiting(to_path(directory + b"/" + name if directory else name), size, reason, detail, wall_ns, attempts)

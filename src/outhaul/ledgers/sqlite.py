@@ -47,7 +47,12 @@ _DIRECTORIES_REMEMBERED_MAX = 4096
 def _faults(state: str) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, ValueError, TypeError) as error:  # The latter: a row that holds what no row holds.
+    except (
+        sqlite3.Error,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:  # The latter: a row that holds what no row holds.
         note_damage(state, error)
         raise LedgerError(f"the ledger cannot be used: {error}") from error
 
@@ -112,8 +117,10 @@ class SqliteLedger:
                     "ON CONFLICT DO UPDATE SET job = excluded.job, rules = excluded.rules RETURNING id",
                     (source, address, endpoint, job.name, rules),
                 ).fetchone()
-        self._destinations[row[0]] = address
-        return int(row[0])
+        with _faults(self._state):
+            place = int(row[0])
+        self._destinations[place] = address
+        return place
 
     def receipts(self, place: int, directory: str, names: Sequence[str]) -> dict[str, Receipt]:
         """See `ports.Ledger`."""
@@ -145,7 +152,7 @@ class SqliteLedger:
                 + " FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place WHERE r.id = ?",
                 (number,),
             ).fetchone()
-        return None if row is None else receipt_of_row(to_path(row[0]), row[1], row[2:])
+            return None if row is None else receipt_of_row(to_path(row[0]), row[1], row[2:])
 
     def observations(self, place: int, directory: str) -> dict[str, Observation]:
         """See `ports.Ledger`."""
@@ -235,7 +242,7 @@ class SqliteLedger:
                 "SELECT DISTINCT d.path FROM sighting s JOIN directory d ON d.id = s.directory WHERE d.place = ?",
                 (place,),
             ).fetchall()
-        return {to_path(path) for (path,) in rows}
+            return {to_path(path) for (path,) in rows}
 
     def forget_directory(self, place: int, directory: str) -> None:
         """See `ports.Ledger`."""
