@@ -20,8 +20,8 @@ from outhaul.stores import http_lane, s3, s3_control
 from strict.server import StrictServer
 
 PREFIX = "site"
-FILES = {"a.csv": b"time,value\n1,2\n", "b/c d.bin": bytes(range(256)) * 40, "e.txt": "Zürich\n".encode()}
-LARGE = {"large.bin": bytes(range(251)) * 900}
+FILES = {"in/a.csv": b"time,value\n1,2\n", "in/b/c d.bin": bytes(range(256)) * 40, "in/e.txt": "Zürich\n".encode()}
+LARGE = {"in/large.bin": bytes(range(251)) * 900}
 PART_BYTES = 65_536
 
 

@@ -185,15 +185,10 @@ class StrictServer:
         name, key = place(request)
         operation, fault, code = operation_of(request, key), None, ""
         with self._lock:
-            number = len(self.log)
+            number, now = len(self.log), time.time() + self.behaviour.clock_offset_seconds
+            checks_payload = self.behaviour.checks_payload
             try:
-                signature.check(
-                    request,
-                    self.identities,
-                    self.region,
-                    time.time() + self.behaviour.clock_offset_seconds,
-                    checks_payload=self.behaviour.checks_payload,
-                )
+                signature.check(request, self.identities, self.region, now, checks_payload=checks_payload)
                 fault = self._script.take(operation, key)
                 reply = self._do(operation, request, name, key, number, fault)
             except S3Error as error:
@@ -204,6 +199,7 @@ class StrictServer:
             status = 0 if silent else reply.status
             self.log.append(Logged(operation, name, key, status, code, request.headers, len(request.body)))
         reply.headers.setdefault("x-amz-request-id", f"{number:016X}")
+        reply.seconds = now
         return reply, fault
 
     def _do(self, operation: str, request: Request, name: str, key: str, number: int, fault: Fault | None) -> Reply:

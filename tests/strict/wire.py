@@ -48,6 +48,8 @@ class Reply:
     body: bytes = b""
     length: int | None = None
     """Of Content-Length, where it is not the body's: the answer to HEAD."""
+    seconds: float | None = None
+    """Of Date, since 1970; None is now."""
 
     def encode(self) -> bytes:
         """The bytes of it."""
@@ -56,7 +58,11 @@ class Reply:
         except ValueError:
             phrase = "Unknown"
         length = len(self.body) if self.length is None else self.length
-        lines = [f"HTTP/1.1 {self.status} {phrase}", "Server: AmazonS3", f"Date: {formatdate(usegmt=True)}"]
+        lines = [
+            f"HTTP/1.1 {self.status} {phrase}",
+            "Server: AmazonS3",
+            f"Date: {formatdate(self.seconds, usegmt=True)}",
+        ]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.status != 204:
             lines.append(f"Content-Length: {length}")

@@ -100,14 +100,16 @@ class S3Store:
                 except AlreadyThere as error:
                     taken[index] = error
                 except StoreError as error:
+                    for other in objects:  # None of them is written, though each was counted as taken from now on.
+                        self._forget_present(other.key)
                     return [Answered(error, 0) for _ in objects]
         to_send = [new for index, new in enumerate(objects) if index not in taken] if taken else objects
         sent = iter(self._fast.put_many(to_send, at_once))
         answers = [Answered(taken[index], 0) if index in taken else next(sent) for index in range(len(objects))]
         for index, answer in enumerate(answers):
             if isinstance(answer.outcome, Redirected):
-                answers[index] = self._answered(self._create, objects[index])
-            elif isinstance(answer.outcome, Transient):
+                answer = answers[index] = self._answered(self._create, objects[index])
+            if isinstance(answer.outcome, Transient):
                 self._forget_present(objects[index].key)
         return answers
 
