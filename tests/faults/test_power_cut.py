@@ -7,19 +7,16 @@ OUTHAUL_CUTS is the number of cuts for each file system and layout (10), OUTHAUL
 import os
 import random
 import secrets
-import shutil
-import sqlite3
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from faults.places import need
 from faults.power import Disk, cut_all, disks
+from faults.receipts import without_object
 from faults.runs import move, outhaul
 from faults.world import World
 from kill.moments import Moment, choose
@@ -98,29 +95,4 @@ def _stopped(trace: Path) -> Moment:
 
 def _faults(world: World) -> list[str]:
     """What is lost, and receipts whose object is not there with its bytes."""
-    return world.faults() + [
-        f"receipt without its object: {key}"
-        for key, digest in _receipts(world.state)
-        if not _holds(world.store / key, digest)
-    ]
-
-
-def _holds(path: Path, digest: bytes) -> bool:
-    return path.exists() and sha256(path.read_bytes()).digest() == digest
-
-
-def _receipts(state: Path) -> list[tuple[str, bytes]]:
-    """Key and SHA-256 of each receipt, from a copy of the ledger: looking at it must not repair it."""
-    with tempfile.TemporaryDirectory() as name:
-        for path in state.glob("ledger.sqlite*"):
-            shutil.copy(path, name)
-        ledger = Path(name, "ledger.sqlite")
-        if not ledger.exists() or not ledger.stat().st_size:
-            return []
-        database = sqlite3.connect(ledger)
-        try:
-            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'receipt'").fetchall():
-                return []
-            return database.execute("SELECT key, sha256 FROM receipt").fetchall()
-        finally:
-            database.close()
+    return world.faults() + without_object(world)

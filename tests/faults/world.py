@@ -29,18 +29,16 @@ class World:
     journal: Path
     destination: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    objects: Store | None = None
+    bucket: Store | None = None
+    prefix: str = ""
+    """What stands before the names in each key."""
 
     def __post_init__(self) -> None:
         self.destination = self.destination or [str(self.store)]
+        self.objects: Store = self.bucket or DirectoryStore(self.store)
         self._writer = JournalWriter(self.journal)
         self._planted = 0
-        self.restart_checker()
-
-    def restart_checker(self) -> None:
-        """Forget which objects were seen: what a power cut takes back was never proved to anybody."""
-        store = self.objects or DirectoryStore(self.store)
-        self._checker = Checker(SEED, self.journal, self.source, self.state, store)
+        self._checker = Checker(SEED, self.journal, self.source, self.state, self.objects)
 
     def plant(self, count: int, *, durable: bool = False) -> list[Path]:
         """Put so many new files into the source, two in each directory, and journal them."""
@@ -68,9 +66,14 @@ class World:
         """Where everything is, by its bytes."""
         return self._checker.check(full=True)
 
-    def faults(self, *, complete: bool = False) -> list[str]:
-        """What is lost or altered; and what is left behind, where everything should have been carried."""
+    def faults(self, *, complete: bool = False, spoilt: bool = False) -> list[str]:
+        """What is lost or altered; and what is left behind, where everything should have been carried.
+
+        Where objects may be `spoilt` on their way, by no fault of outhaul, only those that somebody relies on count.
+        """
         report = self.check()
+        if spoilt:
+            report.corrupt.clear()
         if not report.sound:
             return [f"unsound: {report}"]
         return [f"left behind: {report}"] if complete and not report.complete else []
