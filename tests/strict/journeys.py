@@ -1,6 +1,7 @@
 """One journey of some files to the strict server by the real outhaul, and an account of it that shares nothing with it."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import subprocess
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import botocore.retries.standard
+import botocore.session
 import pytest
 
 from outhaul import app
@@ -119,6 +121,9 @@ class Journey:
         assert self.server.buckets[self.bucket].uploads == {}
 
 
+_session = functools.cache(botocore.session.Session)
+
+
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses and time-outs, and small parts, for runs in this process."""
     monkeypatch.setattr(retry, "_PAUSE_FIRST_NS", 1_000_000)
@@ -128,4 +133,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_control, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(s3_control, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr(s3.S3Store, "small_max", PART_BYTES)
+    # Its session, whose service model takes half a second to read, is one for all.
+    monkeypatch.setattr(botocore.session, "Session", _session)
     monkeypatch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: 0)

@@ -188,7 +188,9 @@ class StrictServer:
             number, now = len(self.log), time.time() + self.behaviour.clock_offset_seconds
             checks_payload = self.behaviour.checks_payload
             try:
-                signature.check(request, self.identities, self.region, now, checks_payload=checks_payload)
+                who = signature.check(request, self.identities, self.region, now, checks_payload=checks_payload)
+                if operation in who.denied:
+                    raise S3Error("AccessDenied", "Access Denied")
                 fault = self._script.take(operation, key)
                 reply = self._do(operation, request, name, key, number, fault)
             except S3Error as error:

@@ -16,7 +16,7 @@ import botocore.session
 import pytest
 
 from outhaul.stores import sigv4
-from outhaul.stores.sigv4 import PutSigner
+from outhaul.stores.sigv4 import PutSigner, signed_head
 from strict.signature import Identity, check
 from strict.wire import Request
 
@@ -145,9 +145,41 @@ def test_a_signer_follows_the_clock_and_the_identity(monkeypatch: pytest.MonkeyP
         for identity in (*IDENTITIES, *IDENTITIES):
             target, headers = _ours(signer.head("a/b", len(BODY), SHA256, identity))
             request = Request("PUT", target, [], headers, BODY)
-            assert identity[0] == check(request, identities, "eu-north-1", now, checks_payload=True)
+            assert identities[identity[0]] is check(request, identities, "eu-north-1", now, checks_payload=True)
             expected = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
             assert expected == headers["x-amz-date"]
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=["without a token", "with a token"])
+@pytest.mark.parametrize("method", ["PUT", "GET", "HEAD"])
+def test_any_other_request_is_signed_as_botocore_does(method: str, identity: tuple[str, str, str]) -> None:
+    """`signed_head` makes of any method, key and header what botocore makes of it, for a body that is not looked at."""
+    extra = {"x-amz-checksum-mode": "ENABLED", "content-md5": "CY9rzUYh03PK3k6DJie09g==", "content-length": "4"}
+    digest = hashlib.sha256(b"").hexdigest()
+    for key in KEYS:
+        head = signed_head(method, "[::1]:9000", f"/the-bucket/{key}", extra, digest, "eu-north-1", identity)
+        line, *rest = head.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
+        ours = {name.lower(): value for name, value in (text.split(": ", 1) for text in rest)}
+        sent, target, _ = line.split(" ")
+        assert method == sent
+        signed = set(ours["authorization"].split("SignedHeaders=")[1].split(",")[0].split(";"))
+        told = {name: extra[name] for name in signed & extra.keys()}
+        request = botocore.awsrequest.AWSRequest(method, f"http://[::1]:9000{target}", told, b"")
+        request.context["client_config"] = botocore.config.Config(s3={"payload_signing_enabled": True})
+        credentials = botocore.credentials.Credentials(identity[0], identity[1], identity[2] or None)
+        botocore.auth.S3SigV4Auth(credentials, "s3", "eu-north-1").add_auth(request)
+        assert request.headers["Authorization"] == ours["authorization"], key
+        assert "x-amz-checksum-mode" in signed
+
+
+def test_the_stores_time_is_used_for_signing_alone() -> None:
+    """An offset moves the time that is signed, and nothing else."""
+    signer = PutSigner("127.0.0.1:9000", "/the-bucket", "eu-north-1")
+    for offset in (0, 1200, -86_400, 0):
+        _, headers = _ours(signer.head("a", len(BODY), SHA256, IDENTITIES[0], offset))
+        expected = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(NOW + offset))
+        assert expected == headers["x-amz-date"]
+        assert f"/{expected[:8]}/" in headers["authorization"]
 
 
 def test_the_uploads_of_a_url_with_a_path_and_of_ipv6() -> None:
