@@ -196,6 +196,8 @@ class NewObject(NamedTuple):
     key: str
     body: bytes
     sha256: bytes
+    md5: bytes = b""
+    """Told to a store that has shown that it checks it; b'' to none."""
 
 
 class Answered(NamedTuple):
@@ -243,6 +245,10 @@ class Store(Protocol):
     Every method raises the `StoreError`s: `Transient` when what happened is unknown, `Denied` and `Misconfigured` when
     nothing will work until somebody acts, `Refused` when this one object never will.
     """
+
+    @property
+    def md5_etags(self) -> bool:
+        """Whether the ETag of a small object has shown to be the MD5 of its bytes: one that differs is evidence against."""
 
     small_max: int
     """Up to this many bytes an object is written by `put` or `put_many`; beyond, by `put_large`."""

@@ -1,6 +1,6 @@
 """Have the store show that it holds the bytes, by the cheapest evidence that comes from stored bytes (law L4).
 
-In this order: an ETag that is the MD5 of the bytes sent (outhaul sends no MD5, so a store can only have computed it); a
+In this order: an ETag that is the MD5 of the bytes sent (told to no store that has not shown that it computes it); a
 SHA-256 of the whole object that a HEAD brings back; all bytes, read back and hashed. The length alone proves nothing.
 """
 
@@ -28,6 +28,9 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
         Unproved: the store holds something else, or shows nothing.
         StoreError: see `ports.Store`.
     """
+    told = upload.etag if upload.package.body is not None else ""
+    if rule == "auto" and store.md5_etags and told and told != upload.proving_etag:
+        raise Unproved("the store's MD5 of it is that of other bytes: it was altered on the way, or in the store")
     if rule == "auto" and upload.proving_etag and upload.etag == upload.proving_etag:
         return _proof(upload, ProofKind.ETAG, wall_ns)
     try:

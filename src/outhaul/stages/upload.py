@@ -36,7 +36,7 @@ def upload_small(
         For each what `upload` would have returned or raised, and the nanoseconds from sending to the answer (0 where
         there was none).
     """
-    new = [NewObject(package.key, package.body or b"", package.sha256) for package in packages]
+    new = [NewObject(package.key, package.body or b"", package.sha256, package.md5) for package in packages]
     uploads: list[tuple[Upload | StoreError, int]] = []
     for package, (outcome, took_ns) in zip(packages, store.put_many(new, at_once), strict=True):
         if isinstance(outcome, Stored):

@@ -29,6 +29,7 @@ class DirectoryStore:
     """The objects beneath one directory. Keys are relative paths."""
 
     small_max = SMALL_MAX
+    md5_etags = False
     many_at_once = False
 
     def __init__(self, directory: str, rename_exclusive: Callable[[int, str, int, str], None]) -> None:

@@ -54,6 +54,7 @@ class S3Store:
         self._objects = _client(self._account, destination.bucket, _REQUEST_TIMEOUT)
         self._create_only = False
         self._keeps_sha256 = False
+        self.md5_etags = False
         self._content_md5 = True
         self._lock = threading.Lock()
         self._present: dict[str, set[str] | None] = {}
@@ -73,6 +74,9 @@ class S3Store:
         """Obey what was learnt: look before writing where that is needed, believe no checksum that may be an echo."""
         self._create_only = abilities.create_only
         self._keeps_sha256 = abilities.keeps_sha256
+        self.md5_etags = abilities.md5_etag
+        if self._fast is not None:
+            self._fast.send_md5 = abilities.checks_md5 is True
         # Who does not compare a Content-MD5 might echo it as an ETag, which would then prove nothing.
         self._content_md5 = abilities.checks_md5 is not False
 

@@ -75,6 +75,8 @@ class FastPuts:
         self._host = shown if usual else f"{shown}:{port}"
         self._base = base
         self._endpoint = Endpoint(host, port, _tls(known.ca_bundle) if scheme == "https" else None)
+        self.send_md5 = False
+        """Whether the store has shown that it checks a Content-MD5 (docs/decisions/0003-proof-by-etag.md)."""
         self._offset = 0  # Seconds that this machine's clock is behind the store's, as far as that matters.
         self._free: list[tuple[Lane, PutSigner]] = []
         self._lock = threading.Lock()
@@ -116,7 +118,12 @@ class FastPuts:
 
             def request(index: int) -> bytes:
                 new = objects[index]
-                return signer.head(new.key, len(new.body), new.sha256, identity, self._offset) + new.body
+                return (
+                    signer.head(
+                        new.key, len(new.body), new.sha256, identity, self._offset, new.md5 if self.send_md5 else b""
+                    )
+                    + new.body
+                )
 
             answers = lane.send(len(objects), request, at_once)
         except BaseException:

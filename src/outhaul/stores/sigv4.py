@@ -91,7 +91,13 @@ class PutSigner:
         self._tail = ""
 
     def head(
-        self, key: str, length: int, sha256: bytes, identity: tuple[str, str, str], offset_seconds: int = 0
+        self,
+        key: str,
+        length: int,
+        sha256: bytes,
+        identity: tuple[str, str, str],
+        offset_seconds: int = 0,
+        md5: bytes = b"",
     ) -> bytes:
         """Request line and headers, to the empty line.
 
@@ -101,6 +107,7 @@ class PutSigner:
             sha256: Of the body.
             identity: Access key id, secret access key, session token ('' for none).
             offset_seconds: What this machine's clock is behind the store's.
+            md5: Of the body, for a Content-MD5 header; b'' for none.
         """
         now = int(time.time()) + offset_seconds
         if now != self._second or identity != self._identity:
@@ -113,8 +120,9 @@ class PutSigner:
         )
         to_sign = self._before + hashlib.sha256(canonical.encode()).hexdigest()
         signature = hmac.digest(self._signing_key, to_sign.encode(), "sha256").hex()
+        told = f"Content-MD5: {base64.b64encode(md5).decode()}\r\n" if md5 else ""
         return (
-            f"PUT {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {length}\r\n"
+            f"PUT {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {length}\r\n{told}"
             f"x-amz-checksum-sha256: {checksum}\r\nx-amz-content-sha256: {digest}\r\n{self._headers}{signature}\r\n\r\n"
         ).encode()
 

@@ -28,6 +28,7 @@ class Network:
         self.steps = steps
         self.small_max = store.small_max
         self.many_at_once = store.many_at_once
+        self.md5_etags = store.md5_etags
         self.late: dict[str, int] = {}
         """Key to how many more times it will not be seen."""
         self.swallows = False

@@ -81,6 +81,11 @@ class SimulatedStore:
         """What is kept under a key."""
         return self.objects[key][-1].content
 
+    @property
+    def md5_etags(self) -> bool:
+        """As the knob says."""
+        return self.etag == "md5"
+
     # --- the port ----------------------------------------------------------------------------------------------------
 
     def probe(self) -> Abilities:
