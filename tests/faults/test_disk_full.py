@@ -88,18 +88,13 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, place: str) -> None:
     assert expected == found
 
 
-_NOT_YET = pytest.mark.xfail(
-    reason="the ledger keeps no reserve: SQLite cannot make its -shm file (or dies of SIGBUS in it, on ext4 after a kill)"
-)
-
-
 @pytest.mark.parametrize(
     ("kind", "interrupted"),
     [
-        pytest.param("tmpfs", False, marks=_NOT_YET),
+        pytest.param("tmpfs", False),
         pytest.param("tmpfs", True),
-        pytest.param("ext4", False, marks=_NOT_YET),
-        pytest.param("ext4", True, marks=_NOT_YET),
+        pytest.param("ext4", False),
+        pytest.param("ext4", True),
     ],
 )
 def test_freeing_space_needs_no_space(tmp_path: Path, kind: str, interrupted: bool) -> None:

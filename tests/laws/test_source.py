@@ -108,6 +108,7 @@ def test_where_a_users_file_is_removed() -> None:
         ("host/private.py", "os.unlink"),  # what both of these call, in the private directory
         ("host/system_calls.py", "os.unlink"),  # the second half of a rename, by hard link
         ("stores/directory.py", "os.unlink"),  # its own temporary file
+        ("ledgers/reserve.py", "os.unlink"),  # its own file
         ("ledgers/damage.py", "os.unlink"),  # its own note
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside
         ("stores/directory.py", "os.rename"),  # the same over an object, where the job says `replace`

@@ -14,6 +14,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
+from outhaul.ledgers import reserve
 from outhaul.ledgers.damage import FILE_NAME, note_damage, set_aside_if_damaged
 from outhaul.ledgers.rows import (
     RECEIPT_BACK,
@@ -67,6 +68,7 @@ class SqliteLedger:
         self._wall_ns = wall_ns
         self._state = state
         self._lock = _lock(state)
+        reserve.give_up_where_full(state)
         try:
             self.set_aside = set_aside_if_damaged(state, wall_ns())
             try:
@@ -79,6 +81,7 @@ class SqliteLedger:
         except BaseException:
             os.close(self._lock)
             raise
+        reserve.keep(state)
         self._directories: dict[tuple[int, str], int] = {}
         self._destinations: dict[int, str] = {}
         self._noted: list[tuple[str, Sequence[object]]] = []
@@ -92,6 +95,7 @@ class SqliteLedger:
 
     def close(self) -> None:
         """Give the ledger back; the lock goes last."""
+        reserve.keep(self._state)
         with contextlib.suppress(sqlite3.Error):
             self._database.close()
         with contextlib.suppress(OSError):
