@@ -109,6 +109,13 @@ class Producer:
             self.files.replace(path, self.content(size))
         return f"replaces {path!r}"
 
+    def replace_as_long(self) -> str:
+        """A new file by rename, of the same length."""
+        path = self._any()
+        if path:
+            self.files.replace(path, self.content(len(self.files.read(path) or b"")))
+        return f"replaces {path!r} by as many bytes"
+
     def truncate(self) -> str:
         """Cut it short."""
         path = self._any()

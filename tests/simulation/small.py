@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from outhaul.model.job import Destination, Job
 from outhaul.testing.power import Outcome
-from outhaul.testing.steps import Call, mishaps
+from outhaul.testing.steps import Call, Crash, mishaps
 from outhaul.testing.store import StoredObject
 from simulation.machine import Machine
 from simulation.world import Broken, Home, World, new_store
@@ -132,11 +132,17 @@ def _unknown_writers(world: World, machine: Machine) -> None:
 
 def _interrupted(world: World, machine: Machine) -> None:
     """The removal was interrupted after its rename."""
-    calls = len(machine.steps.calls)
-    machine.steps.plan[calls + 24] = "crash after"
-    while machine.steps.plan:
+
+    def crash() -> None:
+        raise Crash
+
+    machine.steps.before("files.is_file", crash)
+    for _ in range(3):
+        if machine.files.private:
+            break
         machine.run()
-    machine.clock.advance(1)
+        machine.clock.advance(40)
+    assert machine.files.private
 
 
 def _swallows(world: World, machine: Machine) -> None:
@@ -168,6 +174,75 @@ SCENARIOS = (
     Small("keep", {"a/one": 20}, job=JOB._replace(after="keep")),
     Small("quiet", {"a/one": 20}, job=JOB._replace(quiet_ns=30 * 10**9)),
 )
+
+
+def _coarse_and_unsettled(world: World, machine: Machine) -> None:
+    """Time stands still: what is written now bears the stamps of what was there."""
+    machine.files.coarse = machine.files.reuses_numbers = True
+    for path, content in machine.files.files().items():
+        machine.files.write(path, content)
+    machine.producer.note()
+
+
+def _interrupted_and_coarse(world: World, machine: Machine) -> None:
+    """The removal was interrupted after its rename, and other bytes came under the same stamps, as by a power cut."""
+    _coarse_and_unsettled(world, machine)
+    _interrupted(world, machine)
+    for _, _, inode in machine.files.private.values():
+        inode.content = machine.producer.content(len(inode.content))
+    machine.producer.note()
+
+
+def _conflict_as_long(world: World, machine: Machine) -> None:
+    for path, content in machine.files.files().items():
+        world.store.objects[f"site/{path}"] = [StoredObject(content[::-1], "x", "")]
+
+
+def _another_endpoint(world: World, machine: Machine) -> None:
+    """It was all copied to a bucket of the same name elsewhere."""
+    job = machine.job
+    machine.job = job._replace(after="keep", connection=job.connection._replace(endpoint_url="http://test.example"))
+    machine.run()
+    machine.job = job
+    world.store.objects.clear()
+
+
+def _lost_race(world: World, machine: Machine) -> None:
+    """The file is replaced just before the rename, and its place is taken before the other is put back."""
+    producer = machine.producer
+    machine.steps.before("files.take_aside", lambda: producer.do(producer.replace))
+    machine.steps.before("files.put_back", lambda: producer.do(lambda: _again(machine)))
+
+
+def _entry_taken(world: World, machine: Machine) -> None:
+    """What was taken aside has lost its place, and the ledger that numbered it is gone."""
+    _interrupted(world, machine)
+    machine.producer.do(lambda: _again(machine))
+    machine.lose_ledger()
+
+
+def _again(machine: Machine) -> str:
+    machine.files.write("a/one", machine.producer.content(20))
+    return "writes 'a/one' again"
+
+
+def _interrupted_and_replaced(world: World, machine: Machine) -> None:
+    """What was taken aside is another file than the receipt's, of the same length: a lost race, and then a crash."""
+    machine.steps.before("files.take_aside", lambda: machine.producer.do(machine.producer.replace_as_long))
+    _interrupted(world, machine)
+
+
+FOR_MUTANTS = (
+    Small("small, coarse", {"a/one": 20}, _coarse_and_unsettled),
+    Small("lost race", {"a/one": 20}, _lost_race),
+    Small("entry taken", {"a/one": 20}, _entry_taken),
+    Small("interrupted, replaced", {"a/one": 20}, _interrupted_and_replaced),
+    Small("large, coarse", {"large": 101}, _coarse_and_unsettled),
+    Small("interrupted, coarse", {"a/one": 20}, _interrupted_and_coarse),
+    Small("conflict, as long", {"a/one": 20}, _conflict_as_long),
+    Small("another endpoint", {"a/one": 20}, _another_endpoint),
+)
+"""Scenarios for bugs that show only there; without them they find nothing."""
 
 
 class Tried(NamedTuple):

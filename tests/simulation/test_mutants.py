@@ -1,0 +1,69 @@
+"""Every planted bug is found: by the single faults of a small scenario, or else by random seeds."""
+
+import pytest
+
+from simulation import small
+from simulation.machine import scaled
+from simulation.mutants import MUTANTS, Mutant
+from simulation.mutation import Edit, planted
+from simulation.world import Broken, Home, home
+from simulation.worlds import play
+
+SEEDS_MAX = 4000
+"""A bug that so many seeds do not find has survived."""
+
+
+def hunt(place: Home, mutant: Mutant) -> str:
+    """What found it, after how many histories; '' where nothing did."""
+    histories = 0
+    with planted(mutant.edits):
+        for name in mutant.scenarios:
+            scenario = next(scenario for scenario in (*small.SCENARIOS, *small.FOR_MUTANTS) if scenario.name == name)
+            tried = small.try_all(place, scenario, stop_at_first=True)
+            histories += tried.histories
+            if tried.broken:
+                return f"{name}, after {histories}: {_finding(tried.broken[0].partition(chr(10))[2])}"
+        for seed in range(SEEDS_MAX):
+            try:
+                play(place, seed)
+            except (Broken, AssertionError) as error:
+                return f"seed {seed}, after {histories + seed + 1}: {_finding(str(error))}"
+    return ""
+
+
+def _finding(text: str) -> str:
+    return text.partition(" ")[0]
+
+
+@pytest.mark.slow
+def test_every_mutant_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
+    """At least 25 bugs and the pairs that hide each other: a survivor fails; the table says what found which."""
+    with home() as place, scaled():
+        found = {mutant: hunt(place, mutant) for mutant in MUTANTS}
+    with capsys.disabled():
+        print()
+        for mutant, by in found.items():
+            masked = f"  [alone it is masked by {mutant.masked_by}]" if mutant.masked_by else ""
+            print(f"  {mutant.name:62} {by or 'SURVIVED'}{masked}")
+        print(f"  {len(MUTANTS)} mutants, {sum(map(bool, found.values()))} killed")
+    assert [mutant.name for mutant, by in found.items() if not by] == []
+    assert len(MUTANTS) >= 25
+
+
+def test_what_is_planted_is_taken_out_again() -> None:
+    """After a mutant the product is what it was."""
+    from outhaul.engine import batches
+    from outhaul.stages import dispose
+
+    before = dispose.dispose
+    with planted([Edit("outhaul.stages.dispose:dispose", "leased = file.take_lease()", "leased = False")]):
+        assert dispose.dispose is not before
+        assert vars(batches)["dispose"] is dispose.dispose
+    assert dispose.dispose is before
+    assert vars(batches)["dispose"] is before
+
+
+def test_an_edit_that_does_not_apply_is_an_error() -> None:
+    """A mutant of code that has changed must be written anew; it does not pass for one that was killed."""
+    with pytest.raises(LookupError), planted([Edit("outhaul.stages.dispose:dispose", "no such line", "")]):
+        pass

@@ -1,0 +1,29 @@
+"""Small scenarios: every single fault at every call, a producer's hand before every call, and every pair for one file."""
+
+import pytest
+
+from simulation import small
+from simulation.machine import scaled
+from simulation.world import home
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", small.SCENARIOS, ids=lambda scenario: scenario.name)
+def test_every_single_fault(scenario: small.Small) -> None:
+    """Whatever goes wrong at whichever call, nothing is lost, and everything comes to rest afterwards."""
+    with home() as place, scaled():
+        tried = small.try_all(place, scenario)
+    assert tried.broken == []
+    assert tried.crashes > 50
+
+
+@pytest.mark.slow
+def test_every_pair_of_faults_for_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor do any two faults, the second anywhere in the history that the first has made. (Two files: `--pairs`.)"""
+    with home() as place, scaled():
+        tried = small.try_all(place, small.ONE._replace(producer=False), pairs=True)
+    with capsys.disabled():
+        print(
+            f"\n  pairs: {tried.histories} histories, {tried.processes} processes, {tried.crashes} crashes; 0 findings"
+        )
+    assert tried.broken == []
