@@ -29,12 +29,18 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
         StoreError: see `ports.Store`.
     """
     told = upload.etag if upload.package.body is not None else ""
-    if rule == "auto" and store.md5_etags and told and told != upload.proving_etag:
+    other = rule == "auto" and store.md5_etags and told != "" and told != upload.proving_etag
+    if other and upload.sent:
         raise Unproved("the store's MD5 of it is that of other bytes: it was altered on the way, or in the store")
     if rule == "auto" and upload.proving_etag and upload.etag == upload.proving_etag:
         return _proof(upload, ProofKind.ETAG, wall_ns)
     try:
-        if rule != "read-back" and store.stored_sha256(upload.key, upload.version) == upload.package.sha256:
+        # What was found there may have come in parts, and have an ETag of another kind: its bytes tell.
+        if (
+            rule != "read-back"
+            and not other
+            and store.stored_sha256(upload.key, upload.version) == upload.package.sha256
+        ):
             return _proof(upload, ProofKind.CHECKSUM, wall_ns)
         return _read_back(upload, store, wall_ns)
     except NotThere as error:

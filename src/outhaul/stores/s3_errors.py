@@ -87,6 +87,8 @@ def classify(status: int, code: str, message: str, operation: str) -> StoreError
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
     if kind is Denied and not advice and code in ("AccessDenied", ""):
         advice = _permission(operation.split(" ")[0])
+    if kind is Misconfigured and not advice:  # Some redirect that is not followed.
+        advice = "it sends us elsewhere: correct the region, or endpoint-url"
     said = f"{operation}: {status} {code or 'without a code'}" + (f", {_mask(message)}" if message else "")
     return kind(f"{said}; {advice}" if advice else said)
 
@@ -108,7 +110,7 @@ def _by_status(status: int) -> type[StoreError]:
         return NotThere
     if status in (409, 412):
         return AlreadyThere
-    if status in (301, 307, 308):
+    if 300 <= status < 400:
         return Misconfigured
     return Refused
 
