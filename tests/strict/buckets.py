@@ -39,7 +39,7 @@ def list_objects(call: Call) -> Reply:
     listed: list[tuple[str, StoredObject | None]] = []  # None with a common prefix.
     for key in sorted(call.bucket.objects):
         found = call.bucket.objects[key]
-        if not key.startswith(prefix) or found.visible_from > call.number:
+        if not key.startswith(prefix) or key in call.bucket.hidden:
             continue
         at = key.find(delimiter, len(prefix)) if delimiter else -1
         name, entry = (key, found) if at < 0 else (key[: at + len(delimiter)], None)

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     NOT_STORED = "nothing is stored"
     TRUNCATED = "half of it is stored"
     FLIPPED = "one bit of what is stored is another"
-    DELAYED = "it is seen some requests later"
+    DELAYED = "it is missed by the next readers"
     OVERWRITTEN = "somebody else replaces it at once"
     # Reading.
     CUT = "the body breaks off in the middle"
@@ -61,7 +61,7 @@ class Fault:
     """Of STALL and SAYS: whether the request has its effect nevertheless."""
     etag: Literal["sent", "stored"] = "sent"
     """Of TRUNCATED and FLIPPED: of which bytes the ETag and checksums are that are told."""
-    requests: int = 3
+    requests: int = 2
     """Of DELAYED."""
     pause_seconds: float = 0.2
     """Of TRICKLE, between two bytes."""

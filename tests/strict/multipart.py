@@ -15,7 +15,6 @@ from strict.objects import (
     store,
     tampered,
     upload_headers,
-    visible_from,
     written_headers,
 )
 from strict.state import Part, StoredObject, Upload
@@ -92,7 +91,6 @@ def complete(call: Call) -> Reply:
         "COMPOSITE",
         upload.headers,
         uuid.uuid4().hex if call.bucket.versioned else "",
-        visible_from(call),
     )
     store(call, new)
     del call.bucket.uploads[number]

@@ -23,8 +23,6 @@ class Call(NamedTuple):
     request: Request
     bucket: Bucket
     key: str
-    number: int
-    """Of the request, counted by the server."""
     behaviour: Behaviour
     fault: Fault | None
 
@@ -46,7 +44,6 @@ def put_object(call: Call) -> Reply:
         _kept_checksums(given, told, call.behaviour),
         headers=upload_headers(call.request),
         version=uuid.uuid4().hex if call.bucket.versioned else "",
-        visible_from=visible_from(call),
     )
     store(call, found)
     return Reply(200, written_headers(found) | ({f"x-amz-checksum-{given[0]}": given[1]} if given else {}))
@@ -58,6 +55,8 @@ def store(call: Call, new: StoredObject) -> None:
     if kind is Kind.NOT_STORED:
         return
     call.bucket.store(new)
+    if call.fault and kind is Kind.DELAYED:
+        call.bucket.hidden[new.key] = call.fault.requests
     if kind is Kind.OVERWRITTEN:
         other = b"somebody else's bytes"
         version = uuid.uuid4().hex if call.bucket.versioned else ""
@@ -72,11 +71,6 @@ def tampered(body: bytes, fault: Fault | None) -> tuple[bytes, bytes]:
     elif fault and fault.kind is Kind.FLIPPED:
         kept = flipped(body)
     return kept, kept if fault and fault.etag == "stored" else body
-
-
-def visible_from(call: Call) -> int:
-    """The number of the first request that sees what is stored now."""
-    return call.number + 1 + call.fault.requests if call.fault and call.fault.kind is Kind.DELAYED else 0
 
 
 def _kept_checksums(given: tuple[str, str] | None, told: bytes, behaviour: Behaviour) -> dict[str, str]:
@@ -197,7 +191,10 @@ def _visible(call: Call) -> StoredObject:
             raise S3Error("NoSuchVersion", "The specified version does not exist.")
         return by_version
     found = call.bucket.objects.get(call.key)
-    if found is None or found.visible_from > call.number:
+    hidden = call.bucket.hidden.pop(call.key, 0)
+    if hidden > 1:
+        call.bucket.hidden[call.key] = hidden - 1
+    if found is None or hidden:
         raise S3Error("NoSuchKey", "The specified key does not exist.", fields={"Key": call.key})
     return found
 

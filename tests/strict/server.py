@@ -192,7 +192,7 @@ class StrictServer:
                 if operation in who.denied:
                     raise S3Error("AccessDenied", "Access Denied")
                 fault = self._script.take(operation, key)
-                reply = self._do(operation, request, name, key, number, fault)
+                reply = self._do(operation, request, name, key, fault)
             except S3Error as error:
                 reply, code = refusal(error), error.code
             if request.method == "HEAD":
@@ -204,7 +204,7 @@ class StrictServer:
         reply.seconds = now
         return reply, fault
 
-    def _do(self, operation: str, request: Request, name: str, key: str, number: int, fault: Fault | None) -> Reply:
+    def _do(self, operation: str, request: Request, name: str, key: str, fault: Fault | None) -> Reply:
         if fault and (
             fault.kind in (Kind.ERROR, Kind.CLOSE) or (fault.kind in (Kind.STALL, Kind.SAYS) and not fault.effect)
         ):
@@ -213,7 +213,7 @@ class StrictServer:
             return self._create_bucket(name)
         if operation not in OPERATIONS:
             raise S3Error("NotImplemented", f"{operation} is not there")
-        reply = OPERATIONS[operation](Call(request, self._bucket(request, name), key, number, self.behaviour, fault))
+        reply = OPERATIONS[operation](Call(request, self._bucket(request, name), key, self.behaviour, fault))
         if fault and fault.kind is Kind.HEADERS:
             reply.headers |= fault.headers
         return self._said(fault) if fault and fault.kind is Kind.SAYS else reply

@@ -21,8 +21,6 @@ class StoredObject:
     headers: dict[str, str] = field(default_factory=dict)
     """Content-Type, Content-Encoding and x-amz-meta-* of the upload."""
     version: str = ""
-    visible_from: int = 0
-    """The number of the request from which on readers see it."""
     modified: float = field(default_factory=time.time)
 
 
@@ -62,6 +60,8 @@ class Bucket:
     uploads: dict[str, Upload] = field(default_factory=dict)
     completed: dict[str, StoredObject] = field(default_factory=dict)
     """By the number of the upload that each was made of."""
+    hidden: dict[str, int] = field(default_factory=dict)
+    """By how many more readers each of these keys is missed, though it is there."""
     locked: bool = False
     """Whether it has Object Lock: an upload must carry Content-MD5 or a checksum."""
 
