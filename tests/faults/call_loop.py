@@ -14,8 +14,8 @@ from faults.call_points import OWN_CALLS, SHARED_CALLS, Point, Result, every, on
 from faults.places import need
 
 AT_ONCE = 2
-LOW_MAX = 6
-SPARSE_STEP = 9
+LOW_MAX = 5
+SPARSE_STEP = 15
 
 
 def survey(strace: str, *, each: bool = False) -> Iterator[Result]:

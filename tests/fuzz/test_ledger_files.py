@@ -1,6 +1,6 @@
 """A damaged ledger costs time, never a byte: it ends in one clear line or in files that are proved again.
 
-OUTHAUL_FUZZ is the number of cases (150), OUTHAUL_SEED repeats them.
+OUTHAUL_FUZZ is the number of cases (100), OUTHAUL_SEED repeats them.
 """
 
 import os
@@ -16,7 +16,7 @@ from faults.world import World, fresh
 from fuzz.damage import WAYS
 from fuzz.forked import outhaul
 
-CASES = int(os.environ.get("OUTHAUL_FUZZ", "150"))
+CASES = int(os.environ.get("OUTHAUL_FUZZ", "100"))
 SEED = int(os.environ.get("OUTHAUL_SEED") or secrets.randbelow(2**31))
 _CASES_A_WORLD = 20
 _MOST_LINES = 12

@@ -96,7 +96,6 @@ def test_no_error_of_a_store_brings_a_secret_out(tmp_path: Path, echo: str) -> N
         (["--endpoint-url", "not a url"], {}),
         (["--profile", "missing"], {}),
         ([], {"AWS_CA_BUNDLE": "/nonexistent"}),
-        ([], {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "", "no_proxy": ""}),
         (["--endpoint-url", "http://127.0.0.1:1"], {"AWS_ACCESS_KEY_ID": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x"}),
     ],
 )  # fmt: skip
