@@ -274,15 +274,17 @@ class SqliteLedger:
         with _faults(self._state):
             latest = self._database.execute("SELECT coalesce(max(latest_wall_ns), 0) FROM boot").fetchone()[0]
             row = self._database.execute("SELECT offset_ns, jumped FROM boot WHERE id = ?", (now.boot_id,)).fetchone()
+            is_behind, is_ahead = now.wall_ns < latest, now.wall_ns > latest
+            has_jumped = row is not None and (bool(row[1]) or abs(offset - row[0]) > tolerance_ns)
         if row is None:
-            jumped = now.wall_ns < latest
+            jumped = is_behind
             self._noted.append((
                 "INSERT INTO boot (id, offset_ns, latest_wall_ns, jumped) VALUES (?,?,?,?)",
                 (now.boot_id, offset, now.wall_ns, jumped),
             ))  # fmt: skip
             return not jumped
-        jumped = bool(row[1]) or abs(offset - row[0]) > tolerance_ns
-        if jumped != bool(row[1]) or now.wall_ns > latest:
+        jumped = has_jumped
+        if jumped != bool(row[1]) or is_ahead:
             self._noted.append((
                 "UPDATE boot SET latest_wall_ns = max(latest_wall_ns, ?), jumped = ? WHERE id = ?",
                 (now.wall_ns, jumped, now.boot_id),
@@ -295,9 +297,9 @@ class SqliteLedger:
             row = self._database.execute(
                 "SELECT abilities, wall_ns FROM endpoint WHERE address = ?", (address,)
             ).fetchone()
-        if row is None or not 0 <= now.wall_ns - row[1] < _ABILITIES_KEPT_NS:
-            return None
-        return Abilities(**json.loads(row[0]))
+            if row is None or not 0 <= now.wall_ns - row[1] < _ABILITIES_KEPT_NS:
+                return None
+            return Abilities(**json.loads(row[0]))
 
     def learn(self, address: str, abilities: Abilities, now: Moment) -> None:
         """See `ports.Ledger`."""
