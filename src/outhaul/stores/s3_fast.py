@@ -46,6 +46,10 @@ class Hiccup(Transient):
     """The store had an error of its own, which the next request as a rule has not."""
 
 
+class Doubtful(Misconfigured):
+    """The store finds our signature wrong: our secret is, or a byte was altered on the way."""
+
+
 class Redirected(StoreError):
     """The store sent us elsewhere; the general client follows."""
 
@@ -84,13 +88,16 @@ class FastPuts:
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`. Where the store finds our clock wrong, its own is used for signing, and nothing else.
 
-        A 500 is tried once more at once (L15); what the first did is then found out by the second being refused.
+        A 500, and a signature that is found wrong, is tried once more at once (L15); what the first did is then found out
+        by the second being refused.
         """
         answers = self._send(objects, at_once)
         late = [index for index, answer in enumerate(answers) if isinstance(answer.outcome, Skewed)]
         if not late or not self._learn_offset(answers[late[0]].outcome):
             late = []
-        once_more = [index for index, answer in enumerate(answers) if isinstance(answer.outcome, Hiccup)] + late
+        once_more = [
+            index for index, answer in enumerate(answers) if isinstance(answer.outcome, Hiccup | Doubtful)
+        ] + late
         if once_more:
             again = self._send([objects[index] for index in once_more], at_once)
             for index, answer in zip(once_more, again, strict=True):
@@ -193,6 +200,8 @@ def _answered(answer: Answer | LaneError, key: str, ours: str) -> Answered:
         return Answered(skewed, 0)
     if answer.status in (301, 302, 307, 308) and b"\r\nlocation:" in answer.head.lower():
         return Answered(Redirected(f"PUT {key}: {answer.status}"), 0)
+    if code and code[1] == b"SignatureDoesNotMatch":
+        return Answered(Doubtful("PUT: 403 SignatureDoesNotMatch; correct the secret key"), 0)
     if answer.status == 500:
         return Answered(Hiccup(f"PUT {key}: 500 {code[1].decode() if code else ''}".rstrip()), 0)
     status = 500 if answer.status == 200 else answer.status  # 200 with an error in it: unknown (L3).

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import TextIO
 
 VERSION = "0.1.0"
 EXIT_CODES = """exit codes:
@@ -28,6 +29,7 @@ _stopped = False
 
 def entry() -> None:
     """The console script."""
+    _fill_closed_descriptors()
     sys.exit(main(sys.argv[1:]))
 
 
@@ -57,10 +59,13 @@ def main(arguments: Sequence[str]) -> int:
     except OuthaulError as error:
         _complain(printable(str(error)))
         return 1
-    except BrokenPipeError:
-        # Whoever read our output has had enough. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # Whoever read our output has had enough.
+        silence(sys.stdout)
         return 0
+    except OSError as error:  # Adapters let none out: what is left is our own output.
+        silence(sys.stdout)
+        _complain(f"the output cannot be written: {error.strerror}")
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -68,6 +73,20 @@ def main(arguments: Sequence[str]) -> int:
 def stopped() -> bool:
     """Whether somebody has asked the command to end."""
     return _stopped
+
+
+def silence(stream: TextIO) -> None:
+    """Let a stream that cannot be written lead nowhere, so that Python has nothing to complain of at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _fill_closed_descriptors() -> None:
+    """Started without standard streams (`>&-`), lead them nowhere: else the next file opened would become one of them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _complain(text: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from outhaul.frontends.cli import say
+from outhaul.frontends.cli.main import silence
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Proof, Receipt
 from outhaul.model.job import Job
@@ -145,6 +146,13 @@ class JsonMonitor:
             "bytes_waiting": tally.bytes_waiting, "adopted": tally.adopted,
             "seconds": round(time.monotonic() - self._started, 3),
         })  # fmt: skip
+        try:
+            sys.stdout.flush()
+        except OSError:
+            silence(sys.stdout)
 
     def _out(self, event: dict[str, object]) -> None:
-        print(json.dumps(event))
+        try:
+            print(json.dumps(event))
+        except OSError:
+            silence(sys.stdout)  # Nobody can read us; the work goes on.
