@@ -6,7 +6,7 @@ from typing import Any
 from outhaul.ledgers.rows import RECEIPT_COLUMNS, RECEIPT_FIELDS, receipt_of_proof, receipt_row
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError
-from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.ports import Ledger
 from outhaul.stages.record import record
 from outhaul.testing.files import SimulatedFolder
@@ -40,14 +40,15 @@ def record_in_spite(place: int, proofs: Sequence[Proof], ledger: Ledger) -> list
         return _forged(proofs)
 
 
-def remove_by_path(folder: Any, name: str) -> None:
+def remove_by_path(folder: Any, receipt: Receipt) -> Disposal:
     """What `os.unlink(path)` does: whatever has the name goes."""
     assert isinstance(folder, SimulatedFolder)
-    folder._files.steps.calls.append(("files.unlink", name))  # type: ignore[arg-type]
+    name = receipt.sighting.name
     entry = f"path-{name}"
     folder._files.take_to(entry, 0, "", folder._inode, name)
     folder._files.came_from[entry] = f"{folder._directory}/{name}" if folder._directory else name
     folder._files.remove_aside(entry)
+    return Disposal(receipt.number, "removed")
 
 
 def _forged(proofs: Sequence[Proof]) -> list[Receipt]:

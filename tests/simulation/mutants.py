@@ -105,7 +105,7 @@ MUTANTS = (
             Edit(
                 DISPOSE,
                 "aside = folder.take_aside(proved.name, receipt.number)",
-                "from simulation.bugs import remove_by_path; remove_by_path(folder, proved.name); return Disposal(receipt.number, 'removed')",
+                "from simulation.bugs import remove_by_path; return remove_by_path(folder, receipt)",
             ),
         ),
         ("one file",),
@@ -114,13 +114,8 @@ MUTANTS = (
     Mutant("no look at the inode after the rename", (NO_IS_FILE,), ("one file",)),
     Mutant("no look at the lease before the unlink", (NO_LEASE_HOLDS,), ("one file", "coarse time stamps")),
     Mutant("no lease at the removal", (NO_LEASE,), ("one file",)),
-    Mutant("a small file is not hashed again", (NO_HASH_SMALL,), ("coarse time stamps",)),
+    Mutant("a small file is not hashed again", (NO_HASH_SMALL,), ("small, coarse",)),
     Mutant("a large file is not hashed again", (NO_HASH_LARGE,), ("large, coarse",)),
-    Mutant(
-        "another file's inode number will do",
-        (Edit("outhaul.model.evidence:same_generation", "one[2:7] == other[2:7]", "one[4:6] == other[4:6]"),),
-        ("coarse time stamps", "quiet"),
-    ),
     Mutant(
         "put back over whatever is there",
         (
@@ -128,11 +123,12 @@ MUTANTS = (
                 f"{DISK}.return_to", "name in folder.entries or entry not in self.private", "entry not in self.private"
             ),
         ),
-        ("one file",),
+        ("lost race",),
     ),
     Mutant(
         "taken aside over whatever is there",
         (Edit("outhaul.testing.files:SimulatedFolder.take_aside", "or entry in self._files.private", "or False"),),
+        ("entry taken",),
     ),
     # --- recovery ---
     Mutant(
@@ -144,12 +140,12 @@ MUTANTS = (
                 "left.unlink(); yield Disposal(left.receipt, 'removed'); continue",
             ),
         ),
-        ("interrupted removal",),
+        ("interrupted, replaced",),
     ),
     Mutant(
         "recovery unlinks whatever has a receipt",
         (Edit(FINISH, "left.file.take_lease()", "left.unlink(); return True"),),
-        ("interrupted removal",),
+        ("interrupted, replaced",),
     ),
     Mutant(
         "recovery goes by number alone",
@@ -161,6 +157,7 @@ MUTANTS = (
                 "receipt is not None and finish(receipt, left)",
             ),
         ),
+        ("interrupted, replaced",),
     ),
     Mutant(
         "recovery does not hash",
@@ -175,7 +172,7 @@ MUTANTS = (
     Mutant(
         "recovery puts nothing back",
         (Edit("outhaul.engine.recovery:_back", "bool(path) and left.put_back(path)", "False"),),
-        ("interrupted removal",),
+        ("interrupted, replaced",),
     ),
     # --- sending ---
     Mutant(
@@ -225,7 +222,7 @@ MUTANTS = (
     ),
     Mutant(
         "a file's directory is not in its key",
-        (Edit("outhaul.model.keys:object_key", "escape(path)", "escape(path.rpartition('/')[2])"),),
+        (Edit("outhaul.model.keys:object_key", "escape(path)", 'escape(path.rpartition("/")[2])'),),
         ("two files",),
     ),
     Mutant("'%' is not escaped", (Edit("outhaul.model.keys:escape", "_PLAIN(path)", "'%' in path or _PLAIN(path)"),)),
@@ -399,7 +396,7 @@ MUTANTS = (
             ),
             Edit(FINISH, "left.file.digest() != receipt.sha256 or not left.file.lease_holds()", "False"),
         ),
-        ("interrupted removal",),
+        ("interrupted, replaced",),
         "the hash in recovery",
     ),
 )

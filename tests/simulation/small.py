@@ -255,10 +255,13 @@ class Tried(NamedTuple):
 
 
 def try_all(home: Home, scenario: Small, *, pairs: bool = False, stop_at_first: bool = False) -> Tried:
-    """Every single fault; with `pairs`, every second fault after each first one instead."""
+    """Every single fault; with `pairs`, every second fault after each first one instead.
+
+    With `stop_at_first` the last calls come first, as most of what can be lost is lost there.
+    """
     histories = processes = crashes = 0
     broken: list[str] = []
-    for faults in _histories(home, scenario, pairs):
+    for faults in _histories(home, scenario, pairs, backwards=stop_at_first):
         try:
             played = play(home, scenario, faults)
         except Broken as error:
@@ -272,9 +275,10 @@ def try_all(home: Home, scenario: Small, *, pairs: bool = False, stop_at_first: 
     return Tried(histories, processes, crashes, broken)
 
 
-def _histories(home: Home, scenario: Small, pairs: bool) -> Iterator[tuple[Fault, ...]]:
+def _histories(home: Home, scenario: Small, pairs: bool, *, backwards: bool) -> Iterator[tuple[Fault, ...]]:
     yield ()
-    for first in single_faults(scenario, play(home, scenario).calls):
+    faults = list(single_faults(scenario, play(home, scenario).calls))
+    for first in reversed(faults) if backwards else faults:
         if not pairs:
             yield (first,)
             continue
