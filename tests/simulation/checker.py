@@ -117,6 +117,11 @@ def claims(by_reason: Mapping[str, int], removed: int) -> list[str]:
     return [f"DISHONEST {removed} files went: {dict(by_reason)}"] if by_reason.get("removed", 0) > removed else []
 
 
+def silence(failed: Iterable[str], reasons: Mapping[str, str]) -> list[str]:
+    """The directories that could not be listed, and of which nothing is said, as if they were empty."""
+    return [f"UNACCOUNTED directory {path!r} was passed over" for path in failed if reasons.get(path, "") not in HELD]
+
+
 HELD = frozenset(
     ("unreadable", "name-too-long", "refused", "conflict", "unproved", "not-removed", "put-aside", "hard-link",
      "closed-directory", "poisoned")

@@ -56,7 +56,7 @@ class Ended(NamedTuple):
     """How a process ended."""
 
     how: str
-    """'finished', 'error', 'crash' or 'cut'."""
+    """'finished', 'error', 'assertion' (the engine's own), 'crash' or 'cut'."""
     text: str
     tally: Tally | None
 
@@ -134,6 +134,10 @@ class Machine:
             return Ended("cut", "", None)
         except Crash:
             return Ended("crash", "", None)
+        except AssertionError as error:
+            if "unaccounted" not in str(error):
+                raise
+            return Ended("assertion", str(error), None)
         except (SourceError, LedgerError) as error:
             return Ended("error", f"{type(error).__name__} {error}", None)
         finally:
@@ -151,6 +155,15 @@ class Machine:
         self.clock.jump_wall(seconds)
         self.jumped = True
         self.fooled = self.fooled or self._known_boot != self.clock.boot_id
+
+    def failed_listings(self, first: int) -> list[str]:
+        """The directories that could not be listed since this call."""
+        calls, happened = self.steps.calls, self.steps.happened
+        return [
+            calls[number].about
+            for number in range(first, len(calls))
+            if calls[number].name == "files.listings" and happened.get(number, "").startswith("error")
+        ]
 
     # --- what happens to a machine --------------------------------------------------------------------------------------
 

@@ -229,7 +229,13 @@ MUTANTS = (
     # --- proving ---
     Mutant("a 200 is proof enough", (TRUST,), ("opaque etag",)),
     Mutant(
-        "any ETag is proof enough", (Edit(PROVE, "upload.etag == upload.proving_etag", "upload.etag"),), ("one file",)
+        "any ETag is proof enough",
+        (
+            Edit(PROVE, "upload.etag == upload.proving_etag", "upload.etag"),
+            Edit(PROVE, "other and upload.sent", "False"),
+        ),
+        ("one file",),
+        "that an MD5 of other bytes is evidence against",
     ),
     Mutant(
         "the length is proof enough",
@@ -240,7 +246,7 @@ MUTANTS = (
                 "store.head(upload.key).length == upload.package.length",
             ),
         ),
-        ("one file",),
+        ("opaque etag",),
     ),
     Mutant(
         "no checksum is as good as the right one",
@@ -265,10 +271,13 @@ MUTANTS = (
         ("opaque etag",),
     ),
     # --- settling ---
-    Mutant("the wall clock is always believed", (Edit(SETTLE, "if wall_clock_steady:", "if True:"),)),
+    Mutant(
+        "the wall clock is always believed", (Edit(SETTLE, "if wall_clock_steady:", "if True:"),), ("jumped clock",)
+    ),
     Mutant(
         "quiet time is measured on the wall clock",
         (Edit(OBSERVED, "now.boot_ns - past.since.boot_ns", "now.wall_ns - past.since.wall_ns"),),
+        ("jumped clock",),
     ),
     Mutant(
         "quiet time counts across reboots",
@@ -276,6 +285,7 @@ MUTANTS = (
             Edit(OBSERVED, "past.since.boot_id != now.boot_id or ", ""),
             Edit(OBSERVED, "max(0, now.boot_ns - past.since.boot_ns)", "abs(now.boot_ns - past.since.boot_ns)"),
         ),
+        ("rebooted",),
     ),
     Mutant(
         "what was seen of another generation counts",

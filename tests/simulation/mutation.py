@@ -62,7 +62,8 @@ def _edited(owner: Any, function: Any, edit: Edit) -> Any:
     flat, piece = _lines(source), _lines(wanted)
     if piece not in flat:
         raise LookupError(f"{edit.where} has no {edit.old!r} any more; it now reads:\n{source}")
-    whole = source.replace(wanted, edit.new) if wanted in source else _replaced(source, wanted, edit.new)
+    within = wanted in source and "\n" not in edit.new
+    whole = source.replace(wanted, edit.new) if within else _replaced(source, wanted, edit.new)
     namespace: dict[str, Any] = {}
     module = sys.modules[function.__module__]
     exec(compile(f"from __future__ import annotations\n{whole}", f"<{edit.where}>", "exec"), module.__dict__, namespace)

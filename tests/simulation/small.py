@@ -214,11 +214,15 @@ def _lost_race(world: World, machine: Machine) -> None:
     machine.steps.before("files.put_back", lambda: producer.do(lambda: _again(machine)))
 
 
-def _entry_taken(world: World, machine: Machine) -> None:
-    """What was taken aside has lost its place, and the ledger that numbered it is gone."""
-    _interrupted(world, machine)
-    machine.producer.do(lambda: _again(machine))
-    machine.lose_ledger()
+def _jumped(world: World, machine: Machine) -> None:
+    machine.run()
+    machine.jump(3600)
+
+
+def _rebooted(world: World, machine: Machine) -> None:
+    machine.run()
+    machine.reboot()
+    machine.clock.jump_wall(-7200)
 
 
 def _again(machine: Machine) -> str:
@@ -232,7 +236,16 @@ def _interrupted_and_replaced(world: World, machine: Machine) -> None:
     _interrupted(world, machine)
 
 
+def _entry_taken(world: World, machine: Machine) -> None:
+    """What was taken aside has lost its place, and the ledger that numbered it is gone."""
+    _interrupted_and_replaced(world, machine)
+    machine.producer.do(lambda: _again(machine))
+    machine.lose_ledger()
+
+
 FOR_MUTANTS = (
+    Small("jumped clock", {"a/one": 20}, _jumped, JOB._replace(quiet_ns=30 * 10**9)),
+    Small("rebooted", {"a/one": 20}, _rebooted, JOB._replace(quiet_ns=200 * 10**9)),
     Small("small, coarse", {"a/one": 20}, _coarse_and_unsettled),
     Small("lost race", {"a/one": 20}, _lost_race),
     Small("entry taken", {"a/one": 20}, _entry_taken),

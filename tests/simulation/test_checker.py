@@ -98,6 +98,8 @@ def test_an_account_that_does_not_add_up() -> None:
     assert len(checker.account(2, {"removed": 2}, 3)) == 1
     assert checker.claims({"removed": 2}, 2) == []
     assert len(checker.claims({"removed": 2}, 1)) == 1
+    assert checker.silence(["a"], {"a": "closed-directory"}) == []
+    assert len(checker.silence(["a"], {"a/b": "closed-directory"})) == 1
 
 
 def test_a_file_that_goes_nowhere() -> None:

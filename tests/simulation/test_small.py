@@ -7,6 +7,17 @@ from simulation.machine import scaled
 from simulation.world import home
 
 
+@pytest.mark.parametrize("scenario", small.SCENARIOS, ids=lambda scenario: scenario.name)
+def test_without_faults_everything_goes(scenario: small.Small) -> None:
+    """A scenario in which things are held from the beginning would show nothing."""
+    with home() as place, scaled():
+        world, machine = small.begin(place, scenario)
+        world.over()
+    left = set(machine.files.files()) - {"x.tmp"}
+    assert left == (set(scenario.sizes) if scenario.job.after == "keep" else set())
+    assert machine.files.private == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", small.SCENARIOS, ids=lambda scenario: scenario.name)
 def test_every_single_fault(scenario: small.Small) -> None:

@@ -68,13 +68,16 @@ class World:
 
     def run(self, machine: Machine, *, nested: bool = False) -> Ended:
         """One process on this machine, and a look at everything afterwards."""
-        removed = len(machine.files.removals)
+        removed, first = len(machine.files.removals), len(machine.steps.calls)
         ended = machine.run()
         self.processes += 1
         self.crashes += ended.how in ("crash", "cut")
+        if ended.how == "assertion":
+            self._refuse([f"UNACCOUNTED {ended.text}"])
         if ended.tally is not None:
             self._refuse(checker.account(ended.tally.seen, ended.tally.by_reason))
             self._refuse(checker.claims(ended.tally.by_reason, len(machine.files.removals) - removed))
+            self._refuse(checker.silence(machine.failed_listings(first), machine.monitor.reasons()))
         if not nested:
             self.check()
         return ended

@@ -44,6 +44,7 @@ class Network:
         """See `ports.Store`."""
         with self.steps.step("store.adopt"):
             self.store.adopt(abilities)
+            self.md5_etags = self.store.md5_etags
 
     def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
         """See `ports.Store`."""
