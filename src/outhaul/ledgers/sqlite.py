@@ -376,7 +376,7 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
         if not read_only:
             mode_now = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA cache_size = -8000")
+            database.execute("PRAGMA cache_size = -2000")
             if mode_now != "wal" or database.execute("PRAGMA synchronous").fetchone()[0] != 2:
                 raise LedgerError(f"{path}: this file system gives no write-ahead log; put the state on a local disk")
     except OSError as error:
