@@ -5,7 +5,9 @@ there (`steps.mishaps`, or a producer's hand just before the call). A second fau
 the first in the history that the first has made.
 """
 
+import math
 import random
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -267,11 +269,15 @@ class Tried(NamedTuple):
     broken: list[str]
 
 
-def try_all(home: Home, scenario: Small, *, pairs: bool = False, stop_at_first: bool = False) -> Tried:
+def try_all(
+    home: Home, scenario: Small, *, pairs: bool = False, stop_at_first: bool = False, seconds: float = math.inf
+) -> Tried:
     """Every single fault; with `pairs`, every second fault after each first one instead.
 
-    With `stop_at_first` the last calls come first, as most of what can be lost is lost there.
+    With `stop_at_first` the last calls come first, as most of what can be lost is lost there. When `seconds` are over, what has
+    been tried by then is all.
     """
+    end = time.monotonic() + seconds
     histories = processes = crashes = 0
     broken: list[str] = []
     for faults in _histories(home, scenario, pairs, backwards=stop_at_first):
@@ -284,6 +290,8 @@ def try_all(home: Home, scenario: Small, *, pairs: bool = False, stop_at_first: 
             continue
         finally:
             histories += 1
+        if time.monotonic() > end:
+            break
         processes, crashes = processes + played.processes, crashes + played.crashes
     return Tried(histories, processes, crashes, broken)
 
