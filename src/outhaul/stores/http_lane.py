@@ -31,6 +31,7 @@ SILENCE_SECONDS = 60.0
 _HEAD_BYTES_MAX = 64 << 10
 _BODY_BYTES_MAX = 1 << 20
 _READ_BYTES = 64 << 10
+_MUCH = 1 << 62
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*)").findall  # In lower case.
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?", re.DOTALL).fullmatch
@@ -84,7 +85,7 @@ class _Connection:
         self.received = b""
         self.started_ns = 0
         self.deadline = 0.0
-        self.left = 0  # Bytes that the other side had not yet taken at the last deadline.
+        self.left = 0  # Bytes that the other side had not yet taken when they were last looked at.
         self.events = 0
 
 
@@ -167,18 +168,16 @@ class Lane:
         now = time.monotonic()
         if not events or now - self._looked > 1.0:
             self._looked = now
-            for connection in [late for late in self._busy if late.deadline < now]:
-                self._late(connection, now)
+            for connection in [*self._busy]:
+                self._look(connection, now)
 
-    def _late(self, connection: _Connection, now: float) -> None:
-        """Give up what has been silent too long, unless the other side is still taking what was sent."""
-        left = _untaken(connection.sock) if connection.ready else 0
-        if left and (not connection.left or left < connection.left):
-            connection.left = left
-            connection.deadline = now + SILENCE_SECONDS
-            return
-        said = "no answer" if connection.ready else "no connection"
-        self._lose(connection, f"{said} from {self._endpoint.host} in time")
+    def _look(self, connection: _Connection, now: float) -> None:
+        """Give up what has been silent too long; as long as the other side takes what was sent, it is not silent."""
+        if connection.left and (left := _untaken(connection.sock)) < connection.left:
+            connection.left, connection.deadline = left, now + SILENCE_SECONDS
+        if connection.deadline < now:
+            said = "no answer" if connection.ready else "no connection"
+            self._lose(connection, f"{said} from {self._endpoint.host} in time")
 
     def _guard(self, connection: _Connection, step: Callable[[_Connection], None]) -> None:
         """Take a step with a connection; when it breaks, give its request back, or give it up."""
@@ -330,7 +329,7 @@ class Lane:
             if not _wants(error):
                 raise
         if rest is not connection.to_send:
-            connection.to_send = rest
+            connection.to_send, connection.left = rest, _MUCH
             connection.deadline = time.monotonic() + SILENCE_SECONDS
         self._want(connection, selectors.EVENT_READ if rest is None else selectors.EVENT_READ | selectors.EVENT_WRITE)
 
