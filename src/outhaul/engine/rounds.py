@@ -377,7 +377,7 @@ class Round:
         if reason == "vanished":
             if past is not None:
                 self.ports.ledger.note(self.place, forgotten=[(sighting.directory, sighting.name)])
-        elif past is None or (past.reason, past.detail) != (reason, detail) or attempts:
+        else:
             self._observe(sighting, past, self.ports.clock.moment(), reason, detail, attempts)
 
     def _observe(
