@@ -234,6 +234,9 @@ class Abilities(NamedTuple):
     checks_owner: bool | None = None
     """It refuses a request that expects another owner of the bucket."""
 
+    why_unreadable: str = ""
+    """What it said when it was asked for what had been written."""
+
     def can_prove(self, rule: ProofRule) -> bool:
         """Whether there is any evidence of the kind that a job asks for."""
         return self.readable or (rule != "read-back" and self.keeps_sha256) or (rule == "auto" and self.md5_etag)

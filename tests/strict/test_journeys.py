@@ -92,7 +92,7 @@ AT_FIRST = [
     useless("denied", always(PUT, "AccessDenied", key=PROBE), "s3:PutObject"),
     useless("501 for the condition", always(PUT, "NotImplemented", key=PROBE), "NotImplemented"),
     useless("seen later", one(PUT, Kind.DELAYED, key=PROBE, requests=1), proof="read-back"),
-    useless("read back 503", error("GetObject", "SlowDown", key=PROBE, times=2), "SlowDown", proof="read-back"),
+    useless("read back 503", error("GetObject", "SlowDown", key=PROBE, times=ALWAYS), "SlowDown", proof="read-back"),
     useless("read back denied", error("GetObject", "AccessDenied", key=PROBE, times=2), "s3:GetObject", proof="read-back"),
     useless("read back with another bit", one("GetObject", Kind.BENT, key=PROBE), "not what is read back"),
     useless("a captive portal", one("*", Kind.SAYS, key=ANY, times=ALWAYS, body=HTML)),

@@ -74,8 +74,8 @@ def carry(
             packages = _package_all(small, carried, job, tree, store.small_max)
     if ports.stopped():
         return carried
-    answer_ns = 0
-    sent = upload_small([packed for _, packed in packages], job.on_conflict, store, at_once)
+    answer_ns, by_bytes = 0, job.proof == "read-back"
+    sent = upload_small([packed for _, packed in packages], job.on_conflict, store, at_once, by_bytes=by_bytes)
     for (settled, _), (outcome, took_ns) in zip(packages, sent, strict=True):
         try:
             if isinstance(outcome, StoreError):
@@ -115,9 +115,8 @@ def _carry_large(settled: Settled, carried: Carried, job: Job, tree: Tree, store
     try:
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
             packed = package(job, settled, file, store.small_max)
-            carried.proofs.append(
-                prove(upload(packed, job.on_conflict, store), job.proof, store, ports.clock.wall_ns())
-            )
+            sent = upload(packed, job.on_conflict, store, by_bytes=job.proof == "read-back")
+            carried.proofs.append(prove(sent, job.proof, store, ports.clock.wall_ns()))
     except (SourceError, StoreError) as error:
         carried.setbacks.append((settled, error))
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, in_pieces, release
+from outhaul.engine.opening import open_destination
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
@@ -23,7 +24,6 @@ from outhaul.model.errors import (
     SourceVanished,
     StoreError,
     Transient,
-    Unproved,
 )
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
@@ -76,6 +76,7 @@ class Round:
         self._bytes_in_flight = 0
         self._files_carried = 0
         self._failures = 0
+        self._unanswered = ""
         self._told_ns = 0
         self._cpu_mark = (0, 0)
 
@@ -232,19 +233,9 @@ class Round:
     def _open_store(self) -> Store | None:
         """The destination, once it has shown what it does; None where it cannot be used."""
         if self._store is None and not self.fault:
-            ledger, now = self.ports.ledger, self.ports.clock.moment()
-            address = f"{self.job.connection.endpoint_url} {self.job.destination.address}".strip()
             try:
-                store = self.ports.open_store(self.job)
-                abilities = ledger.abilities(address, now)
-                if abilities is None:
-                    abilities = store.probe()
-                    ledger.learn(address, abilities, now)
-                if not abilities.can_prove(self.job.proof):
-                    raise Unproved(f"it gives no evidence that it holds what was sent (proof = {self.job.proof})")
-                store.adopt(abilities)
-                self._pace.suit(many_at_once=store.many_at_once)
-                self._store = store
+                self._store = open_destination(self.job, self.ports)
+                self._pace.suit(many_at_once=self._store.many_at_once)
             except StoreError as error:
                 self._give_up(str(error))
         return self._store
@@ -369,6 +360,8 @@ class Round:
     def _set_back(self, settled: Settled, error: OuthaulError) -> None:
         reason = reason_of(error)
         attempts = self._attempts.pop(settled.sighting, 1)
+        if isinstance(error, Transient):
+            self._unanswered = str(error)
         self._remember(settled.sighting, reason, str(error), attempts)
 
     def _remember(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1) -> None:
@@ -422,6 +415,8 @@ class Round:
                 self._flush(tree)
             if not self._tasks and not self._proofs and (self.ports.stopped() or not (self._again or self._batch)):
                 break
+        if self._unanswered and not self._files_carried:
+            self._give_up(self._unanswered)
         self.ports.monitor.progress(self.job, self.tally)
         left = self.tally.unaccounted
         assert left == 0 or self.ports.stopped(), f"{left} files unaccounted for"

@@ -28,7 +28,7 @@ from outhaul.ports import Held, NewObject, Store, Stored
 
 
 def upload_small(
-    packages: Sequence[Package], rule: ConflictRule, store: Store, at_once: int
+    packages: Sequence[Package], rule: ConflictRule, store: Store, at_once: int, *, by_bytes: bool = False
 ) -> list[tuple[Upload | StoreError, int]]:
     """Send packages that have their bytes in memory, up to `at_once` of them at the same time.
 
@@ -43,13 +43,13 @@ def upload_small(
             sent = Upload(package, package.key, outcome.etag, package.md5.hex(), outcome.version, True)
             uploads.append((sent, took_ns))
         elif isinstance(outcome, AlreadyThere):
-            uploads.append((_caught(package, rule, store), 0))
+            uploads.append((_caught(package, rule, store, by_bytes), 0))
         else:
             uploads.append((outcome, took_ns))
     return uploads
 
 
-def upload(package: Package, rule: ConflictRule, store: Store) -> Upload:
+def upload(package: Package, rule: ConflictRule, store: Store, *, by_bytes: bool = False) -> Upload:
     """Send a package to its key, or find it there, or do what the rule says with what is there instead.
 
     Raises:
@@ -59,19 +59,19 @@ def upload(package: Package, rule: ConflictRule, store: Store) -> Upload:
     try:
         return _create(package, package.key, store)
     except AlreadyThere:
-        return _settle_conflict(package, rule, store)
+        return _settle_conflict(package, rule, store, by_bytes)
 
 
-def _caught(package: Package, rule: ConflictRule, store: Store) -> Upload | StoreError:
+def _caught(package: Package, rule: ConflictRule, store: Store, by_bytes: bool) -> Upload | StoreError:
     try:
-        return _settle_conflict(package, rule, store)
+        return _settle_conflict(package, rule, store, by_bytes)
     except StoreError as error:
         return error
 
 
-def _settle_conflict(package: Package, rule: ConflictRule, store: Store) -> Upload:
-    """Its key is taken: by the same bytes, or else the rule says what to do."""
-    if found := _same(package, package.key, store):
+def _settle_conflict(package: Package, rule: ConflictRule, store: Store, by_bytes: bool) -> Upload:
+    """Its key is taken: by the same bytes, or else the rule says what to do. `by_bytes`: believe no digest of the store."""
+    if found := _same(package, package.key, store, by_bytes):
         return found
     if rule == "hold":
         raise Conflict(f"other bytes stand under {package.key}")
@@ -81,7 +81,7 @@ def _settle_conflict(package: Package, rule: ConflictRule, store: Store) -> Uplo
     try:
         return _create(package, key, store)
     except AlreadyThere:
-        if found := _same(package, key, store):
+        if found := _same(package, key, store, by_bytes):
             return found
     raise Conflict(f"{package.key!r} and its second key hold other bytes")
 
@@ -121,11 +121,11 @@ class _Digested:
         return self._sha256.digest()
 
 
-def _same(package: Package, key: str, store: Store) -> Upload | None:
+def _same(package: Package, key: str, store: Store, by_bytes: bool) -> Upload | None:
     """The object under `key` as an upload of this package, where it holds the same bytes."""
     try:
         held = store.head(key)
-        if held.length != package.length or not _equal(package, key, held, store):
+        if held.length != package.length or not _equal(package, key, held, store, by_bytes):
             return None
     except NotThere as error:
         raise Transient("an object was there, and then was not") from error
@@ -134,10 +134,10 @@ def _same(package: Package, key: str, store: Store) -> Upload | None:
     return Upload(package, key, held.etag, package.md5.hex(), held.version, False)
 
 
-def _equal(package: Package, key: str, held: Held, store: Store) -> bool:
-    if held.etag == package.md5.hex():
+def _equal(package: Package, key: str, held: Held, store: Store, by_bytes: bool) -> bool:
+    if held.etag == package.md5.hex() and not by_bytes:
         return True
-    if (stored := store.stored_sha256(key, held.version)) is not None:
+    if not by_bytes and (stored := store.stored_sha256(key, held.version)) is not None:
         return stored == package.sha256
     digest = hashlib.sha256()
     for chunk in store.read(key, held.version):

@@ -142,7 +142,7 @@ class FastPuts:
         return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
-        """A few requests of any kind, at once: method, key, headers in small letters, the body that is signed, and the one
+        """A few requests of any kind, one after the other: method, key, headers in small letters, the body that is signed, and the one
         that is sent."""
         identity = self._identity()
 
@@ -157,7 +157,7 @@ class FastPuts:
 
         lane = Lane(self._endpoint)
         try:
-            return lane.send(len(requests), request, len(requests))
+            return lane.send(len(requests), request, 1)
         finally:
             lane.close()
 

@@ -46,17 +46,18 @@ def probe(
     """
     key = f"{prefix}/{PROBE_NAME}" if prefix else PROBE_NAME
     create_only, content, etag = _create_twice(key, create)
+    why = ""
     try:
         readable, found = True, _read_back(key, content, read)
-    except (Denied, Misconfigured):  # Such as a wrong clock, which is made up for in writing only.
-        readable, found = False, content[0]
+    except (Denied, Misconfigured) as error:  # Such as a wrong clock, which is made up for in writing only.
+        readable, found, why = False, content[0], str(error)
         if not etag and fast is not None:
             etag = _etag_of(found, prefix, fast)
         if etag != _md5(found):
             raise
     if not etag and readable:
         etag = head(key).etag
-    tried = Abilities(create_only, readable, etag == _md5(found))
+    tried = Abilities(create_only, readable, etag == _md5(found), why_unreadable=why)
     return tried if fast is None else _try_wrong_values(tried, key, found, prefix, fast)
 
 
