@@ -5,6 +5,7 @@ the place of the function wherever it was imported. An edit that no longer appli
 """
 
 import ast
+import functools
 import importlib
 import inspect
 import sys
@@ -57,7 +58,7 @@ def _owner(where: str) -> tuple[Any, str]:
 
 
 def _edited(owner: Any, function: Any, edit: Edit) -> Any:
-    source = getattr(function, _SOURCE, "") or ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    source = getattr(function, _SOURCE, "") or _source(edit.where)
     wanted = ast.unparse(ast.parse(edit.old)) if _is_code(edit.old) else edit.old
     flat, piece = _lines(source), _lines(wanted)
     if piece not in flat:
@@ -70,6 +71,29 @@ def _edited(owner: Any, function: Any, edit: Edit) -> Any:
     made = namespace[edit.where.rpartition(":")[2].rpartition(".")[2]]
     setattr(made, _SOURCE, whole)  # For a second edit of the same function.
     return made
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(inspect.getsource(importlib.import_module(module)))
+
+
+def _source(where: str) -> str:
+    module, _, path = where.partition(":")
+    node: ast.AST = _tree(module)
+    for part in path.split("."):
+        node = next(
+            inner
+            for inner in ast.iter_child_nodes(node)
+            if isinstance(inner, ast.FunctionDef | ast.ClassDef) and inner.name == part
+        )
+    return ast.unparse(node)
+
+
+def read_ahead(edits: Sequence[Edit]) -> None:
+    """Read the sources now: whoever works on them while a test runs would be planted as well."""
+    for edit in edits:
+        _tree(edit.where.partition(":")[0])
 
 
 def _is_code(text: str) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from simulation import small
 from simulation.machine import scaled
 from simulation.mutants import MUTANTS, Mutant
-from simulation.mutation import Edit, planted
+from simulation.mutation import Edit, planted, read_ahead
 from simulation.world import Broken, Home, home
 from simulation.worlds import play
 
@@ -38,6 +38,7 @@ def _finding(text: str) -> str:
 @pytest.mark.slow
 def test_every_mutant_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
     """At least 25 bugs and the pairs that hide each other: a survivor fails; the table says what found which."""
+    read_ahead([edit for mutant in MUTANTS for edit in mutant.edits])
     with home() as place, scaled():
         found = {mutant: hunt(place, mutant) for mutant in MUTANTS}
     with capsys.disabled():
