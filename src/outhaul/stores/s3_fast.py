@@ -142,8 +142,10 @@ class FastPuts:
         return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
-        """A few requests of any kind, one after the other: method, key, headers in small letters, the body that is signed, and the one
-        that is sent."""
+        """A few requests of any kind, one after the other.
+
+        Each is method, key, headers in small letters, the body that is signed, and the one that is sent.
+        """
         identity = self._identity()
 
         def request(index: int) -> bytes:
