@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from faults.world import World
 
-LONGEST_SECONDS = 20.0
+LONGEST_SECONDS = 90.0
 SENSIBLE_CODES = frozenset({0, 1, 2, 4})
 
 
