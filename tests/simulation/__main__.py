@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from simulation import small
 from simulation.machine import scaled
+from simulation.scenarios import ONE, TWO
 from simulation.world import home
 from simulation.worlds import Count, History, play, tell
 
@@ -90,7 +91,7 @@ def _repro(history: History) -> int:
 
 def _pairs() -> int:
     found = 0
-    for scenario in (small.ONE, small.TWO):
+    for scenario in (ONE, TWO):
         began = time.monotonic()
         with home() as place, scaled():
             tried = small.try_all(place, scenario, pairs=True)

@@ -22,7 +22,7 @@ from outhaul.testing.steps import Crash
 from outhaul.testing.store import BytesOf, SimulatedStore
 from outhaul.testing.workers import InlineWorkers
 from simulation.machine import Machine
-from simulation.small import JOB
+from simulation.scenarios import JOB
 from simulation.world import World, home, new_store
 
 

@@ -4,11 +4,14 @@ import pytest
 
 from simulation import small
 from simulation.machine import scaled
-from simulation.mutants import MUTANTS, Mutant
+from simulation.mutants import MUTANTS
 from simulation.mutation import Edit, planted, read_ahead
+from simulation.points import Mutant
+from simulation.scenarios import FOR_MUTANTS, SCENARIOS
 from simulation.world import Broken, Home, home
 from simulation.worlds import play
 
+_ALL = (*SCENARIOS, *FOR_MUTANTS)
 SEEDS_MAX = 4000
 """A bug that so many seeds do not find has survived."""
 
@@ -18,7 +21,7 @@ def hunt(place: Home, mutant: Mutant) -> str:
     histories = 0
     with planted(mutant.edits):
         for name in mutant.scenarios:
-            scenario = next(scenario for scenario in (*small.SCENARIOS, *small.FOR_MUTANTS) if scenario.name == name)
+            scenario = next(scenario for scenario in _ALL if scenario.name == name)
             tried = small.try_all(place, scenario, stop_at_first=True)
             histories += tried.histories
             if tried.broken:
@@ -31,6 +34,20 @@ def hunt(place: Home, mutant: Mutant) -> str:
     return ""
 
 
+def hidden(place: Home, mutant: Mutant) -> bool:
+    """Whether neither the bug alone, nor its defence's removal alone, shows in the history that shows the two together."""
+    scenario = next(scenario for scenario in _ALL if scenario.name == mutant.scenarios[0])
+    with planted(mutant.edits):
+        shown = small.first_broken(place, scenario)
+    for edits in (mutant.edits[:1], mutant.edits[1:]):
+        with planted(edits):
+            try:
+                small.play(place, scenario, shown)
+            except Broken:
+                return False
+    return True
+
+
 def _finding(text: str) -> str:
     return text.partition(" ")[0]
 
@@ -41,6 +58,7 @@ def test_every_mutant_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
     read_ahead([edit for mutant in MUTANTS for edit in mutant.edits])
     with home() as place, scaled():
         found = {mutant: hunt(place, mutant) for mutant in MUTANTS}
+        visible = [mutant.name for mutant in MUTANTS if mutant.masked_by and not hidden(place, mutant)]
     with capsys.disabled():
         print()
         for mutant, by in found.items():
@@ -48,6 +66,7 @@ def test_every_mutant_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
             print(f"  {mutant.name:62} {by or 'SURVIVED'}{masked}")
         print(f"  {len(MUTANTS)} mutants, {sum(map(bool, found.values()))} killed")
     assert [mutant.name for mutant, by in found.items() if not by] == []
+    assert visible == []
     assert len(MUTANTS) >= 25
 
 

@@ -6,11 +6,12 @@ import pytest
 
 from simulation import small
 from simulation.machine import scaled
+from simulation.scenarios import ONE, SCENARIOS, Small
 from simulation.world import home
 
 
-@pytest.mark.parametrize("scenario", small.SCENARIOS, ids=lambda scenario: scenario.name)
-def test_without_faults_everything_goes(scenario: small.Small) -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_without_faults_everything_goes(scenario: Small) -> None:
     """A scenario in which things are held from the beginning would show nothing."""
     with home() as place, scaled():
         world, machine = small.begin(place, scenario)
@@ -21,8 +22,8 @@ def test_without_faults_everything_goes(scenario: small.Small) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", small.SCENARIOS, ids=lambda scenario: scenario.name)
-def test_every_single_fault(scenario: small.Small) -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_every_single_fault(scenario: Small) -> None:
     """Whatever goes wrong at whichever call, nothing is lost, and everything comes to rest afterwards."""
     with home() as place, scaled():
         tried = small.try_all(place, scenario)
@@ -38,7 +39,7 @@ def test_pairs_of_faults_for_one_file(capsys: pytest.CaptureFixture[str]) -> Non
     """
     seconds = float(os.environ.get("OUTHAUL_PAIRS_SECONDS", "40"))
     with home() as place, scaled():
-        tried = small.try_all(place, small.ONE._replace(producer=False), pairs=True, seconds=seconds)
+        tried = small.try_all(place, ONE._replace(producer=False), pairs=True, seconds=seconds)
     with capsys.disabled():
         print(
             f"\n  pairs: {tried.histories} histories, {tried.processes} processes, {tried.crashes} crashes; 0 findings"

@@ -1,0 +1,99 @@
+"""Bugs of sending and of proving: what happens at the store."""
+
+from simulation.mutation import Edit
+from simulation.points import ANY_OBJECT, CONFLICT, CREATE, PROVE, SAME, SMALL, TRUST, Mutant
+
+THERE = (
+    # --- sending ---
+    Mutant(
+        "no If-None-Match",
+        (
+            Edit("outhaul.testing.network:Network._look", "replace or self.store.create_only", "True"),
+            Edit("outhaul.testing.network:Network._look", "return replace", "return True"),
+        ),
+        ("conflict",),
+    ),
+    Mutant(
+        "412 means done",
+        (Edit(CONFLICT, "if rule == 'hold':", f"return {ANY_OBJECT}\nif rule == 'hold':"),),
+        ("conflict",),
+    ),
+    Mutant(
+        "409, a time-out and 5xx mean done",
+        (Edit(SMALL, "uploads.append((outcome, took_ns))", f"uploads.append(({ANY_OBJECT}, took_ns))"),),
+        ("one file",),
+    ),
+    Mutant("other bytes are replaced", (Edit(CONFLICT, "rule == 'replace'", "True"),), ("conflict",)),
+    Mutant(
+        "the second key has no digest",
+        (Edit(CONFLICT, "key = second_key(package.key, package.sha256)", "key = package.key + '~2'"),),
+        ("conflict",),
+    ),
+    Mutant(
+        "what is found is taken at its own word",
+        (
+            Edit(SAME, "held.length != package.length or not _equal(", "False and len("),
+            Edit(
+                SAME,
+                "Upload(package, key, held.etag, package.md5.hex(), held.version, False)",
+                "Upload(package, key, held.etag, held.etag, held.version, False)",
+            ),
+        ),
+        ("conflict",),
+    ),
+    Mutant(
+        "a large file is not digested as it is sent",
+        (Edit(CREATE, "source.digest() != package.sha256", "False"),),
+        ("large",),
+    ),
+    Mutant(
+        "a file's directory is not in its key",
+        (Edit("outhaul.model.keys:object_key", "escape(path)", 'escape(path.rpartition("/")[2])'),),
+        ("two files",),
+    ),
+    Mutant("'%' is not escaped", (Edit("outhaul.model.keys:escape", "_PLAIN(path)", "'%' in path or _PLAIN(path)"),)),
+    # --- proving ---
+    Mutant("a 200 is proof enough", (TRUST,), ("opaque etag",)),
+    Mutant(
+        "any ETag is proof enough",
+        (
+            Edit(PROVE, "upload.etag == upload.proving_etag", "upload.etag"),
+            Edit(PROVE, "other and upload.sent", "False"),
+        ),
+        ("one file",),
+        "that an MD5 of other bytes is evidence against",
+    ),
+    Mutant(
+        "the length is proof enough",
+        (
+            Edit(
+                PROVE,
+                "rule == 'auto' and upload.proving_etag and (upload.etag == upload.proving_etag)",
+                "store.head(upload.key).length == upload.package.length",
+            ),
+        ),
+        ("opaque etag",),
+    ),
+    Mutant(
+        "no checksum is as good as the right one",
+        (
+            Edit(
+                PROVE,
+                "store.stored_sha256(upload.key, upload.version) == upload.package.sha256",
+                "store.stored_sha256(upload.key, upload.version) in (None, upload.package.sha256)",
+            ),
+        ),
+        ("opaque etag",),
+    ),
+    Mutant(
+        "a read-back looks at the length",
+        (
+            Edit(
+                "outhaul.stages.prove:_read_back",
+                "digest.digest() != upload.package.sha256",
+                "length != upload.package.length",
+            ),
+        ),
+        ("opaque etag",),
+    ),
+)

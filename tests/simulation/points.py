@@ -1,0 +1,63 @@
+"""Where bugs are planted: the functions, the defences in them, and what a mutant is."""
+
+from typing import NamedTuple
+
+from simulation.mutation import Edit
+
+
+class Mutant(NamedTuple):
+    """A bug."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    scenarios: tuple[str, ...] = ()
+    """Small scenarios that are tried first; then seeds."""
+    masked_by: str = ""
+    """The defence that hides it, and is removed with it."""
+
+
+DISPOSE = "outhaul.stages.dispose:dispose"
+FINISH = "outhaul.stages.dispose:finish"
+PACKAGE = "outhaul.stages.package:package"
+PROVE = "outhaul.stages.prove:prove"
+CONFLICT = "outhaul.stages.upload:_settle_conflict"
+SMALL = "outhaul.stages.upload:upload_small"
+SAME = "outhaul.stages.upload:_same"
+EQUAL = "outhaul.stages.upload:_equal"
+CREATE = "outhaul.stages.upload:_create"
+SETTLE = "outhaul.stages.settle:settle"
+OBSERVED = "outhaul.stages.settle:observed_quiet_ns"
+RECOVER = "outhaul.engine.recovery:recover"
+ROUND = "outhaul.engine.rounds:Round"
+LEDGER = "outhaul.ledgers.sqlite"
+DISK = "outhaul.testing.files:SimulatedFileSystem"
+
+NO_IDENTITY = Edit(
+    DISPOSE, "_same(same_generation(file.sighting, proved), 'another file has its name, or it was written to')", "pass"
+)
+NO_HASH_SMALL = Edit(
+    DISPOSE,
+    "_same(hashlib.sha256(content).digest() == receipt.sha256, 'its content differs from what was proved')",
+    "pass",
+)
+NO_HASH_LARGE = Edit(
+    DISPOSE, "_same(file.digest() == receipt.sha256, 'its content differs from what was proved')", "pass"
+)
+NO_LEASE = Edit(DISPOSE, "leased = file.take_lease()", "leased = False")
+NOT_UNCHANGED = Edit(DISPOSE, "_same(file.unchanged(), 'it was written to')", "pass")
+NO_IS_FILE = Edit(
+    DISPOSE, "not aside.is_file(proved) or (leased and (not file.lease_holds()))", "leased and not file.lease_holds()"
+)
+NO_LEASE_HOLDS = Edit(
+    DISPOSE, "not aside.is_file(proved) or (leased and (not file.lease_holds()))", "not aside.is_file(proved)"
+)
+NO_LOOK_ASIDE = Edit(DISPOSE, "not aside.is_file(proved) or (leased and (not file.lease_holds()))", "False")
+NO_WRITERS = Edit(PACKAGE, "unwatched = not file.check_writers()", "unwatched = False")
+TRUST = Edit(PROVE, "rule == 'auto' and upload.proving_etag and (upload.etag == upload.proving_etag)", "True")
+TRUST_FOUND = Edit(
+    PROVE,
+    "rule == 'auto' and upload.proving_etag and (upload.etag == upload.proving_etag)",
+    "not upload.sent or (rule == 'auto' and upload.etag == upload.proving_etag)",
+)
+ANY_OBJECT = "Upload(package, package.key, package.md5.hex(), package.md5.hex(), '', False)"
+NOTHING_KNOWN = "Upload(package, package.key, '', package.md5.hex(), '', False)"

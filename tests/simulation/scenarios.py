@@ -1,0 +1,186 @@
+"""The small scenarios: what there is before the first run, and what is odd about the world."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from outhaul.model.job import Destination, Job
+from outhaul.testing.steps import Crash
+from outhaul.testing.store import StoredObject
+from simulation.machine import Machine
+from simulation.world import World
+
+JOB = Job("simulation", "/source", Destination("s3://bucket/site", "s3", "bucket", "site"), quiet_ns=0)
+
+
+class Small(NamedTuple):
+    """A scenario."""
+
+    name: str
+    sizes: dict[str, int]
+    """Path to number of bytes."""
+    prepare: Callable[[World, Machine], None] = lambda _world, _machine: None
+    job: Job = JOB
+    producer: bool = True
+    """Whether a producer's hand is tried at each call, too."""
+
+
+def _conflict(world: World, machine: Machine) -> None:
+    for path in list(machine.files.files()):
+        world.store.objects[f"site/{path}"] = [StoredObject(b"another machine's", "x", "")]
+
+
+def _opaque(world: World, machine: Machine) -> None:
+    world.store.etag = "opaque"
+
+
+def _checksums(world: World, machine: Machine) -> None:
+    world.store.etag, world.store.keeps_sha256, world.store.versions = "opaque", True, True
+
+
+def _replaces(world: World, machine: Machine) -> None:
+    world.store.create_only = False
+
+
+def _unknown_writers(world: World, machine: Machine) -> None:
+    machine.files.knows_writers = machine.producer.may_hold = False
+    machine.quiet_ns = 60 * 10**9
+    machine.run()
+    machine.clock.advance(61)
+
+
+def _interrupted(world: World, machine: Machine) -> None:
+    """The removal was interrupted after its rename."""
+
+    def crash() -> None:
+        raise Crash
+
+    machine.steps.before("files.is_file", crash)
+    for _ in range(3):
+        if machine.files.private:
+            break
+        machine.run()
+        machine.clock.advance(40)
+    assert machine.files.private
+
+
+def _swallows(world: World, machine: Machine) -> None:
+    machine.network.swallows = True
+
+
+def _coarse(world: World, machine: Machine) -> None:
+    machine.files.coarse = machine.files.reuses_numbers = True
+    machine.clock.advance(1)
+
+
+ONE = Small("one file", {"a/one": 20})
+TWO = Small("two files", {"a/one": 20, "b/two": 130}, producer=False)
+SCENARIOS = (
+    ONE,
+    TWO._replace(producer=True),
+    Small("empty and odd", {"\udcff\n": 0, "x.tmp": 4, "a/b/c": 64}),
+    Small("large", {"large": 101}),
+    Small("large, read back", {"large": 65}, _opaque),
+    Small("conflict", {"a/one": 20}, _conflict),
+    Small("large conflict", {"large": 130}, _conflict),
+    Small("opaque etag", {"a/one": 20}, _opaque),
+    Small("checksums and versions", {"a/one": 20, "large": 70}, _checksums),
+    Small("read back", {"a/one": 20}, _swallows, job=JOB._replace(proof="read-back")),
+    Small("a store that replaces", {"a/one": 20}, _replaces),
+    Small("writers unknown", {"a/one": 20}, _unknown_writers),
+    Small("interrupted removal", {"a/one": 20}, _interrupted),
+    Small("coarse time stamps", {"a/one": 20, "a/two": 20}, _coarse),
+    Small("keep", {"a/one": 20}, job=JOB._replace(after="keep")),
+    Small("quiet", {"a/one": 20}, job=JOB._replace(quiet_ns=30 * 10**9)),
+)
+
+
+def _coarse_and_unsettled(world: World, machine: Machine) -> None:
+    """Time stands still: what is written now bears the stamps of what was there."""
+    machine.files.coarse = machine.files.reuses_numbers = True
+    for path, content in machine.files.files().items():
+        machine.files.write(path, content)
+    machine.producer.note()
+
+
+def _interrupted_and_coarse(world: World, machine: Machine) -> None:
+    """The removal was interrupted after its rename, and other bytes came under the same stamps, as by a power cut."""
+    _coarse_and_unsettled(world, machine)
+    _interrupted(world, machine)
+    for _, _, inode in machine.files.private.values():
+        inode.content = machine.producer.content(len(inode.content))
+    machine.producer.note()
+
+
+def _conflict_as_long(world: World, machine: Machine) -> None:
+    for path, content in machine.files.files().items():
+        world.store.objects[f"site/{path}"] = [StoredObject(content[::-1], "x", "")]
+
+
+def _another_endpoint(world: World, machine: Machine) -> None:
+    """It was all copied to a bucket of the same name elsewhere."""
+    job = machine.job
+    machine.job = job._replace(after="keep", connection=job.connection._replace(endpoint_url="http://test.example"))
+    machine.run()
+    machine.job = job
+    world.store.objects.clear()
+
+
+def _lost_race(world: World, machine: Machine) -> None:
+    """The file is replaced just before the rename, and its place is taken before the other is put back."""
+    producer = machine.producer
+    machine.steps.before("files.take_aside", lambda: producer.do(producer.replace))
+    machine.steps.before("files.put_back", lambda: producer.do(lambda: _again(machine)))
+
+
+def _jumped(world: World, machine: Machine) -> None:
+    machine.run()
+    machine.jump(3600)
+
+
+def _rebooted(world: World, machine: Machine) -> None:
+    machine.run()
+    machine.reboot()
+    machine.clock.jump_wall(-7200)
+
+
+def _again(machine: Machine) -> str:
+    machine.files.write("a/one", machine.producer.content(20))
+    return "writes 'a/one' again"
+
+
+def _interrupted_and_replaced(world: World, machine: Machine) -> None:
+    """What was taken aside is another file than the receipt's, of the same length: a lost race, and then a crash."""
+    machine.steps.before("files.take_aside", lambda: machine.producer.do(machine.producer.replace_as_long))
+    _interrupted(world, machine)
+
+
+def _entry_taken(world: World, machine: Machine) -> None:
+    """What was taken aside has lost its place, and the ledger that numbered it is gone."""
+    _interrupted_and_replaced(world, machine)
+    machine.producer.do(lambda: _again(machine))
+    machine.lose_ledger()
+
+
+def _appended_before_removal(world: World, machine: Machine) -> None:
+    machine.steps.before("ledger.record", lambda: machine.producer.do(machine.producer.append))
+
+
+def _appended_before_lease(world: World, machine: Machine) -> None:
+    machine.steps.before("files.take_lease", lambda: machine.producer.do(machine.producer.append))
+
+
+FOR_MUTANTS = (
+    Small("appended before the removal", {"a/one": 20}, _appended_before_removal),
+    Small("appended before the lease", {"large": 101}, _appended_before_lease),
+    Small("jumped clock", {"a/one": 20}, _jumped, JOB._replace(quiet_ns=30 * 10**9)),
+    Small("rebooted", {"a/one": 20}, _rebooted, JOB._replace(quiet_ns=200 * 10**9)),
+    Small("small, coarse", {"a/one": 20}, _coarse_and_unsettled),
+    Small("lost race", {"a/one": 20}, _lost_race),
+    Small("entry taken", {"a/one": 20}, _entry_taken),
+    Small("interrupted, replaced", {"a/one": 20}, _interrupted_and_replaced),
+    Small("large, coarse", {"large": 101}, _coarse_and_unsettled),
+    Small("interrupted, coarse", {"a/one": 20}, _interrupted_and_coarse),
+    Small("conflict, as long", {"a/one": 20}, _conflict_as_long),
+    Small("another endpoint", {"a/one": 20}, _another_endpoint),
+)
+"""Scenarios for bugs that show only there; without them they find nothing."""
