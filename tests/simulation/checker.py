@@ -81,7 +81,7 @@ def check(found: Found, objects: Objects, prefix: str) -> list[str]:
 
 
 def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]:
-    content = objects.get((row.key, row.version))
+    content = objects.get((row.key, row.version), None if row.version else _any_version(objects, row))
     if content is None:
         yield f"CORRUPT {row.key!r} {row.version}: a receipt says it is there, and it is not"
         return
@@ -91,6 +91,12 @@ def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]
         yield f"WRONG TARGET {row.key!r} for {row.path!r}"
     if content not in found.held.get(row.path, ()):
         yield f"WRONG TARGET {row.key!r} holds {content[:40]!r}, which {row.path!r} never held"
+
+
+def _any_version(objects: Objects, row: Row) -> bytes | None:
+    """Where no version was told: the one that fits, or else the last."""
+    found = [content for (key, _), content in objects.items() if key == row.key]
+    return next((content for content in found if hashlib.sha256(content).digest() == row.sha256), (found or [None])[-1])
 
 
 def overwritten(before: Objects, now: Objects) -> list[str]:

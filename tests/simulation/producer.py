@@ -63,7 +63,7 @@ class Producer:
 
     def cut(self, outcome: Outcome) -> None:
         """The power goes: what a file now holds is what is owed of it; what outhaul let go stays owed."""
-        let_go = {removed.serial: removed.content for removed in self.files.removals}
+        let_go = {removed.serial: removed.content for removed in self.files.removals if removed.last}
         self.files.cut(outcome, self.chance)
         self.handles.clear()
         self.owed = {serial: content for serial, content in let_go.items() if serial in self.owed}

@@ -110,6 +110,7 @@ class Steps:
             raise _ANSWERS[mishap](f"simulated: {name} {about}")
         yield mishap
         if mishap.endswith(" after"):
+            self.happened[number] = mishap
             self._go_wrong(mishap, name)
 
     def begin(self) -> None:
@@ -136,7 +137,8 @@ class Steps:
         planned, menu = self.plan.pop(number), mishaps(name)
         mishap = menu[planned % len(menu)] if isinstance(planned, int) else planned
         assert mishap in menu, f"call {number} is {name}: {mishap} cannot happen there"
-        self.happened[number] = mishap
+        if not mishap.endswith(" after"):
+            self.happened[number] = mishap
         return mishap
 
     def _go_wrong(self, mishap: str, name: str) -> None:
