@@ -96,7 +96,8 @@ def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]
 def _any_version(objects: Objects, row: Row) -> bytes | None:
     """Where no version was told: the one that fits, or else the last."""
     found = [content for (key, _), content in objects.items() if key == row.key]
-    return next((content for content in found if hashlib.sha256(content).digest() == row.sha256), (found or [None])[-1])
+    fitting = [content for content in found if hashlib.sha256(content).digest() == row.sha256]
+    return next(iter(fitting or reversed(found)), None)
 
 
 def overwritten(before: Objects, now: Objects) -> list[str]:
