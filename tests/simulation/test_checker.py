@@ -59,14 +59,17 @@ def test_no_receipt() -> None:
 
 
 def test_a_receipt_that_is_not_true() -> None:
-    """Its object is gone, other, shorter, or of another version."""
-    for objects in (
-        {},
-        {("site/a/gone", ""): b"gone and storeD"},
-        {("site/a/gone", ""): GONE[:-1]},
-        {("site/a/gone", "v2"): GONE},
+    """Its object is gone, other, shorter, or of another version; where no version was told, none of them has its bytes."""
+    told = RIGHT._replace(rows=[ROW._replace(version="v1")])
+    for found, objects in (
+        (RIGHT, {}),
+        (RIGHT, {("site/a/gone", ""): b"gone and storeD"}),
+        (RIGHT, {("site/a/gone", ""): GONE[:-1]}),
+        (RIGHT, {("site/a/gone", "v1"): GONE[:-1], ("site/a/gone", "v2"): b"another"}),
+        (told, {("site/a/gone", "v2"): GONE}),
     ):
-        assert "CORRUPT" in {line.split()[0] for line in checker.check(RIGHT, objects, "site")}
+        assert "CORRUPT" in {line.split()[0] for line in checker.check(found, objects, "site")}
+    assert checker.check(RIGHT, {("site/a/gone", "v1"): GONE, ("site/a/gone", "v2"): b"another"}, "site") == []
 
 
 def test_another_files_object() -> None:
