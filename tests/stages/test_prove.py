@@ -10,6 +10,8 @@ from outhaul.model.job import ProofRule
 from outhaul.ports import Stored
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import upload
+from outhaul.testing.network import Network
+from outhaul.testing.steps import Steps
 from outhaul.testing.store import Fault, SimulatedStore
 from stages.world import World
 
@@ -79,6 +81,16 @@ def test_a_liar_is_caught(world: World, knob: str, keeps_sha256: bool, rule: Pro
     world.store.etag, world.store.keeps_sha256 = "opaque", keeps_sha256
     with pytest.raises(Unproved):
         proof_kind(world, rule)
+
+
+def test_a_bit_that_flips_on_the_way_is_caught(world: World) -> None:
+    """An ETag that is the MD5 of other bytes is evidence against: nothing is read back, and nothing proved."""
+    network = Network(world.store, Steps())
+    network.steps.plan[0] = "flip"
+    sent = upload(world.package(), "keep-both", network)
+    with pytest.raises(Unproved):
+        prove(sent, "auto", network, 1)
+    assert network.steps.names() == ["store.put"]
 
 
 def test_an_object_that_is_gone_proves_nothing(world: World) -> None:

@@ -1,0 +1,157 @@
+"""What goes wrong outside a file: its directory, its destination's first answers, what was left aside, the pace itself.
+
+Each history is one of the simulated machine: what fails is the world, never one of our own functions.
+"""
+
+import pytest
+
+from engine.world import JOB, Machine
+from outhaul.engine.pace import BATCH_MAX, BATCH_MIN, FAR_THREADS, FEW_THREADS, THREADS_MIN, Pace
+from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
+from outhaul.model.errors import SourceError, Transient
+from outhaul.testing.steps import Crash, Steps
+from outhaul.testing.store import Fault
+
+QUIET = JOB._replace(quiet_ns=30 * 10**9)
+LARGE = b"large" * 40_000
+
+
+def two_files(machine: Machine) -> None:
+    """In one directory."""
+    machine.produce("a/one", b"1")
+    machine.produce("a/two", b"2")
+
+
+# --- directories --------------------------------------------------------------------------------------------------------
+
+
+def test_a_directory_that_goes_before_it_is_opened(machine: Machine) -> None:
+    """All files of a batch share the fate of their directory, and each is accounted for."""
+    two_files(machine)
+    steps = Steps()
+    steps.before("files.folder", lambda: machine.files.remove("a"), about="a")
+    tally = machine.run(steps=steps).tally
+    assert ({"vanished": 2}, 2) == (tally.by_reason, tally.seen)
+
+
+def test_a_directory_that_goes_before_its_files_are_released(machine: Machine) -> None:
+    """What was carried and is gone with its directory is carried all the same."""
+    two_files(machine)
+    steps = Steps()
+    steps.before("ledger.record", lambda: machine.files.remove("a"))
+    assert machine.run(steps=steps).tally.by_reason == {"gone": 2}
+    assert {b"1", b"2"} == set(machine.stored().values())
+
+
+def test_a_directory_that_goes_before_it_is_listed(machine: Machine) -> None:
+    """It was there, and is not: no fault, and nothing to account for."""
+    two_files(machine)
+    machine.produce("b/three", b"3")
+    steps = Steps()
+    steps.before("files.listings", lambda: machine.files.remove("a"), about="a")
+    tally = machine.run(steps=steps).tally
+    assert ({"removed": 1}, 1) == (tally.by_reason, tally.seen)
+
+
+def test_a_source_that_may_not_be_listed(machine: Machine) -> None:
+    """That is an error of the run, and nothing is concluded about its files (L10)."""
+    two_files(machine)
+    machine.run(QUIET)
+    machine.files.root.readable = False
+    with pytest.raises(SourceError):
+        machine.run(QUIET)
+    assert {"one", "two"} == set(machine.observations("a"))
+
+
+def test_what_vanishes_after_it_was_waited_for_is_forgotten(machine: Machine) -> None:
+    """A file that was remembered, and goes just before it is opened, leaves nothing behind in the ledger."""
+    two_files(machine)
+    machine.run(QUIET)
+    machine.clock.advance(31)
+    steps = Steps()
+    steps.before("files.open", lambda: machine.files.remove("a/one"), about="one")
+    assert machine.run(QUIET, steps=steps).tally.by_reason == {"vanished": 1, "removed": 1}
+    assert machine.observations("a") == {}
+
+
+# --- large files --------------------------------------------------------------------------------------------------------
+
+
+def test_a_large_file_alone(machine: Machine) -> None:
+    """A batch without a small file is carried as any other."""
+    machine.produce("large", LARGE)
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert list(machine.stored().values()) == [LARGE]
+
+
+def test_a_large_file_that_changes_while_it_is_sent(machine: Machine) -> None:
+    """It waits, whole, and what was sent of it is no proof of anything; the next run carries what it has become."""
+    machine.produce("large", LARGE)
+    steps = Steps()
+    steps.before("store.put_large", lambda: machine.files.write("large", LARGE[::-1]))
+    assert machine.run(steps=steps).tally.by_reason == {"changed": 1}
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert LARGE[::-1] in machine.stored().values()
+
+
+# --- a destination that answers late ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failures", range(1, ATTEMPTS_IN_A_RUN))
+def test_a_probe_without_an_answer_is_made_again(machine: Machine, failures: int) -> None:
+    """With a pause before each; what comes after is a run like any other."""
+    two_files(machine)
+    machine.store.fail("probe", *[Fault(Transient("timeout"))] * failures)
+    assert machine.run().tally.by_reason == {"removed": 2}
+    assert len(machine.clock.slept_seconds) == failures
+
+
+def test_a_destination_that_never_answers_its_probe(machine: Machine) -> None:
+    """It is given up, by its own words, and not a file is touched; the next run begins anew."""
+    two_files(machine)
+    machine.store.fail("probe", *[Fault(Transient("connection refused"))] * ATTEMPTS_IN_A_RUN)
+    outcome = machine.run()
+    assert ("connection refused", {"destination": 2}) == (outcome.destination_fault, outcome.tally.by_reason)
+    assert ({}, 2) == (machine.stored(), len(machine.files.files()))
+    assert machine.run().tally.by_reason == {"removed": 2}
+
+
+# --- what an earlier run left aside -------------------------------------------------------------------------------------
+
+
+def test_what_is_aside_and_in_use_goes_back(machine: Machine) -> None:
+    """Somebody writes to a file that a crash left aside: it is put back, where whoever writes finds it."""
+    machine.produce("a/one", b"1")
+    steps = Steps()
+    steps.before("files.unlink", lambda: setattr(steps, "crash_at", len(steps.calls)))
+    with pytest.raises(Crash):
+        machine.run(steps=steps)
+    (inode,) = [inode for _, _, inode in machine.files.private.values()]
+    inode.writers = 1
+    assert machine.run().tally.by_reason == {"in-use": 1}
+    assert ({"a/one": b"1"}, {}) == (machine.files.files(), machine.files.private)
+
+
+# --- the pace -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("many_at_once", "answer_ns", "threads", "batch"),
+    [
+        (True, 0, FEW_THREADS, range(1, BATCH_MIN)),
+        (True, 200_000, FEW_THREADS, range(BATCH_MIN, BATCH_MIN + 1)),
+        (True, 200_000_000, FAR_THREADS, range(BATCH_MIN, BATCH_MAX + 1)),
+        (False, 200_000, THREADS_MIN, range(BATCH_MIN, BATCH_MIN + 1)),
+    ],
+)
+def test_how_far_the_store_is_sets_threads_and_batches(
+    many_at_once: bool, answer_ns: int, threads: int, batch: range
+) -> None:
+    """Where one thread keeps many requests under way a few threads do, and more of them only where the answers are slow."""
+    pace = Pace(2)
+    pace.suit(many_at_once=many_at_once)
+    pace.learn(answer_ns, 10, 0)
+    assert pace.threads >= threads if not many_at_once else pace.threads == threads
+    assert pace.batch in batch
+    assert pace.at_once_each * pace.threads <= max(pace.at_once, pace.threads)
+    assert (pace.at_once_each > 1) == many_at_once
