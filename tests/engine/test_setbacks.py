@@ -31,7 +31,7 @@ def test_a_directory_that_goes_before_it_is_opened(machine: Machine) -> None:
     steps = Steps()
     steps.before("files.folder", lambda: machine.files.remove("a"), about="a")
     tally = machine.run(steps=steps).tally
-    assert ({"vanished": 2}, 2) == (tally.by_reason, tally.seen)
+    assert (tally.by_reason, tally.seen) == ({"vanished": 2}, 2)
 
 
 def test_a_directory_that_goes_before_its_files_are_released(machine: Machine) -> None:
@@ -50,7 +50,7 @@ def test_a_directory_that_goes_before_it_is_listed(machine: Machine) -> None:
     steps = Steps()
     steps.before("files.listings", lambda: machine.files.remove("a"), about="a")
     tally = machine.run(steps=steps).tally
-    assert ({"removed": 1}, 1) == (tally.by_reason, tally.seen)
+    assert (tally.by_reason, tally.seen) == ({"removed": 1}, 1)
 
 
 def test_a_source_that_may_not_be_listed(machine: Machine) -> None:
@@ -111,8 +111,8 @@ def test_a_destination_that_never_answers_its_probe(machine: Machine) -> None:
     two_files(machine)
     machine.store.fail("probe", *[Fault(Transient("connection refused"))] * ATTEMPTS_IN_A_RUN)
     outcome = machine.run()
-    assert ("connection refused", {"destination": 2}) == (outcome.destination_fault, outcome.tally.by_reason)
-    assert ({}, 2) == (machine.stored(), len(machine.files.files()))
+    assert (outcome.destination_fault, outcome.tally.by_reason) == ("connection refused", {"destination": 2})
+    assert (machine.stored(), len(machine.files.files())) == ({}, 2)
     assert machine.run().tally.by_reason == {"removed": 2}
 
 
@@ -129,7 +129,7 @@ def test_what_is_aside_and_in_use_goes_back(machine: Machine) -> None:
     (inode,) = [inode for _, _, inode in machine.files.private.values()]
     inode.writers = 1
     assert machine.run().tally.by_reason == {"in-use": 1}
-    assert ({"a/one": b"1"}, {}) == (machine.files.files(), machine.files.private)
+    assert (machine.files.files(), machine.files.private) == ({"a/one": b"1"}, {})
 
 
 # --- the pace -----------------------------------------------------------------------------------------------------------
