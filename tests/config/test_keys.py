@@ -74,7 +74,7 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, include, exclude, '
-         "temporary-names, settle, after, proof, on-conflict, endpoint-url, region, profile"),
+         "temporary-names, settle, after, empty-directories, proof, on-conflict, endpoint-url, region, profile"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
          "use the AWS environment variables, files or a profile"),
         ("settle = { quiet = 30 }", '5: job "a": settle.quiet: expected a duration such as "30m", not 30'),
@@ -90,8 +90,8 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('include = ["/x"]', "5: job \"a\": include[0]: pattern \"/x\" is relative to the source: no '/' in front and no '..'"),
         ('exclude = ["a",\n"/"]', ' job "a": exclude[1]: pattern "/" is empty'),
         ('temporary-names = "yes"', '5: job "a": temporary-names: expected true or false, not "yes"'),
-        ('after = "move"', '5: job "a": after: expected "delete" or "keep", not "move"'),
-        ("after = 2020-01-01", '5: job "a": after: expected "delete" or "keep", not a date or time'),
+        ('after = "move"', '5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not "move"'),
+        ("after = 2020-01-01", '5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not a date or time'),
         ('proof = "etag"', '5: job "a": proof: expected "auto", "stored" or "read-back", not "etag"'),
         ('endpoint-url = "s3.example.net"', f'5: job "a": endpoint-url: {URL}'),
         ('endpoint-url = "http://h:99999"', f'5: job "a": endpoint-url: {URL}'),
@@ -106,7 +106,13 @@ LATER = "is not supported by outhaul 0.1; leave it out"
          '5: job "a": settle.marker: expected the name of a marker such as "{name}.done", not "done"'),
         ("settle = { newest-limit = '1h' }", '5: job "a": settle.newest-limit: says nothing without skip-newest; '
          "write skip-newest = 1, or leave it out"),
-        ('after = { archive = "/x" }', '5: job "a": after: an archive is not supported by outhaul 0.1; write "delete" or "keep"'),
+        ('after = { keep = "30d" }', '5: job "a": after.archive: is missing; write archive = "/directory/of/the/archive"'),
+        ('after = { archive = "/x", keep = "0" }', '5: job "a": after.keep: expected a duration such as "30d", not "0"'),
+        ('after = { archive = 1 }', '5: job "a": after.archive: expected a string such as "/directory/of/files", not 1'),
+        ('after = { archive = "/x", for = "1d" }', '5: job "a": after.for: unknown key; the keys here are archive, keep'),
+        ('empty-directories = "1d"', '5: job "a": empty-directories: expected a table such as { remove-after = "1d" }, not "1d"'),
+        ('empty-directories = {}', '5: job "a": empty-directories.remove-after: is missing; write remove-after = "1d"'),
+        ('empty-directories = { remove-after = "0" }', '5: job "a": empty-directories.remove-after: expected a duration such as "30d", not "0"'),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_one_line(tmp_path: Path, written: str, expected: str) -> None:
@@ -164,7 +170,7 @@ def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
     """One run of the program is enough to mend a file; the lines come in the order of the file."""
     text = HEAD + 'after = 1\n[[job]]\nname = "b"\nsource = "nowhere"\nto = "gone/there"\n'
     expected = [
-        'outhaul.toml:5: job "a": after: expected "delete" or "keep", not 1',
+        'outhaul.toml:5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not 1',
         'outhaul.toml:8: job "b": source: /base/nowhere does not exist; make it, or correct the path',
         'outhaul.toml:9: job "b": to: /base/gone does not exist; make it or mount it, or correct the path',
     ]
@@ -188,5 +194,7 @@ def test_secrets_are_not_repeated(tmp_path: Path, written: str) -> None:
 
 def test_values_are_shown_as_data(tmp_path: Path) -> None:
     """A value with control characters stays one line and commands no terminal (law L13)."""
-    expected = ['outhaul.toml:5: job "a": after: expected "delete" or "keep", not "\\x1b[2J\\x0ax\\u202e"']
+    expected = [
+        'outhaul.toml:5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not "\\x1b[2J\\x0ax\\u202e"'
+    ]
     assert expected == lines_of(tmp_path, HEAD + 'after = "\\u001b[2J\\nx\\u202e"')

@@ -1,5 +1,8 @@
 """The file system contract, held by the machine's own files and by the simulated ones."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +13,18 @@ from outhaul.host.filesystem import HostFileSystem
 from outhaul.model.job import Destination, Job
 from outhaul.ports import FileSystem
 from outhaul.testing.clock import SimulatedClock
+from outhaul.testing.contracts.archive import ArchiveContract
 from outhaul.testing.contracts.files import FileSystemContract
 from outhaul.testing.contracts.hands import Hands
 from outhaul.testing.contracts.removal import RemovalContract
-from outhaul.testing.files import SimulatedFileSystem
+from outhaul.testing.files import ARCHIVE, SimulatedFileSystem
 
 
-class TestSimulatedFileSystem(FileSystemContract, RemovalContract):
+class TestSimulatedFileSystem(FileSystemContract, RemovalContract, ArchiveContract):
+    @pytest.fixture
+    def archive(self) -> str:
+        return ARCHIVE
+
     @pytest.fixture
     def hands(self) -> Hands:
         return SimulatedFileSystem(SimulatedClock())
@@ -27,7 +35,11 @@ class TestSimulatedFileSystem(FileSystemContract, RemovalContract):
         return hands
 
 
-class TestHostFileSystem(FileSystemContract, RemovalContract):
+class TestHostFileSystem(FileSystemContract, RemovalContract, ArchiveContract):
+    @pytest.fixture
+    def archive(self, tmp_path: Path) -> str:
+        return str(tmp_path / "archive")
+
     @pytest.fixture
     def hands(self, tmp_path: Path) -> Hands:
         (tmp_path / "source").mkdir()
@@ -65,3 +77,14 @@ class TestHostFileSystemWithPrivateFolderInSource(TestHostFileSystem):
     @pytest.fixture
     def files(self, tmp_path: Path) -> FileSystem:
         return HostFileSystem("/proc/outhaul")
+
+
+class TestHostFileSystemWithArchiveElsewhere(TestHostFileSystem):
+    """The archive is on another file system: files are copied there."""
+
+    @pytest.fixture
+    def archive(self) -> Iterator[str]:
+        if not os.path.isdir("/dev/shm"):
+            pytest.skip("there is no second file system to try it on")
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+            yield os.path.join(directory, "archive")

@@ -25,13 +25,13 @@ ALLOWED = [
     "upload(packed, 'hold', store)",
     'prove(sent, "auto", store, 1)',
     "record(1, [proof], ledger)",
-    "dispose(receipt, folder)",
+    "dispose(receipt, folder, 'delete')",
 ]
 REFUSED = [
-    "dispose(proof, folder)",
-    "dispose(sent, folder)",
-    "dispose(packed, folder)",
-    "dispose(sighting, folder)",
+    "dispose(proof, folder, 'delete')",
+    "dispose(sent, folder, 'delete')",
+    "dispose(packed, folder, 'delete')",
+    "dispose(sighting, folder, 'delete')",
     "record(1, [sent], ledger)",
     "record(1, [receipt], ledger)",
     'prove(packed, "auto", store, 1)',

@@ -45,9 +45,9 @@ def remove_by_path(folder: Any, receipt: Receipt) -> Disposal:
     assert isinstance(folder, SimulatedFolder)
     name = receipt.sighting.name
     entry = f"path-{name}"
-    folder._files.take_to(entry, 0, "", folder._inode, name)
+    folder._files.take_to(folder._private, entry, 0, "", folder._inode, name)
     folder._files.came_from[entry] = f"{folder._directory}/{name}" if folder._directory else name
-    folder._files.remove_aside(entry)
+    folder._files.remove_aside(folder._private, entry)
     return Disposal(receipt.number, "removed")
 
 

@@ -42,6 +42,8 @@ class Row(NamedTuple):
     sha256: bytes
     key: str
     version: str
+    archived: bool = False
+    """Whether it says that its source is in the archive now."""
 
 
 class Found(NamedTuple):
@@ -56,6 +58,10 @@ class Found(NamedTuple):
     """Path to all contents that ever stood there."""
     quiet_ns: int
     """For how long a file must have been left alone."""
+    archive: Iterable[bytes] = ()
+    """What is in the archive."""
+    expired: Iterable[bytes] = ()
+    """What left it for good."""
 
 
 Objects = Mapping[tuple[str, str], bytes]
@@ -77,6 +83,13 @@ def check(found: Found, objects: Objects, prefix: str) -> list[str]:
             wrong.append(f"HINDERED {path!r} was removed while {writers} wrote to it")
         if age_ns < found.quiet_ns:
             wrong.append(f"HASTY {path!r} was left alone for {age_ns / 1e9} s only, not {found.quiet_ns / 1e9} s")
+    kept, proved = set(found.archive), {row.sha256 for row in rows}
+    for row in rows:
+        if row.archived and row.sha256 not in {hashlib.sha256(content).digest() for content in kept}:
+            wrong.append(f"LOST {row.path!r} is not in the archive, where its receipt says it is")
+    for content in found.expired:
+        if hashlib.sha256(content).digest() not in proved:
+            wrong.append(f"UNRECORDED {content[:40]!r} left the archive without a receipt")
     return wrong + [line for row in rows for line in _row(row, found, objects, prefix)]
 
 
@@ -165,8 +178,8 @@ def rows_of(path: str) -> list[Row]:
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         rows = database.execute(
-            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version FROM receipt r JOIN directory d ON d.id = r.directory "
-            "JOIN place p ON p.id = d.place WHERE p.endpoint = ''"
+            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version, r.disposal IS 'archived' FROM receipt r "
+            "JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place WHERE p.endpoint = ''"
         ).fetchall()
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
@@ -175,6 +188,10 @@ def rows_of(path: str) -> list[Row]:
     finally:
         database.close()
     return [
-        Row((folder + b"/" + name if folder else name).decode("utf-8", "surrogateescape"), size, sha256, key, version)
-        for folder, name, size, sha256, key, version in rows
+        Row(_path(folder, name), size, sha256, key, version, bool(archived))
+        for folder, name, size, sha256, key, version, archived in rows
     ]
+
+
+def _path(folder: bytes, name: bytes) -> str:
+    return (folder + b"/" + name if folder else name).decode("utf-8", "surrogateescape")

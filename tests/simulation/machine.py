@@ -81,6 +81,8 @@ class Machine:
         self.cut_outcome: Outcome = "random"
         self.forgotten = 0
         """So many of the first removals were recorded in a ledger that is lost."""
+        self.forgotten_expirations = 0
+        """The same of what left the archive."""
         self.told: list[tuple[int, str]] = []
         """What happened, and before which call."""
         self.producer.log = self.log
@@ -189,6 +191,7 @@ class Machine:
         if kept:
             shutil.copy(kept, f"{self.state}/{LEDGER}")
         self.forgotten = len(self.files.removals)
+        self.forgotten_expirations = len(self.files.expirations)
         self.foreign = self.foreign or not kept.startswith(self.state)
         self.fooled = self.fooled or self.jumped
 
@@ -217,9 +220,15 @@ class Machine:
                 for removed in self.files.removals[self.forgotten :]
                 if removed.last
             ],
-            rows_of(path) if os.path.exists(path) else [],
+            [
+                # A ledger that was brought back tells of what has left the archive since.
+                row._replace(archived=row.archived and not self.forgotten_expirations and not self.foreign)
+                for row in (rows_of(path) if os.path.exists(path) else [])
+            ],
             self.producer.held,
             0 if self.fooled else self.quiet_ns,
+            self.files.archived().values(),
+            self.files.expirations[self.forgotten_expirations :],
         )
 
     def _keep_copy(self, ledger: SqliteLedger) -> bool:

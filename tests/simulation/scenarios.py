@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from outhaul.model.job import Destination, Job
+from outhaul.testing.files import ARCHIVE
 from outhaul.testing.steps import Crash
 from outhaul.testing.store import StoredObject
 from simulation.machine import Machine
@@ -72,6 +73,15 @@ def _coarse(world: World, machine: Machine) -> None:
     machine.clock.advance(1)
 
 
+def _in_the_archive(world: World, machine: Machine) -> None:
+    """An earlier file of the same path is there, and its time ends while faults may come."""
+    machine.run()
+    machine.clock.advance(40)
+    machine.files.write("a/one", machine.producer.content(20))
+    machine.producer.note()
+
+
+ARCHIVING = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=60 * 10**9, empty_ns=30 * 10**9)
 ONE = Small("one file", {"a/one": 20})
 TWO = Small("two files", {"a/one": 20, "b/two": 130}, producer=False)
 SCENARIOS = (
@@ -90,6 +100,8 @@ SCENARIOS = (
     Small("interrupted removal", {"a/one": 20}, _interrupted),
     Small("coarse time stamps", {"a/one": 20, "a/two": 20}, _coarse),
     Small("keep", {"a/one": 20}, job=JOB._replace(after="keep")),
+    Small("archive", {"a/one": 20}, job=ARCHIVING),
+    Small("archive, the name taken", {"a/one": 20}, _in_the_archive, job=ARCHIVING),
     Small("quiet", {"a/one": 20}, job=JOB._replace(quiet_ns=30 * 10**9)),
 )
 

@@ -169,7 +169,7 @@ class _Gone(SimulatedTree):
 def test_a_source_that_vanishes_is_no_empty_one(machine: Machine) -> None:
     """Nothing is concluded of it (L10)."""
     with pytest.raises(SourceVanished):
-        list(discover(JOB, _Gone(machine.files)))
+        list(discover(JOB, _Gone(machine.files, machine.files.root, machine.files.private)))
 
 
 def test_a_link_that_was_taken_aside_goes_back(world: World, machine: Machine) -> None:

@@ -10,6 +10,7 @@ import random
 from typing import NamedTuple
 
 from outhaul.model.job import Destination, Job
+from outhaul.testing.files import ARCHIVE
 from outhaul.testing.power import Outcome
 from simulation.machine import LEDGER, Ended, Machine
 from simulation.world import Home, World, new_store
@@ -100,6 +101,13 @@ class History:
             files.knows_writers = machine.producer.may_hold = False
             machine.quiet_ns = max(job.quiet_ns, 60 * SECOND_NS)
         files.knows_birth = chance.random() < 0.8
+        if job.after == "delete" and chance.random() < 0.2:
+            machine.job = job._replace(
+                after="archive",
+                archive=ARCHIVE,
+                archive_keep_ns=chance.choice((0, 60, 200)) * SECOND_NS,
+                empty_ns=chance.choice((0, 60)) * SECOND_NS,
+            )
         files.coarse = chance.random() < 0.3
         files.reuses_numbers = chance.random() < 0.5
         files.entries_per_listing = chance.choice((1, 2, 1024))

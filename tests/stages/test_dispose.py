@@ -7,6 +7,7 @@ import pytest
 
 from outhaul.model.errors import SourceChanged, SourceError, SourceInUse, SourceStuck, SourceVanished
 from outhaul.model.evidence import Disposal, Receipt
+from outhaul.model.job import After
 from outhaul.stages.dispose import HASH_UNDER_LEASE_MAX, dispose, finish
 from stages.world import World
 
@@ -15,10 +16,10 @@ BEFORE = b"time;value\n1;2\n"
 OTHER = b"time;value\n1;3\n"
 
 
-def let_go(world: World, receipt: Receipt) -> Disposal:
+def let_go(world: World, receipt: Receipt, after: After = "delete") -> Disposal:
     """Dispose of one source."""
     with world.files.tree(world.job) as tree, tree.folder(receipt.sighting.directory) as folder:
-        return dispose(receipt, folder)
+        return dispose(receipt, folder, after)
 
 
 def test_the_file_that_was_proved_goes(world: World) -> None:
@@ -228,7 +229,7 @@ def left_aside(world: World) -> Receipt:
 def finished(world: World, receipt: Receipt) -> bool:
     """Finish it."""
     with world.files.tree(world.job) as tree:
-        return [finish(receipt, left) for left in tree.left_aside()] == [True]
+        return [finish(receipt, left, "delete") for left in tree.left_aside()] == ["removed"]
 
 
 def test_an_interrupted_removal_is_finished(world: World) -> None:

@@ -21,7 +21,7 @@ class Finding(NamedTuple):
     job: int
     """Position of the job."""
     key: str
-    """The setting: source or to."""
+    """The setting: source, to or after.archive."""
     text: str
 
 
@@ -46,14 +46,19 @@ def findings(jobs: Sequence[Job], state: str) -> list[Finding]:
             whole.append(index)
         if job.destination.kind == "file" and (wrong := _destination_wrong(job.destination.directory)):
             found.append(Finding(index, "to", wrong))
+        if job.archive and (wrong := _destination_wrong(job.archive)):
+            found.append(Finding(index, "after.archive", wrong))
     found.extend(_Overlaps(jobs, whole, state).findings())
     return sorted(found, key=lambda each: each.job)
 
 
 def _line(job: Job, found: Finding) -> str:
     if job.one_off:
-        return f"{'SOURCE' if found.key == 'source' else 'DESTINATION'}: {found.text}"
+        return f"{_OPTIONS[found.key]}: {found.text}"
     return f'job "{job.name}": {found.key}: {found.text}'
+
+
+_OPTIONS = {"source": "SOURCE", "to": "DESTINATION", "after.archive": "--archive"}
 
 
 def _source_wrong(path: str) -> str:
@@ -110,22 +115,39 @@ class _Overlaps:
             for index, job in enumerate(jobs)
             if job.destination.kind == "file"
         }
+        self._archives = {index: self._family.kin(job.archive) for index, job in enumerate(jobs) if job.archive}
 
     def findings(self) -> Iterator[Finding]:
-        sources, targets = _owners(self._sources), _owners(self._targets)
+        sources = _owners(self._sources)
         for index, kin in self._sources.items():
             if text := self._with_source(index, kin, sources):
                 yield Finding(index, "source", text)
             if text := self._with_state(index, kin):
                 yield Finding(index, "source", text)
-            if (other := self._owner(kin, kin.above, self._targets, targets)) is not None:
-                there = f"{self._jobs[other].destination.directory}, the destination of {self._whose(index, other)}"
+        for key, what, places in (("to", "destination", self._targets), ("after.archive", "archive", self._archives)):
+            yield from self._with_places(key, what, places, sources)
+        targets = _owners(self._targets)
+        for index, kin in self._archives.items():
+            if (other := self._owner(kin, kin.own + kin.above, self._targets, targets)) is not None:
+                there = f"the destination of {self._whose(index, other)}"
+                yield Finding(index, "after.archive", f"{self._jobs[index].archive} lies in {there}; {_APART}")
+
+    def _with_places(self, key: str, what: str, places: dict[int, Kin], sources: dict[Key, int]) -> Iterator[Finding]:
+        """Sources that lie in a directory that files go to, and such directories that lie in a source."""
+        owners = _owners(places)
+        for index, kin in self._sources.items():
+            if (other := self._owner(kin, kin.above, places, owners)) is not None:
+                there = f"{self._directory(key, other)}, the {what} of {self._whose(index, other)}"
                 yield Finding(index, "source", f"{self._jobs[index].source} lies in {there}; {_APART}")
-        for index, kin in self._targets.items():
+        for index, kin in places.items():
             if (other := self._owner(kin, kin.own + kin.above, self._sources, sources)) is not None:
                 there = f"{self._jobs[other].source}, the source of {self._whose(index, other)}"
                 relation = "is" if self._contains(kin, self._sources[other]) else "lies in"
-                yield Finding(index, "to", f"{self._jobs[index].destination.directory} {relation} {there}; {_APART}")
+                yield Finding(index, key, f"{self._directory(key, index)} {relation} {there}; {_APART}")
+
+    def _directory(self, key: str, index: int) -> str:
+        job = self._jobs[index]
+        return job.destination.directory if key == "to" else job.archive
 
     def _with_source(self, index: int, kin: Kin, sources: dict[Key, int]) -> str:
         job = self._jobs[index]

@@ -27,10 +27,13 @@ from outhaul.model.job import (
 CONNECTION_KEYS = ("endpoint-url", "region", "profile")
 TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "after", "proof", "on-conflict", *CONNECTION_KEYS,
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "after", "empty-directories",
+    "proof", "on-conflict", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
+ARCHIVE_KEYS = ("archive", "keep")
+EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
 
@@ -127,7 +130,8 @@ class _Parser:
             exclude=self._patterns(table, where, "exclude"),
             temporary_names=self._take(table, where, "temporary-names", values.truth, False),
             **self._settle(table, where),
-            after=self._take(table, where, "after", _after, "delete"),
+            **self._after(table, where),
+            **self._empty_directories(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
             on_conflict=self._take(
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
@@ -184,6 +188,34 @@ class _Parser:
             "newest_limit_ns": self._take(settle, where, "newest-limit", values.quiet, NEWEST_LIMIT_NS_DEFAULT),
         }
 
+    def _after(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say what becomes of a file that has a receipt."""
+        after, there = table.get("after", "delete"), (*where, "after")
+        if not isinstance(after, dict):
+            return {"after": self._take(table, where, "after", _after, "delete")}
+        self._refuse_others(after, there, ARCHIVE_KEYS, {})
+        self._require(after, there, "archive", 'write archive = "/directory/of/the/archive"')
+        return {
+            "after": "archive",
+            "archive": self._take(after, there, "archive", self._source, ""),
+            "archive_keep_ns": self._take(after, there, "keep", values.kept, 0),
+        }
+
+    def _empty_directories(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say which empty directories go."""
+        if "empty-directories" not in table:
+            return {}
+        empty, where = table["empty-directories"], (*where, "empty-directories")
+        if not isinstance(empty, dict):
+            self._note(where, f'expected a table such as {{ remove-after = "1d" }}, not {shown(empty)}')
+            return {}
+        self._refuse_others(empty, where, EMPTY_KEYS, {})
+        self._require(empty, where, "remove-after", 'write remove-after = "1d"')
+        return {
+            "empty_ns": self._take(empty, where, "remove-after", values.kept, 0),
+            "empty_include": self._patterns(empty, where, "include"),
+        }
+
     def _connection(self, table: dict[str, Any], where: Where, defaults: Connection) -> Connection:
         return Connection(
             self._take(table, where, "endpoint-url", values.endpoint_url, defaults.endpoint_url),
@@ -219,9 +251,10 @@ class _Parser:
 
 
 def _after(value: object) -> After:
-    if isinstance(value, dict):
-        raise ValueError(f'an archive is {_NOT_YET}; write "delete" or "keep"')
-    return values.choice(value, AFTER)
+    try:
+        return values.choice(value, AFTER)
+    except ValueError:
+        raise ValueError(f'expected "delete", "keep" or {{ archive = "/directory" }}, not {shown(value)}') from None
 
 
 def label(problem: Problem) -> str:

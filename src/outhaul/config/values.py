@@ -54,6 +54,14 @@ def quiet(value: object) -> int:
     return duration_ns(value)
 
 
+def kept(value: object) -> int:
+    """A duration for which something is to stay, in nanoseconds; none is not meant."""
+    kept_ns = quiet(value)
+    if not kept_ns:
+        raise ValueError('expected a duration such as "30d", not "0"')
+    return kept_ns
+
+
 def marker(value: object) -> str:
     """How the file is named that marks another as finished."""
     if not isinstance(value, str) or not MARKER.fullmatch(value) or value == "{name}":

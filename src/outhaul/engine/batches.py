@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from outhaul.model.errors import OuthaulError, SourceError, StoreError
 from outhaul.model.evidence import Disposal, Package, Proof, Receipt, Settled
-from outhaul.model.job import Job
+from outhaul.model.job import After, Job
 from outhaul.ports import Clock, FileSystem, Ledger, Monitor, Store, Tree, Workers
 from outhaul.stages.dispose import dispose
 from outhaul.stages.package import package
@@ -121,7 +121,7 @@ def _carry_large(settled: Settled, carried: Carried, job: Job, tree: Tree, store
         carried.setbacks.append((settled, error))
 
 
-def release(batch: Sequence[Receipt], tree: Tree, workers: Workers) -> Released:
+def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers) -> Released:
     """Let go of each source whose receipt this is."""
     released = Released([], [])
     with workers.in_turn():
@@ -130,7 +130,7 @@ def release(batch: Sequence[Receipt], tree: Tree, workers: Workers) -> Released:
                 with tree.folder(directory) as folder:
                     for receipt in group:
                         try:
-                            released.disposals.append(dispose(receipt, folder))
+                            released.disposals.append(dispose(receipt, folder, after))
                         except SourceError as error:
                             released.setbacks.append((receipt, error))
             except SourceError as error:

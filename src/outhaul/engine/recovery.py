@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 from outhaul.model.errors import SourceError
 from outhaul.model.evidence import Disposal
+from outhaul.model.job import After
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Ledger, LeftAside, Tree
 from outhaul.stages.dispose import finish
 
 
-def recover(tree: Tree, ledger: Ledger) -> Iterator[Disposal | Standing]:
+def recover(tree: Tree, ledger: Ledger, after: After) -> Iterator[Disposal | Standing]:
     """Finish or undo each interrupted removal.
 
     Yields:
@@ -26,8 +27,8 @@ def recover(tree: Tree, ledger: Ledger) -> Iterator[Disposal | Standing]:
         receipt = ledger.receipt(left.receipt)
         path = left.path or (receipt.sighting.path if receipt else "")
         try:
-            if receipt is not None and receipt.sighting.path == path and finish(receipt, left):
-                yield Disposal(receipt.number, "removed")
+            if receipt is not None and receipt.sighting.path == path and (outcome := finish(receipt, left, after)):
+                yield Disposal(receipt.number, outcome)
                 continue
         except SourceError:
             pass  # In use, or unreadable: put back, where whoever uses it finds it.

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, in_pieces, release
+from outhaul.engine.closing import close
 from outhaul.engine.opening import open_destination
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
@@ -78,6 +79,8 @@ class Round:
         self._failures = 0
         self._unanswered = ""
         self._told_ns = 0
+        self._steady = False
+        self._directories: list[str] = []
         self._cpu_mark = (0, 0)
 
     def run(self) -> Outcome:
@@ -96,6 +99,7 @@ class Round:
             self._walk(tree, now)
             self._drain(tree)
             if not self.dry_run:
+                self._close(tree, now)
                 ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
         ports.monitor.finished(self.job, self.tally)
         return Outcome(self.tally, self.fault)
@@ -103,7 +107,7 @@ class Round:
     # --- before: what an earlier run left -------------------------------------------------------------------
 
     def _recover(self, tree: Tree) -> None:
-        for found in recover(tree, self.ports.ledger):
+        for found in recover(tree, self.ports.ledger, self.job.after):
             if isinstance(found, Disposal):
                 self.ports.ledger.note(self.place, disposals=[found])
             else:
@@ -113,7 +117,7 @@ class Round:
     # --- find and settle ------------------------------------------------------------------------------------
 
     def _walk(self, tree: Tree, now: Moment) -> None:
-        steady = self.ports.ledger.steady_since(now, CLOCK_TOLERANCE_NS)
+        steady = self._steady = self.ports.ledger.steady_since(now, CLOCK_TOLERANCE_NS)
         unvisited = self.ports.ledger.observed_directories(self.place)
         directory, remembered = None, dict[str, Observation]()
         closed: list[str] = []
@@ -125,6 +129,8 @@ class Round:
                 directory = found.directory
                 remembered = self.ports.ledger.observations(self.place, directory)
                 unvisited.discard(directory)
+                if self.job.empty_ns:
+                    self._directories.append(directory)
             self.tally.seen += len(found.sightings) + len(found.standings)
             for standing in found.standings:
                 self._stand(standing)
@@ -340,12 +346,12 @@ class Round:
                 self._stand(Standing(receipt.sighting.path, "planned"), receipt.sighting.size)
             return
         for piece in in_pieces(receipts, 2 * self._pace.batch):
-            self._submit(partial(release, piece, tree, self.ports.workers))
+            self._submit(partial(release, piece, tree, self.job.after, self.ports.workers))
 
     def _take_released(self, released: Released) -> None:
         if released.disposals:
             self.ports.ledger.note(self.place, disposals=released.disposals)
-            self.tally.put("removed", len(released.disposals))
+            self.tally.put("archived" if self.job.after == "archive" else "removed", len(released.disposals))
         for receipt, error in released.setbacks:
             if isinstance(error, SourceVanished):
                 self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "gone")])
@@ -394,6 +400,14 @@ class Round:
             self.ports.monitor.progress(self.job, self.tally)
 
     # --- to the end -----------------------------------------------------------------------------------------
+
+    def _close(self, tree: Tree, now: Moment) -> None:
+        if self.ports.stopped() or not self._steady:
+            return
+        closed = close(self.job, self.place, tree, self._directories, now.wall_ns, self._open_store, self.ports)
+        self.tally.expired, self.tally.directories = closed.expired, closed.directories
+        if closed.fault:
+            self.ports.monitor.notice(self.job, closed.fault)
 
     def _drain(self, tree: Tree) -> None:
         """Bring home everything that is under way; when stopped, for a bounded time only."""

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 
+from outhaul.host.archive import ArchiveFolder
 from outhaul.host.private import PRIVATE_NAME, HostAside, PrivateFolders
 from outhaul.host.system_calls import (
     FOLDER_FLAGS,
@@ -209,7 +210,8 @@ class HostTree:
         except OSError as error:
             raise source_error(error) from error
         self._device = _state_of(self._descriptor).st_dev
-        self._private = PrivateFolders(self._descriptor, job.source, state, keep=not job.one_off)
+        archive = ArchiveFolder(job.archive) if job.after == "archive" else None
+        self._private = PrivateFolders(self._descriptor, job.source, state, archive, keep=not job.one_off)
 
     def __enter__(self) -> HostTree:
         return self
@@ -227,19 +229,20 @@ class HostTree:
         for folder, entry, receipt, path in self._private.left():
             put_back = partial(self._put_back, folder, entry)
             unlink = HostAside(folder, entry, folder, entry).unlink
+            archive = partial(self._private.archive, folder, entry)
             try:
                 descriptor = os.open(entry, _FILE_FLAGS, dir_fd=folder)
             except OSError:
-                yield LeftAside(receipt, path, entry, None, put_back, unlink)
+                yield LeftAside(receipt, path, entry, None, put_back, unlink, archive)
                 continue
             try:
                 sighting, mode, _, _ = look(descriptor, "", entry)
             except OSError:
                 close_read(descriptor)
-                yield LeftAside(receipt, path, entry, None, put_back, unlink)
+                yield LeftAside(receipt, path, entry, None, put_back, unlink, archive)
                 continue
             with HostFile(descriptor, sighting) as file:
-                yield LeftAside(receipt, path, entry, file if stat.S_ISREG(mode) else None, put_back, unlink)
+                yield LeftAside(receipt, path, entry, file if stat.S_ISREG(mode) else None, put_back, unlink, archive)
 
     def listings(self, directory: str) -> Iterator[Listing]:
         """See `ports.Tree`."""
@@ -257,6 +260,29 @@ class HostTree:
             raise source_error(error) from error
         finally:
             close_read(descriptor)
+
+    def changed_ns(self, directory: str) -> int:
+        """See `ports.Tree`."""
+        descriptor = self._open(directory)
+        try:
+            state = os.fstat(descriptor)
+        except OSError as error:
+            raise source_error(error) from error
+        finally:
+            close_read(descriptor)
+        return max(state.st_mtime_ns, state.st_ctime_ns)
+
+    def remove_empty(self, directory: str) -> bool:
+        """See `ports.Tree`. rmdir(2) refuses a directory that is not empty, and a mount point."""
+        above, _, name = directory.rpartition("/")
+        descriptor = self._open(above)
+        try:
+            os.rmdir(name, dir_fd=descriptor)
+        except OSError:
+            return False
+        finally:
+            close_read(descriptor)
+        return True
 
     def _add(self, entry: os.DirEntry[str], directory: str, listing: Listing) -> None:
         name = entry.name

@@ -16,6 +16,7 @@ import stat
 import threading
 from collections.abc import Iterator
 
+from outhaul.host.archive import ArchiveFolder
 from outhaul.host.system_calls import FOLDER_FLAGS, rename_exclusive
 from outhaul.model.errors import SourceStuck, SourceVanished
 from outhaul.model.evidence import Sighting
@@ -28,13 +29,17 @@ _NAME_BYTES_MAX = 255
 class HostAside:
     """A file that has just been taken aside."""
 
-    __slots__ = ("_entry", "_folder", "_name", "_origin")
+    __slots__ = ("_archive", "_entry", "_folder", "_name", "_origin", "_path")
 
-    def __init__(self, folder: int, entry: str, origin: int, name: str) -> None:
+    def __init__(
+        self, folder: int, entry: str, origin: int, name: str, path: str = "", archive: ArchiveFolder | None = None
+    ) -> None:
         self._folder = folder
         self._entry = entry
         self._origin = origin
         self._name = name
+        self._path = path
+        self._archive = archive
 
     def is_file(self, sighting: Sighting) -> bool:
         """See `ports.Aside`."""
@@ -63,13 +68,21 @@ class HostAside:
         except OSError as error:
             raise SourceStuck(f"it cannot be removed: {error.strerror}") from error
 
+    def archive(self, sha256: bytes) -> None:
+        """See `ports.Aside`."""
+        if self._archive is None:
+            raise SourceStuck("the job has no archive")
+        self._archive.put(self._folder, self._entry, self._path, sha256)
+        self.unlink()  # It is in the archive, on disk: this takes away its other name, or what it was copied from.
+
 
 class PrivateFolders:
     """The private directory of one source, opened when it is first needed."""
 
-    def __init__(self, root: int, source: str, state: str, *, keep: bool) -> None:
+    def __init__(self, root: int, source: str, state: str, archive: ArchiveFolder | None, *, keep: bool) -> None:
         self._root = root
         self._beside_ledger = os.path.join(state, "private", hashlib.sha256(os.fsencode(source)).hexdigest()[:16])
+        self._archive = archive
         self._keep = keep
         self._folder: int | None = None
         self._inside = False
@@ -80,9 +93,12 @@ class PrivateFolders:
 
         Raises:
             SourceVanished: there is no such entry.
-            SourceStuck: it cannot be renamed.
+            SourceStuck: it cannot be renamed, or the archive it is meant for cannot be used.
         """
-        entry = _entry_name(receipt, f"{directory}/{name}" if directory else name)
+        path = f"{directory}/{name}" if directory else name
+        entry = _entry_name(receipt, path)
+        if self._archive is not None:
+            self._archive.ready()
         folder = self._opened()
         try:
             rename_exclusive(origin, name, folder, entry)
@@ -93,7 +109,7 @@ class PrivateFolders:
                 raise SourceStuck(f"it cannot be taken out of its directory: {error.strerror}") from error
             folder = self._opened(inside=True)
             return self.take(origin, directory, name, receipt)
-        return HostAside(folder, entry, origin, name)
+        return HostAside(folder, entry, origin, name, path, self._archive)
 
     def left(self) -> Iterator[tuple[int, str, int, str]]:
         """What is in the private directories: descriptor, entry, number of the receipt, path ('' where unknown).
@@ -123,8 +139,14 @@ class PrivateFolders:
         """Return an entry to a directory; False where its name is taken."""
         return HostAside(folder, entry, target, name).put_back()
 
+    def archive(self, folder: int, entry: str, path: str, sha256: bytes) -> None:
+        """As `ports.Aside.archive`, for an entry that was left."""
+        HostAside(folder, entry, folder, entry, path, self._archive).archive(sha256)
+
     def close(self) -> None:
-        """Give the descriptor back; for a one-off job take the empty directory away with it."""
+        """Give the descriptors back; for a one-off job take the empty directory away with it."""
+        if self._archive is not None:
+            self._archive.close()
         if self._folder is None:
             return
         with contextlib.suppress(OSError):

@@ -90,6 +90,10 @@ MIGRATIONS: tuple[str, ...] = (
         reasons TEXT NOT NULL        -- JSON: number of files by reason
     );
     """,
+    """
+    -- What is in an archive, for whoever looks for what is old there.
+    CREATE INDEX receipt_archived ON receipt (id) WHERE disposal = 'archived';
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -158,6 +158,19 @@ class SqliteLedger:
             ).fetchone()
             return None if row is None else receipt_of_row(to_path(row[0]), row[1], row[2:])
 
+    def archived(self, place: int, before_ns: int, above: int) -> list[Receipt]:
+        """See `ports.Ledger`."""
+        self.settle()
+        with _faults(self._state):
+            rows = self._database.execute(
+                "SELECT d.path, "
+                + ", ".join(f"r.{column}" for column in RECEIPT_BACK.split(", "))
+                + " FROM receipt r JOIN directory d ON d.id = r.directory WHERE r.disposal = 'archived' AND d.place = ? "
+                "AND r.disposed_ns < ? AND r.id >= ? ORDER BY r.id LIMIT 512",
+                (place, before_ns, above),
+            ).fetchall()
+            return [receipt_of_row(to_path(row[0]), self._destinations[place], row[1:]) for row in rows]
+
     def observations(self, place: int, directory: str) -> dict[str, Observation]:
         """See `ports.Ledger`."""
         number = self._directory(place, directory)

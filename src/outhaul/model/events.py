@@ -1,6 +1,6 @@
 """What a run tells whoever watches it, and the count that accounts for every file.
 
-The product neither prints nor logs: it calls a `Monitor` (see `ports.py`) with these.
+The product neither prints nor logs: it calls a `Monitor` (see `ports`) with these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Tally:
     Every file seen is put under exactly one reason; `unaccounted` is 0 at the end of every run.
     """
 
-    __slots__ = ("adopted", "by_reason", "bytes_carried", "bytes_waiting", "seen")
+    __slots__ = ("adopted", "by_reason", "bytes_carried", "bytes_waiting", "directories", "expired", "seen")
 
     def __init__(self) -> None:
         self.seen = 0
@@ -25,6 +25,10 @@ class Tally:
         """Size of the files that wait or are held."""
         self.adopted = 0
         """How many of the carried were in the store already, with the same bytes."""
+        self.expired = 0
+        """How many files had been in the archive for long enough and were removed from it. They are not among `seen`."""
+        self.directories = 0
+        """How many empty directories were removed."""
 
     def put(self, reason: str, files: int = 1) -> None:
         """Account for `files` files under a key of `REASONS`."""
@@ -45,5 +49,7 @@ class Tally:
         self.bytes_carried += other.bytes_carried
         self.bytes_waiting += other.bytes_waiting
         self.adopted += other.adopted
+        self.expired += other.expired
+        self.directories += other.directories
         for reason, count in other.by_reason.items():
             self.put(reason, count)

@@ -139,4 +139,5 @@ class Disposal(NamedTuple):
     number: int
     """The receipt's."""
     outcome: str
-    """'removed'; 'gone' where somebody else had removed it; 'changed' where another generation has taken its place."""
+    """'removed'; 'archived', and later 'expired'; 'gone' where somebody else had removed it; 'changed' where another
+    generation has taken its place."""

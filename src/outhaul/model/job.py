@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from outhaul.model.patterns import TEMPORARY_NAMES
 
-After = Literal["delete", "keep"]
+After = Literal["delete", "archive", "keep"]
 ProofRule = Literal["auto", "stored", "read-back"]
 ConflictRule = Literal["keep-both", "hold", "replace"]
 """What is done where other bytes stand under the key of a file: a second key, nothing, or a new object over the old."""
@@ -60,6 +60,14 @@ class Job(NamedTuple):
     newest_limit_ns: int = NEWEST_LIMIT_NS_DEFAULT
     """How long such a file must have been left alone to go all the same, so that the last one of all goes too."""
     after: After = "delete"
+    archive: str = ""
+    """Absolute path of the directory that files go to, with `after` 'archive'."""
+    archive_keep_ns: int = 0
+    """How long they stay there; 0 is for ever."""
+    empty_ns: int = 0
+    """How long a directory of the source must have been empty and unchanged to be removed; 0 is never."""
+    empty_include: tuple[str, ...] = ()
+    """Patterns of which such a directory must match one; none means every directory beneath the source."""
     proof: ProofRule = "auto"
     on_conflict: ConflictRule = "keep-both"
     one_off: bool = False

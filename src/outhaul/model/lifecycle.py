@@ -36,6 +36,7 @@ class Reason(NamedTuple):
 REASONS: dict[str, Reason] = {
     # carried
     "removed": Reason(State.CARRIED, "carried, proved, and removed from the source", ""),
+    "archived": Reason(State.CARRIED, "carried, proved, and moved to the archive", ""),
     "kept": Reason(State.CARRIED, "carried and proved; the source stays", ""),
     "gone": Reason(State.CARRIED, "carried and proved; somebody else removed the source", ""),
     "unchanged": Reason(State.CARRIED, "carried before, and not changed since", ""),

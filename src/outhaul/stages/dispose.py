@@ -1,5 +1,7 @@
 """Let go of a source. The two lines of outhaul that remove a user's file are in this module, and are the same line.
 
+What a job archives goes there instead, and leaves the archive by the same way when its time is over (`expire`).
+
 It is reached only with a `Receipt`: the store has shown that it holds these bytes, and that is on disk. What is left to
 make sure of is that the file in the directory is still that file, and that nobody is writing to it (law L6).
 """
@@ -8,17 +10,19 @@ from __future__ import annotations
 
 import hashlib
 
-from outhaul.model.errors import SourceChanged, SourceStuck
-from outhaul.model.evidence import Disposal, Receipt, same_generation
-from outhaul.ports import Folder, LeftAside
+from outhaul.model.errors import SourceChanged, SourceStuck, SourceVanished
+from outhaul.model.evidence import Disposal, Receipt, Sighting, same_generation
+from outhaul.model.job import After
+from outhaul.model.keys import second_key
+from outhaul.ports import Aside, Folder, LeftAside
 
 HASH_UNDER_LEASE_MAX = 1 << 20
 """Bytes. Hashing this much takes under a millisecond; a larger file is hashed before its lease, so as to hold up no writer
 for longer (L8). A change in between shows in its change time."""
 
 
-def dispose(receipt: Receipt, folder: Folder) -> Disposal:
-    """Remove the source of a receipt, or leave everything as it was.
+def dispose(receipt: Receipt, folder: Folder, after: After) -> Disposal:
+    """Remove the source of a receipt, or move it to the archive, or leave everything as it was.
 
     Raises:
         SourceVanished: it is gone already.
@@ -26,7 +30,11 @@ def dispose(receipt: Receipt, folder: Folder) -> Disposal:
         SourceChanged: it is not the file of the receipt any more: a new sighting.
         SourceStuck: it cannot be taken out of its directory.
     """
-    proved = receipt.sighting
+    return _let_go(receipt, receipt.sighting, folder, after)
+
+
+def _let_go(receipt: Receipt, proved: Sighting, folder: Folder, after: After) -> Disposal:
+    """`proved` is the file to let go of, as it was seen; that it holds the bytes of the receipt is looked at here."""
     with folder.open(proved.name) as file:
         _same(same_generation(file.sighting, proved), "another file has its name, or it was written to")
         if proved.size > HASH_UNDER_LEASE_MAX:
@@ -39,28 +47,72 @@ def dispose(receipt: Receipt, folder: Folder) -> Disposal:
         aside = folder.take_aside(proved.name, receipt.number)
         if not aside.is_file(proved) or (leased and not file.lease_holds()):
             return _undo(aside.put_back())
-        aside.unlink()  # The file that was proved, in a directory that is ours alone, with no writer: it may go.
-    return Disposal(receipt.number, "removed")
+        if after != "archive":
+            aside.unlink()  # The file that was proved, in a directory that is ours alone, with no writer: it may go.
+            return Disposal(receipt.number, "removed")
+    return _archive(receipt, aside)  # Its lease has ended: what is durable takes longer than a writer may be held up.
 
 
-def finish(receipt: Receipt, left: LeftAside) -> bool:
-    """Finish a removal that was interrupted after its rename; False where the file is not the one of the receipt.
+def expire(receipt: Receipt, folder: Folder) -> Disposal:
+    """Remove the file of a receipt from the archive; what has other bytes, by whoever's hand, stays.
+
+    Args:
+        receipt: Of a source that was archived.
+        folder: Its directory in the archive.
+
+    Raises:
+        SourceError: as `dispose`.
+    """
+    name = receipt.sighting.name
+    for there in (name, second_key(name, receipt.sha256)):
+        try:
+            with folder.open(there) as file:
+                found = file.sighting
+            _let_go(receipt, found, folder, "delete")
+            return Disposal(receipt.number, "expired")
+        except SourceVanished:
+            continue
+        except SourceChanged:
+            if there != name:
+                raise
+    return Disposal(receipt.number, "gone")
+
+
+def finish(receipt: Receipt, left: LeftAside, after: After) -> str:
+    """Finish a removal that was interrupted after its rename; '' where the file is not the one of the receipt.
 
     The rename changed the change time, so the inode, its length and its whole content are compared.
 
+    Returns:
+        The outcome for its `Disposal`.
+
     Raises:
         SourceInUse: a process has it open for writing.
+        SourceStuck: it cannot be moved to the archive.
     """
     if left.file is None:
-        return False
+        return ""
     proved, now = receipt.sighting, left.file.sighting
     left.file.take_lease()
     if (now.inode, now.size, now.mtime_ns) != (proved.inode, proved.size, proved.mtime_ns):
-        return False
+        return ""
     if left.file.digest() != receipt.sha256 or not left.file.lease_holds():
-        return False
+        return ""
+    if after == "archive":
+        left.archive(proved.path, receipt.sha256)
+        return "archived"
     left.unlink()  # As above: the file that was proved, in a directory that is ours alone, with no writer.
-    return True
+    return "removed"
+
+
+def _archive(receipt: Receipt, aside: Aside) -> Disposal:
+    try:
+        aside.archive(receipt.sha256)
+    except SourceStuck as error:
+        if aside.put_back():
+            raise
+        raise SourceStuck(f"{error}; and its place was taken: it is in the private directory") from error
+    return Disposal(receipt.number, "archived")
 
 
 def _same(is_so: bool, otherwise: str) -> None:

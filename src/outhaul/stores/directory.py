@@ -108,6 +108,10 @@ class DirectoryStore:
                 if key.startswith(prefix) and not name.startswith(".outhaul-"):
                     yield key
 
+    def wall_ns(self) -> int | None:
+        """See `ports.Store`. A directory tells no time of its own."""
+        return None
+
     def _path(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
             raise Refused(f"{key}: no key of a directory")

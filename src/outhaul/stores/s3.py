@@ -182,6 +182,10 @@ class S3Store:
         except Exception as error:
             raise translate(error, "LIST", prefix) from None
 
+    def wall_ns(self) -> int | None:
+        """See `ports.Store`."""
+        return self._control().wall_ns()
+
     def _ask(self, operation: str, key: str, call: Callable[[], _T]) -> _T:
         try:
             return call()

@@ -12,6 +12,7 @@ import base64
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from outhaul.model.errors import StoreError, Transient
@@ -73,6 +74,21 @@ class Control:
             return base64.b64decode(checksum, validate=True)
         except ValueError:
             return None
+
+    def wall_ns(self) -> int | None:
+        """The Date of an answer (RFC 9110, section 6.6.1); a refusal has one too."""
+        import botocore.exceptions
+
+        with _errors("HEAD", self._bucket):
+            try:
+                answer = self._client.head_bucket(Bucket=self._bucket)
+            except botocore.exceptions.ClientError as error:
+                answer = error.response
+        try:
+            told = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        except (KeyError, ValueError):
+            return None
+        return int(told.timestamp()) * 10**9
 
     def put_large(
         self, key: str, length: int, source: ByteSource, *, create_only: bool, content_md5: bool

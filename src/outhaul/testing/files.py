@@ -7,6 +7,7 @@ once, and the lease counts as broken).
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +20,7 @@ from outhaul.model.errors import (
     SourceVanished,
 )
 from outhaul.model.job import Job
+from outhaul.model.keys import second_key
 from outhaul.ports import LeftAside, Listing
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.inodes import SimulatedDisk
@@ -42,11 +44,18 @@ class Removed(NamedTuple):
     """Whether that was its last name."""
 
 
+ARCHIVE = "/archive"
+"""Path of the one archive directory; every other path is the source."""
+Private = dict[str, tuple[int, str, Inode]]
+"""A private directory: entry to receipt number, path where it tells, and file."""
+
+
 class SimulatedFolder:
     """One open directory: it stays the same directory whatever becomes of its name."""
 
-    def __init__(self, files: SimulatedFileSystem, inode: Inode, directory: str) -> None:
+    def __init__(self, files: SimulatedFileSystem, inode: Inode, directory: str, private: Private) -> None:
         self._files = files
+        self._private = private
         self._inode = inode
         self._directory = directory
 
@@ -75,19 +84,21 @@ class SimulatedFolder:
             entry = f"{receipt}-{path}"
             if name not in self._inode.entries:
                 raise SourceVanished("it is not there any more")
-            if not self._inode.changeable or entry in self._files.private:
+            if not self._inode.changeable or entry in self._private:
                 raise SourceStuck("it cannot be taken out of its directory: Permission denied")
             told = path if len(entry) < 255 else ""
-            self._files.take_to(entry, receipt, told, self._inode, name)
+            self._files.take_to(self._private, entry, receipt, told, self._inode, name)
             self._files.came_from[entry] = path
-            return SimulatedAside(self._files, entry, self._inode, name)
+            return SimulatedAside(self._files, self._private, entry, self._inode, name)
 
 
 class SimulatedTree:
-    """The source, open."""
+    """The source, or the archive, open."""
 
-    def __init__(self, files: SimulatedFileSystem) -> None:
+    def __init__(self, files: SimulatedFileSystem, root: Inode, private: Private) -> None:
         self._files = files
+        self._root = root
+        self._private = private
 
     def __enter__(self) -> SimulatedTree:
         return self
@@ -98,7 +109,7 @@ class SimulatedTree:
     def folder(self, directory: str) -> SimulatedFolder:
         """See `ports.Tree`."""
         with self._files.steps.step("files.folder", directory):
-            return SimulatedFolder(self._files, self._open(directory), directory)
+            return SimulatedFolder(self._files, self._open(directory), directory, self._private)
 
     def listings(self, directory: str) -> Iterator[Listing]:
         """See `ports.Tree`. What is listed is what was there when the listing began."""
@@ -121,29 +132,47 @@ class SimulatedTree:
     def left_aside(self) -> Iterator[LeftAside]:
         """See `ports.Tree`."""
         with self._files.steps.step("files.left_aside"):
-            left = sorted(self._files.private.items())
+            left = sorted(self._private.items())
         for entry, (receipt, path, inode) in left:
             back, unlink = partial(self._put_back, entry), partial(self._unlink, entry)
+            archive = partial(self._archive, entry)
             if inode.kind != "file":
-                yield LeftAside(receipt, path, entry, None, back, unlink)
+                yield LeftAside(receipt, path, entry, None, back, unlink, archive)
                 continue
             with SimulatedFile(self._files, inode, "", entry) as file:
-                yield LeftAside(receipt, path, entry, file, back, unlink)
+                yield LeftAside(receipt, path, entry, file, back, unlink, archive)
+
+    def changed_ns(self, directory: str) -> int:
+        """See `ports.Tree`."""
+        with self._files.steps.step("files.changed_ns", directory):
+            return self._open(directory).ctime_ns
+
+    def remove_empty(self, directory: str) -> bool:
+        """See `ports.Tree`."""
+        with self._files.steps.step("files.remove_empty", directory):
+            if not directory or self._open(directory).entries:
+                return False
+            self._files.remove(directory, self._root)
+            return True
 
     def _put_back(self, entry: str, path: str) -> bool:
         with self._files.steps.step("files.put_back", path) as mishap:
             directory, _, name = path.rpartition("/")
-            folder = self._files.find(directory)
+            folder = self._files.find(directory, self._root)
             if mishap == "no" or folder is None or folder.kind != "folder":
                 return False
-            return self._files.return_to(entry, folder, name)
+            return self._files.return_to(self._private, entry, folder, name)
 
     def _unlink(self, entry: str) -> None:
         with self._files.steps.step("files.unlink", entry):
-            self._files.remove_aside(entry)
+            self._files.remove_aside(self._private, entry)
+
+    def _archive(self, entry: str, path: str, sha256: bytes) -> None:
+        with self._files.steps.step("files.archive", entry):
+            self._files.archive_aside(self._private, entry, path, sha256)
 
     def _open(self, directory: str) -> Inode:
-        inode = self._files.find(directory)
+        inode = self._files.find(directory, self._root)
         if inode is None:
             raise SourceVanished("it is not there any more")
         if inode.kind != "folder":
@@ -157,11 +186,15 @@ class SimulatedFileSystem(SimulatedDisk):
     def __init__(self, clock: SimulatedClock, steps: Steps | None = None) -> None:
         super().__init__(clock)
         self.steps = steps or Steps()
-        self.private: dict[str, tuple[int, str, Inode]] = {}
-        """The private directory: entry to receipt number, path where it tells, and file."""
+        self.private: Private = {}
+        """The private directory of the source."""
+        self.archive = self._make("folder")
+        self.archive_private: Private = {}
         self.came_from: dict[str, str] = {}
         """Entry of the private directory to the path it was taken from: for whoever checks, not for outhaul."""
         self.removals: list[Removed] = []
+        self.expirations: list[bytes] = []
+        """Contents of files that outhaul removed from the archive."""
         self.knows_birth = True
         """False: the file system keeps no birth times."""
         self.knows_writers = True
@@ -175,55 +208,86 @@ class SimulatedFileSystem(SimulatedDisk):
         with self.steps.step("files.tree", job.source):
             if self.missing:
                 raise SourceVanished("it is not there any more")
-            return SimulatedTree(self)
+            archived = job.source == ARCHIVE
+            root, private = (self.archive, self.archive_private) if archived else (self.root, self.private)
+            return SimulatedTree(self, root, private)
 
-    def take_to(self, entry: str, receipt: int, told: str, folder: Inode, name: str) -> None:
+    def take_to(self, private: Private, entry: str, receipt: int, told: str, folder: Inode, name: str) -> None:
         """Rename a name of a directory to an entry of the private directory."""
         inode = folder.entries.pop(name)
         before = inode.ctime_ns
 
         def undo() -> None:
-            self.private.pop(entry, None)
+            private.pop(entry, None)
             folder.entries[name] = inode
             inode.ctime_ns = before
 
         self.unsynced.name(undo)
-        inode.ctime_ns = self.now_ns()
-        self.private[entry] = (receipt, told, inode)
+        folder.ctime_ns = inode.ctime_ns = self.now_ns()
+        private[entry] = (receipt, told, inode)
 
-    def return_to(self, entry: str, folder: Inode, name: str) -> bool:
+    def return_to(self, private: Private, entry: str, folder: Inode, name: str) -> bool:
         """Rename an entry of the private directory to a name of a directory, replacing nothing."""
-        if name in folder.entries or entry not in self.private or not folder.links:
+        if name in folder.entries or entry not in private or not folder.links:
             return False
-        held = self.private.pop(entry)
+        held = private.pop(entry)
         inode, before = held[2], held[2].ctime_ns
 
         def undo() -> None:
             folder.entries.pop(name, None)
-            self.private[entry] = held
+            private[entry] = held
             inode.ctime_ns = before
 
         self.unsynced.name(undo)
-        inode.ctime_ns = self.now_ns()
+        folder.ctime_ns = inode.ctime_ns = self.now_ns()
         folder.entries[name] = inode
         return True
 
-    def remove_aside(self, entry: str) -> None:
+    def archive_aside(self, private: Private, entry: str, path: str, sha256: bytes) -> None:
+        """Move an entry of the private directory to the archive: first it is there, on disk, and then it is not here."""
+        inode = private[entry][2]
+        directory, _, name = path.rpartition("/")
+        folder = self.archive
+        for part in directory.split("/") if directory else ():
+            folder = folder.entries.setdefault(part, self._make("folder"))
+        for there in (name, second_key(name, sha256)):
+            found = folder.entries.get(there)
+            if found is None:
+                folder.entries[there] = inode
+                inode.links += 1
+            elif found.kind != "file" or hashlib.sha256(found.content).digest() != sha256:
+                continue
+            self.unsynced.synced(inode)
+            self._take_from(private, entry)
+            return
+        raise SourceStuck("other files have its names in the archive")
+
+    def archived(self) -> dict[str, bytes]:
+        """Every file of the archive."""
+        return {path: inode.content for path, inode in self.entries(self.archive) if inode.kind == "file"}
+
+    def remove_aside(self, private: Private, entry: str) -> None:
         """Unlink an entry of the private directory."""
-        held = self.private.pop(entry)
+        inode = self._take_from(private, entry)
+        if private is self.archive_private:
+            self.expirations.append(inode.content)
+        elif inode.kind == "file":
+            age_ns = self.clock.elapsed_ns - inode.written_ns
+            path, content = self.came_from[entry], inode.content
+            self.removals.append(Removed(path, inode.serial, content, inode.writers, age_ns, not inode.links))
+
+    def _take_from(self, private: Private, entry: str) -> Inode:
+        held = private.pop(entry)
         inode, before = held[2], held[2].ctime_ns
 
         def undo() -> None:
-            self.private[entry] = held
+            private[entry] = held
             inode.links += 1
             inode.ctime_ns = before
 
         self.unsynced.name(undo)
         self._unlinked(inode)
-        if inode.kind == "file":
-            age_ns = self.clock.elapsed_ns - inode.written_ns
-            path, content = self.came_from[entry], inode.content
-            self.removals.append(Removed(path, inode.serial, content, inode.writers, age_ns, not inode.links))
+        return inode
 
     def cut(self, outcome: Outcome, chance: random.Random) -> None:
         """The power goes: what is not on disk is dropped, and nobody holds anything any more."""
@@ -232,7 +296,9 @@ class SimulatedFileSystem(SimulatedDisk):
 
     def forget_processes(self, *, producers_too: bool = False) -> None:
         """outhaul's process has ended: its descriptors are closed, its leases gone; and the producers', where said."""
-        for inode in [*(inode for _, inode in self.entries()), *(inode for _, _, inode in self.private.values())]:
+        aside = [inode for _, _, inode in (*self.private.values(), *self.archive_private.values())]
+        archived = [inode for _, inode in self.entries(self.archive)]
+        for inode in [*(inode for _, inode in self.entries()), *archived, *aside]:
             inode.leased = inode.lease_broken = False
             inode.writers = 0 if producers_too else inode.writers
             inode.opens = inode.writers

@@ -51,13 +51,14 @@ class SimulatedDisk:
         self.remove(path)
         self._put(path, inode)
 
-    def remove(self, path: str) -> None:
-        """Take the name away; of a directory, with all that is in it."""
-        folder, name = self._folder_of(path)
+    def remove(self, path: str, root: Inode | None = None) -> None:
+        """Take the name away; of a directory, with all that is in it. Beneath another root where one is given."""
+        folder, name = self._folder_of(path, root)
         inode = folder.entries[name]
         before = inode.ctime_ns
         self.unsynced.name(lambda: self._unremove(folder, name, inode, before))
         del folder.entries[name]
+        folder.ctime_ns = self.now_ns()
         self._unlinked(inode)
 
     def rename(self, path: str, other: str) -> None:
@@ -73,7 +74,7 @@ class SimulatedDisk:
             inode.ctime_ns = before
 
         self.unsynced.name(undo)
-        inode.ctime_ns = self.now_ns()
+        folder.ctime_ns = inode.ctime_ns = self.now_ns()
         self._put(other, inode)
 
     def link(self, path: str, other: str) -> None:
@@ -152,16 +153,16 @@ class SimulatedDisk:
         inode = self.find(path)
         return None if inode is None else inode.content
 
-    def find(self, path: str) -> Inode | None:
-        """What a path leads to, links not followed."""
-        inode: Inode | None = self.root
+    def find(self, path: str, root: Inode | None = None) -> Inode | None:
+        """What a path leads to, links not followed; from another root than the source where one is given."""
+        inode: Inode | None = root or self.root
         for part in path.split("/") if path else ():
             inode = inode.entries.get(part) if inode is not None else None
         return inode
 
-    def entries(self) -> Iterator[tuple[str, Inode]]:
-        """Everything beneath the root, with its path."""
-        to_visit = [("", self.root)]
+    def entries(self, root: Inode | None = None) -> Iterator[tuple[str, Inode]]:
+        """Everything beneath the root, or another one, with its path."""
+        to_visit = [("", root or self.root)]
         while to_visit:
             front, folder = to_visit.pop()
             for name, inode in folder.entries.items():
@@ -196,6 +197,7 @@ class SimulatedDisk:
     def _put(self, path: str, inode: Inode) -> Inode:
         folder, name = self._folder_of(path)
         folder.entries[name] = inode
+        folder.ctime_ns = self.now_ns()
         self.unsynced.name(lambda: folder.entries.pop(name, None))
         return inode
 
@@ -210,12 +212,13 @@ class SimulatedDisk:
         inode.links += 1
         inode.ctime_ns = ctime_ns
 
-    def _folder_of(self, path: str) -> tuple[Inode, str]:
+    def _folder_of(self, path: str, root: Inode | None = None) -> tuple[Inode, str]:
         *parts, name = path.split("/")
-        folder = self.root
+        folder = root or self.root
         for part in parts:
             if part not in folder.entries:
                 made = folder.entries[part] = self._make("folder")
+                folder.ctime_ns = made.ctime_ns
                 self.unsynced.name(lambda folder=folder, part=part: folder.entries.pop(part, None))  # type: ignore[misc]
                 folder = made
             else:

@@ -57,6 +57,11 @@ class Network:
                 self.late[key] = LATE_READS
             return stored
 
+    def wall_ns(self) -> int | None:
+        """See `ports.Store`."""
+        with self.steps.step("store.wall_ns"):
+            return self.store.wall_ns()
+
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`. One after the other."""
         answers: list[Answered] = []

@@ -11,7 +11,7 @@ from outhaul.testing.inodes import DEVICE
 from outhaul.testing.power import Inode
 
 if TYPE_CHECKING:
-    from outhaul.testing.files import SimulatedFileSystem
+    from outhaul.testing.files import Private, SimulatedFileSystem
 
 
 class SimulatedFile:
@@ -86,15 +86,16 @@ class SimulatedFile:
 class SimulatedAside:
     """What has just been taken into the private directory."""
 
-    def __init__(self, files: SimulatedFileSystem, entry: str, origin: Inode, name: str) -> None:
+    def __init__(self, files: SimulatedFileSystem, private: Private, entry: str, origin: Inode, name: str) -> None:
         self._files = files
+        self._private = private
         self._entry = entry
         self._origin, self._name = origin, name
 
     def is_file(self, sighting: Sighting) -> bool:
         """See `ports.Aside`."""
         with self._files.steps.step("files.is_file", self._name):
-            inode = self._files.private[self._entry][2]
+            inode = self._private[self._entry][2]
             return inode.kind == "file" and (inode.number, len(inode.content), inode.mtime_ns) == (
                 sighting.inode,
                 sighting.size,
@@ -104,12 +105,18 @@ class SimulatedAside:
     def put_back(self) -> bool:
         """See `ports.Aside`."""
         with self._files.steps.step("files.put_back", self._name) as mishap:
-            return mishap != "no" and self._files.return_to(self._entry, self._origin, self._name)
+            return mishap != "no" and self._files.return_to(self._private, self._entry, self._origin, self._name)
 
     def unlink(self) -> None:
         """See `ports.Aside`."""
         with self._files.steps.step("files.unlink", self._name):
-            self._files.remove_aside(self._entry)
+            self._files.remove_aside(self._private, self._entry)
+
+    def archive(self, sha256: bytes) -> None:
+        """See `ports.Aside`."""
+        with self._files.steps.step("files.archive", self._name):
+            path = self._files.came_from[self._entry]
+            self._files.archive_aside(self._private, self._entry, path, sha256)
 
 
 def seen(inode: Inode, directory: str, name: str) -> Sighting:

@@ -46,12 +46,13 @@ _ERRORS = (*_ENDS, "error before", "error after")
 _ANSWERS: dict[str, type[OuthaulError]] = {"denied": Denied, "misconfigured": Misconfigured, "refused": Refused}
 _TWISTS = ("flip", "short", "drop", "late")
 _BEFORE = (*_ENDS, "error before")
-_STUCK = ("files.take_aside", "files.is_file", "files.unlink", "files.left_aside")
+_STUCK = ("files.take_aside", "files.is_file", "files.unlink", "files.left_aside", "files.archive")
 _MENU: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("files.open", "files.folder", "files.tree", "files.pread", "files.digest"), _BEFORE),
     **dict.fromkeys(("files.left_aside", "files.is_file"), _BEFORE),
     **dict.fromkeys(("files.put_back", "files.check_writers", "files.take_lease", "files.lease_holds"), (*_ENDS, "no")),
     "files.unchanged": _ENDS,
+    **dict.fromkeys(("files.archive", "files.changed_ns", "files.remove_empty", "store.wall_ns"), _BEFORE),
     "store.put": (*_ERRORS, *_ANSWERS, *_TWISTS),
     "store.put_large": (*_ERRORS, *_ANSWERS, *_TWISTS),
     "store.probe": (*_ERRORS, "denied", "misconfigured"),

@@ -63,6 +63,8 @@ class SimulatedStore:
         self.keeps_sha256 = False
         self.versions = False
         self.unreadable = False
+        self.told_ns: int | None = None
+        """What time it says it is."""
         """HEAD and GET are denied."""
         self.lies = False
         """It keeps other bytes of the same length, and answers as if it kept those it was sent."""
@@ -150,6 +152,10 @@ class SimulatedStore:
         yield from keys
 
     # --- within ------------------------------------------------------------------------------------------------------
+
+    def wall_ns(self) -> int | None:
+        """See `ports.Store`."""
+        return self.told_ns
 
     @contextmanager
     def _call(self, method: str, key: str) -> Iterator[None]:

@@ -9,14 +9,10 @@ from collections.abc import Callable
 
 from outhaul import app
 from outhaul.config import values
-from outhaul.config.checks import problems
-from outhaul.config.durations import duration_ns
-from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.main import stopped
-from outhaul.model.address import destination
+from outhaul.frontends.cli.one_off import job_of
 from outhaul.model.errors import ConfigurationError
-from outhaul.model.job import After, Connection, Job
-from outhaul.model.patterns import broken
+from outhaul.model.job import Connection, Job
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
 
@@ -32,12 +28,12 @@ def run(options: argparse.Namespace) -> int:
 
 def move(options: argparse.Namespace) -> int:
     """A one-off job whose sources go."""
-    return _carry([_one_off(options, "move", "delete")], options)
+    return _carry([job_of(options, "move", state_of(options))], options)
 
 
 def copy(options: argparse.Namespace) -> int:
     """A one-off job whose sources stay."""
-    return _carry([_one_off(options, "copy", "keep")], options)
+    return _carry([job_of(options, "copy", state_of(options))], options)
 
 
 def configured_jobs(options: argparse.Namespace) -> list[Job]:
@@ -84,46 +80,6 @@ def _usual_place() -> str:
         if os.path.exists(place):
             return place
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
-
-
-def _one_off(options: argparse.Namespace, verb: str, after: After) -> Job:
-    """The job that the command line describes."""
-    found: list[str] = []
-    try:
-        quiet_ns = duration_ns(options.quiet_for)
-    except ValueError as error:
-        found.append(f"--quiet-for: {error}")
-    absolute = absolute_from(os.getcwd())
-    try:
-        target = destination(options.destination, absolute)
-    except ValueError as error:
-        found.append(f"DESTINATION: {error}")
-    try:
-        source = absolute(options.source)
-    except ValueError as error:
-        found.append(f"SOURCE: {error}")
-    connection = given_connection(options, found)
-    for name, patterns in (("--include", options.include), ("--exclude", options.exclude)):
-        found.extend(f"{name} {pattern!r} {wrong}" for pattern in patterns if (wrong := broken(pattern)))
-    if found:
-        raise ConfigurationError(*found)
-    job = Job(
-        name=verb,
-        source=source,
-        destination=target,
-        connection=connection,
-        include=tuple(options.include),
-        exclude=tuple(options.exclude),
-        temporary_names=options.temporary_names,
-        quiet_ns=quiet_ns,
-        after=after,
-        proof=options.proof,
-        on_conflict=options.on_conflict,
-        one_off=True,
-    )
-    if found := problems([job], state_of(options)):
-        raise ConfigurationError(*found)
-    return job
 
 
 def _carry(jobs: list[Job], options: argparse.Namespace) -> int:

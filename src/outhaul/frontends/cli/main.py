@@ -155,6 +155,16 @@ def build_parser() -> argparse.ArgumentParser:
             default="0s",
             help="only files left alone for so long, such as 30s or 5m (default: 0s; files open for writing always wait)",
         )
+        command.add_argument("--marker", metavar="NAME", help="only files that have a marker, such as '{name}.done'")
+        command.add_argument("--skip-newest", metavar="N", type=_count, help="not the newest N of each directory")
+        if name == "move":
+            command.add_argument("--archive", metavar="DIR", help="move proved files there, and remove none")
+            command.add_argument(
+                "--archive-keep", metavar="TIME", help="remove them from there after so long, such as 30d"
+            )
+        command.add_argument(
+            "--remove-empty", metavar="TIME", help="remove directories that have been empty for so long, such as 1d"
+        )
         command.add_argument(
             "--proof",
             choices=("auto", "stored", "read-back"),

@@ -92,6 +92,10 @@ def summary(job: Job, tally: Tally, seconds: float) -> list[str]:
     lines = [first]
     if unchanged:
         lines.append(f"  {unchanged:,} of these carried before, and not changed since")
+    if tally.expired:
+        lines.append(f"  {say.files(tally.expired)} removed from the archive: long enough there")
+    if tally.directories:
+        lines.append(f"  {tally.directories:,} empty directories removed")
     for state in (State.WAITING, State.HELD, State.IGNORED, State.VANISHED):
         if count := tally.of(state):
             lines.append(f"  {count:,} {state.value}: {say.reasons(tally.by_reason, state)}")
@@ -143,7 +147,8 @@ class JsonMonitor:
         self._out({
             "event": "summary", "job": job.name, "seen": tally.seen, "reasons": tally.by_reason,
             **{state.value: tally.of(state) for state in State}, "bytes_carried": tally.bytes_carried,
-            "bytes_waiting": tally.bytes_waiting, "adopted": tally.adopted,
+            "bytes_waiting": tally.bytes_waiting, "adopted": tally.adopted, "expired": tally.expired,
+            "directories": tally.directories,
             "seconds": round(time.monotonic() - self._started, 3),
         })  # fmt: skip
         try:

@@ -100,7 +100,7 @@ def ls(options: argparse.Namespace) -> int:
     for row in rows:
         source = "kept" if not row.disposal else row.disposal
         print(
-            f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.proof:9}  {source:7}  "
+            f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.proof:9}  {source:8}  "
             f"{printable(row.path)} -> {printable(_address(row))}"
         )
     return 0
@@ -140,13 +140,22 @@ def why(options: argparse.Namespace) -> int:
     return 0
 
 
+_DISPOSALS = {
+    "removed": "removed from the source",
+    "archived": "moved to the archive",
+    "expired": "removed from the archive",
+    "gone": "somebody else had removed it by",
+    "changed": "another file had its name by",
+}
+
+
 def _why_lines(answer: Why, path: str) -> list[str]:
     lines = [printable(f"{path}, job {answer.job} -> {answer.destination}")]
     for row in answer.receipts:
         lines.append(f"  carried {say.moment(row.recorded_ns)} to {printable(_address(row))}")
         lines.append(f"    {row.size:,} bytes, sha256 {row.sha256.hex()}, proved by {row.proof}, receipt {row.number}")
         if row.disposal:
-            lines.append(f"    {row.disposal} from the source {say.moment(row.disposed_ns)}")
+            lines.append(f"    {_DISPOSALS[row.disposal]} {say.moment(row.disposed_ns)}")
     if answer.waiting:
         reason = REASONS[answer.waiting.reason]
         lines.append(f"  {reason.state.value}: {printable(_because(answer.waiting))}")

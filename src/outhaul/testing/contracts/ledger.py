@@ -173,6 +173,23 @@ class LedgerContract:
         with opened() as ledger:
             assert {"x"} == set(ledger.observations(place, "a"))
 
+    def test_what_went_to_an_archive(self, opened: Open) -> None:
+        """Found by its age, some at a time, oldest receipt first; what has since left the archive is not."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            other = ledger.place(JOB._replace(source="/other"))
+            receipts = ledger.record(place, [proof(sighting(f"{number:03}", inode=number)) for number in range(1, 601)])
+            ledger.note(place, disposals=[Disposal(receipt.number, "archived") for receipt in receipts[1:]])
+            (theirs,) = ledger.record(other, [proof(sighting("x", inode=7))])
+            ledger.note(other, disposals=[Disposal(theirs.number, "archived")])
+            found: list[Receipt] = []
+            while some := ledger.archived(place, 1 << 62, found[-1].number + 1 if found else 0):
+                found += some
+            assert receipts[1:] == found
+            assert ledger.archived(place, 0, 0) == []
+            ledger.note(place, disposals=[Disposal(receipts[1].number, "expired")])
+            assert receipts[2] == ledger.archived(place, 1 << 62, 0)[0]
+
     def test_disposals(self, opened: Open) -> None:
         """Disposals are noted in any order and number, and change no receipt."""
         with opened() as ledger:

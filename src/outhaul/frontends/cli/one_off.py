@@ -1,0 +1,77 @@
+"""The job that a command line describes: `move` and `copy` take every setting of a job as an option.
+
+The options become a tree as a configuration file would hold it, and are read by the same code; what is wrong is told by
+the name of the option.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from outhaul.config.checks import problems
+from outhaul.config.keys import Problem, parse
+from outhaul.config.paths import absolute_from
+from outhaul.config.wording import dotted
+from outhaul.model.errors import ConfigurationError
+from outhaul.model.job import Job
+
+# Option, or argument, to the path of its key in a job.
+_KEYS: dict[str, tuple[str, ...]] = {
+    "source": ("source",),
+    "destination": ("to",),
+    "include": ("include",),
+    "exclude": ("exclude",),
+    "temporary_names": ("temporary-names",),
+    "quiet_for": ("settle", "quiet"),
+    "marker": ("settle", "marker"),
+    "skip_newest": ("settle", "skip-newest"),
+    "archive": ("after", "archive"),
+    "archive_keep": ("after", "keep"),
+    "remove_empty": ("empty-directories", "remove-after"),
+    "proof": ("proof",),
+    "on_conflict": ("on-conflict",),
+    "endpoint_url": ("endpoint-url",),
+    "region": ("region",),
+    "profile": ("profile",),
+}
+
+
+def job_of(options: argparse.Namespace, verb: str, state: str) -> Job:
+    """The one job of `move` or `copy`.
+
+    Raises:
+        ConfigurationError: something of it is wrong.
+    """
+    parsed = parse({"job": [_tree(options, verb)]}, absolute_from(os.getcwd()))
+    if parsed.problems or parsed.jobs[0] is None:
+        raise ConfigurationError(*(_told(problem) for problem in parsed.problems))
+    job = parsed.jobs[0]._replace(one_off=True)
+    if found := problems([job], state):
+        raise ConfigurationError(*found)
+    return job
+
+
+def _tree(options: argparse.Namespace, verb: str) -> dict[str, Any]:
+    tree: dict[str, Any] = {"name": verb}
+    if verb == "copy":
+        tree["after"] = "keep"
+    for option, path in _KEYS.items():
+        value = getattr(options, option, None)
+        if value in (None, "", [], False) and option not in ("source", "destination"):
+            continue
+        table = tree
+        for key in path[:-1]:
+            table = table.setdefault(key, {})
+        table[path[-1]] = value
+    return tree
+
+
+def _told(problem: Problem) -> str:
+    path = tuple(part for part in problem.where[2:] if isinstance(part, str))
+    for option, key in _KEYS.items():
+        if key == path:
+            name = option.upper() if option in ("source", "destination") else f"--{option.replace('_', '-')}"
+            return f"{name}: {problem.text}"
+    return f"{dotted(problem.where[2:])}: {problem.text}"

@@ -1,0 +1,38 @@
+"""The seven windows to the world, and what must hold at each.
+
+Everything between this file and `model/` is deterministic: it reads the clock, the disk, the network and the ledger
+only through these protocols. Each has a real adapter (`host/`, `stores/`, `ledgers/`) and a simulated one (`testing/`), held to
+one contract suite. Adapters raise the errors of `model/errors.py` and nothing else for any foreseeable fault; they
+do not retry beyond what their method says.
+"""
+
+from __future__ import annotations
+
+from outhaul.ports.clock import Clock, Moment
+from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Tree
+from outhaul.ports.ledger import Ledger, Observation
+from outhaul.ports.monitor import Monitor
+from outhaul.ports.store import Abilities, Answered, Held, NewObject, Store, Stored
+from outhaul.ports.workers import Workers
+
+__all__ = [
+    "Abilities",
+    "Answered",
+    "Aside",
+    "Clock",
+    "FileSystem",
+    "Folder",
+    "Held",
+    "Ledger",
+    "LeftAside",
+    "Listing",
+    "Moment",
+    "Monitor",
+    "NewObject",
+    "Observation",
+    "OpenFile",
+    "Store",
+    "Stored",
+    "Tree",
+    "Workers",
+]

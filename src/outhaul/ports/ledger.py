@@ -1,0 +1,92 @@
+"""What has been seen and proved: facts, never orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
+from outhaul.model.job import Job
+from outhaul.ports.clock import Moment
+from outhaul.ports.store import Abilities
+
+
+class Observation(NamedTuple):
+    """What the ledger remembers of a file that has not been carried."""
+
+    sighting: Sighting
+    since: Moment
+    """When outhaul first saw this generation."""
+    reason: str
+    """Key of `lifecycle.REASONS`."""
+    detail: str
+    attempts: int
+    """How often carrying this generation was tried and failed."""
+
+
+class Ledger(Protocol):
+    """What has been seen and what has been proved. Facts, never orders. Used from one thread.
+
+    Every method raises `LedgerError` where the database fails; then nothing may be let go.
+    """
+
+    def place(self, job: Job) -> int:
+        """The number of this pair of source and destination; made where it is new."""
+
+    def receipts(self, place: int, directory: str, names: Sequence[str]) -> dict[str, Receipt]:
+        """The latest receipt of each of these names, where there is one."""
+
+    def receipt(self, number: int) -> Receipt | None:
+        """One receipt by its number."""
+
+    def archived(self, place: int, before_ns: int, above: int) -> list[Receipt]:
+        """Some receipts whose source went to the archive before this time, by number from `above` on; [] at the end."""
+
+    def observations(self, place: int, directory: str) -> dict[str, Observation]:
+        """What is remembered of the uncarried files of a directory."""
+
+    def record(self, place: int, proofs: Sequence[Proof]) -> list[Receipt]:
+        """Make proofs durable. When this returns, they are on disk (L5); when it raises, none is a receipt."""
+
+    def note(
+        self,
+        place: int,
+        *,
+        disposals: Sequence[Disposal] = (),
+        observed: Sequence[Observation] = (),
+        forgotten: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Remember what may be lost without harm: it is written with the next durable transaction, or at `settle`.
+
+        Args:
+            place: The pair of source and destination.
+            disposals: What became of sources.
+            observed: Uncarried files, each replacing what was known of it.
+            forgotten: Directory and name of files of which nothing is to be remembered.
+        """
+
+    def settle(self) -> None:
+        """Write what has been noted."""
+
+    def observed_directories(self, place: int) -> set[str]:
+        """The directories of whose files something is remembered."""
+
+    def forget_directory(self, place: int, directory: str) -> None:
+        """Remember nothing more of the uncarried files of a directory: it has vanished."""
+
+    def finish_run(self, place: int, started_ns: int, tally: Tally) -> None:
+        """Write what has been noted, and that a run took place, for people to look at."""
+
+    def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
+        """Whether the wall clock has kept step with the boot clock, as far as this ledger has seen.
+
+        It is false for the rest of the boot once they have differed by more than `tolerance_ns`, and where the wall
+        clock is behind anything recorded.
+        """
+
+    def abilities(self, address: str, now: Moment) -> Abilities | None:
+        """What the endpoint of a destination has shown within the last day."""
+
+    def learn(self, address: str, abilities: Abilities, now: Moment) -> None:
+        """Remember what an endpoint has shown."""

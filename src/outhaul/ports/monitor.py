@@ -1,0 +1,33 @@
+"""Whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.job import Job
+from outhaul.model.lifecycle import Standing
+
+
+class Monitor(Protocol):
+    """Whoever watches. Calls come from one thread, some tens a second, and must return at once."""
+
+    def started(self, job: Job) -> None:
+        """A pass over this job begins."""
+
+    def standing(self, job: Job, standing: Standing) -> None:
+        """One file does not go on, for this reason."""
+
+    def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        """These files are proved and recorded; the two sequences are parallel."""
+
+    def progress(self, job: Job, tally: Tally) -> None:
+        """So far."""
+
+    def notice(self, job: Job, text: str) -> None:
+        """Something that a person should know, in one line."""
+
+    def finished(self, job: Job, tally: Tally) -> None:
+        """The pass is over."""

@@ -1,0 +1,148 @@
+"""A place that holds objects, and what an endpoint has shown that it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from outhaul.model.errors import StoreError
+from outhaul.model.evidence import ByteSource
+from outhaul.model.job import ProofRule
+
+
+class Stored(NamedTuple):
+    """What a store answered to a write."""
+
+    etag: str
+    version: str
+
+
+class NewObject(NamedTuple):
+    """A small object to be created."""
+
+    key: str
+    body: bytes
+    sha256: bytes
+    md5: bytes = b""
+    """Told to a store that has shown that it checks it; b'' to none."""
+
+
+class Answered(NamedTuple):
+    """What came of creating one object."""
+
+    outcome: Stored | StoreError
+    took_ns: int
+    """From sending to the answer; 0 where there was none."""
+
+
+class Held(NamedTuple):
+    """What a store says it holds under a key."""
+
+    length: int
+    etag: str
+    version: str
+
+
+class Abilities(NamedTuple):
+    """What an endpoint has shown that it does. Learnt by trying, never assumed (L4)."""
+
+    create_only: bool
+    """It refuses to replace an existing object when asked to create."""
+    readable: bool
+    """What was written can be read back."""
+    md5_etag: bool = False
+    """Its ETag of a small object is the MD5 of the bytes."""
+    keeps_sha256: bool = False
+    """It keeps a SHA-256 with an object, and has shown that it does not take a wrong one: what it gives is no echo."""
+    checks_payload: bool | None = None
+    """It refuses a body that is not the one that was signed; None where that was not tried."""
+    checks_md5: bool | None = None
+    """It refuses a body that does not fit a Content-MD5 header."""
+    checks_owner: bool | None = None
+    """It refuses a request that expects another owner of the bucket."""
+
+    why_unreadable: str = ""
+    """What it said when it was asked for what had been written."""
+
+    def can_prove(self, rule: ProofRule) -> bool:
+        """Whether there is any evidence of the kind that a job asks for."""
+        return self.readable or (rule != "read-back" and self.keeps_sha256) or (rule == "auto" and self.md5_etag)
+
+
+class Store(Protocol):
+    """A place that holds objects. All methods may be called from several threads at once.
+
+    Every method raises the `StoreError`s: `Transient` when what happened is unknown, `Denied` and `Misconfigured` when
+    nothing will work until somebody acts, `Refused` when this one object never will.
+    """
+
+    @property
+    def md5_etags(self) -> bool:
+        """Whether the ETag of a small object has shown to be the MD5 of its bytes: one that differs is evidence against."""
+
+    small_max: int
+    """Up to this many bytes an object is written by `put` or `put_many`; beyond, by `put_large`."""
+    many_at_once: bool
+    """Whether one call of `put_many` keeps many objects under way; else each needs a thread."""
+
+    def probe(self) -> Abilities:
+        """Find out what the endpoint does, with private keys of this prefix, and some requests that are wrong on purpose.
+
+        At most ten requests. Raises `Unproved` where what is read back is not what was written.
+        """
+
+    def adopt(self, abilities: Abilities) -> None:
+        """Work on the ground of abilities that were found out earlier."""
+
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+        """Create an object; whole or not at all.
+
+        Args:
+            key: Where.
+            body: What.
+            replace: Take the place of what is there: only where a job says so.
+
+        Raises:
+            AlreadyThere: the key is taken, and is not to be replaced (L2).
+        """
+
+    def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        """`put` for each of these, up to `at_once` of them at the same time where the store can.
+
+        Returns:
+            For each, in order, what `put` would have returned or raised.
+        """
+
+    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+        """As `put`, from `length` bytes of `source`, in bounded memory.
+
+        Returns:
+            The answer, and the ETag that a store which computes it from the bytes must give; '' where there is no such.
+
+        Raises:
+            AlreadyThere: the key is taken.
+            SourceChanged: the source ended early.
+        """
+
+    def head(self, key: str) -> Held:
+        """What is held under a key, without its bytes.
+
+        Raises:
+            NotThere: nothing.
+        """
+
+    def stored_sha256(self, key: str, version: str) -> bytes | None:
+        """The SHA-256 of the whole object that the store keeps with it; None where it keeps none, or does not say."""
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """The bytes of an object.
+
+        Raises:
+            NotThere: there is none.
+        """
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """All keys that begin with `prefix`."""
+
+    def wall_ns(self) -> int | None:
+        """What time it is for the store; None where it tells no time."""
