@@ -2,7 +2,7 @@
 
 On a local link a few requests at once fill the processors, and more only cost switching; at 50 ms a request only
 numbers help. Both follow from two measured times: how long a store takes to answer when nobody queues (the shortest answer of
-late), and how much processor time a file costs.
+late), and how much processor time a file costs. A store that fails under the load gets half of it, and then slowly more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BATCH_NS = 8 * 10**6
 class Pace:
     """The two times, and what follows from them."""
 
-    __slots__ = ("_answer_ns", "_cores", "_cpu_ns", "_large", "_many")
+    __slots__ = ("_answer_ns", "_bearable", "_cores", "_cpu_ns", "_large", "_many")
 
     def __init__(self, cores: int) -> None:
         self._cores = cores
@@ -36,6 +36,7 @@ class Pace:
         self._cpu_ns = 100_000
         self._large = False
         self._many = False
+        self._bearable = AT_ONCE_MAX
 
     def suit(self, *, many_at_once: bool) -> None:
         """Whether one thread can keep many requests under way (`Store.many_at_once`)."""
@@ -51,15 +52,24 @@ class Pace:
         """
         if not answer_ns:
             return
+        self._bearable = min(AT_ONCE_MAX, self._bearable + 1)
         self._large = largest > LARGE_BODY
         # The shortest of late: it follows a link that became slower, but not one that is merely busy.
         self._answer_ns = min(answer_ns, self._answer_ns + self._answer_ns // 16) if self._answer_ns else answer_ns
         if cpu_ns_per_file:
             self._cpu_ns = cpu_ns_per_file
 
+    def ease(self) -> None:
+        """The store did not answer, or asked for less: half as many at once, and one more with each batch that succeeds."""
+        self._bearable = max(1, min(self._bearable, self.at_once) // 2)
+
     @property
     def at_once(self) -> int:
         """How many files should be on their way at the same time."""
+        return min(self._bearable, self._wanted)
+
+    @property
+    def _wanted(self) -> int:
         if not self._answer_ns:
             return FEW_THREADS * AT_ONCE_MIN
         # Twice what would just fill the processors: answers do not come evenly.

@@ -294,6 +294,8 @@ class Round:
                 self._set_back(settled, error)
         if transient and not carried.proofs:
             self._pause(str(carried.setbacks[-1][1]))
+        if transient:
+            self._pace.ease()
 
     def _cpu_ns_per_file(self) -> int:
         """Measured over some hundred files, from the first on: what starting the program took is no file's cost."""

@@ -81,6 +81,10 @@ class Refused(StoreError):
     """The store will never take this one object: its key or content does not suit it."""
 
 
+class Archived(Refused):
+    """The object is in an archive class: it has to be asked for, and takes hours."""
+
+
 class KeyTooLong(Refused):
     """The key would be longer than stores take."""
 
@@ -91,6 +95,37 @@ class Unproved(StoreError):
 
 class Conflict(StoreError):
     """Other bytes stand under every key that this content may have."""
+
+
+# --- the way back -----------------------------------------------------------------------------------------------
+
+
+class LandingError(OuthaulError):
+    """Something about the place where a restored file is to be written."""
+
+
+class InTheWay(LandingError):
+    """A link, a directory or a special file stands in its place, or on the way to it."""
+
+
+class Taken(LandingError):
+    """A file of this name has appeared meanwhile."""
+
+
+class NotWritten(LandingError):
+    """The disk is full, failed, or may not be written."""
+
+
+class NoRoom(NotWritten):
+    """The disk is full, or takes no writes at all: the next file will fare no better."""
+
+
+class NameRefused(LandingError):
+    """No file here can have this name."""
+
+
+class Damaged(OuthaulError):
+    """What was read is not what was proved. It was not written."""
 
 
 # --- the ledger and the configuration ---------------------------------------------------------------------------

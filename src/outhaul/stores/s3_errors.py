@@ -10,6 +10,7 @@ import re
 
 from outhaul.model.errors import (
     AlreadyThere,
+    Archived,
     Denied,
     Misconfigured,
     NotThere,
@@ -47,7 +48,7 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "QuotaExceeded": (Denied, "the store is full"),
     "KeyTooLongError": (Refused, ""),
     "EntityTooLarge": (Refused, ""),
-    "InvalidObjectState": (Refused, "it is in an archive class"),
+    "InvalidObjectState": (Archived, "it is in an archive class"),
     "XAmzContentSHA256Mismatch": (Transient, "the bytes were altered on the way"),
     "BadDigest": (Transient, "the bytes were altered on the way"),
     "RequestTimeout": (Transient, ""),
@@ -102,6 +103,8 @@ def _permission(operation: str) -> str:
 
 
 def _by_status(status: int) -> type[StoreError]:
+    if status in (501, 505):
+        return Misconfigured  # It does not know what it was asked, and will not know it the next time.
     if status in (408, 425, 429) or status >= 500:
         return Transient
     if status in (401, 403):
