@@ -3,6 +3,9 @@
 `rclone_server`, `moto_server` and `ministack_server` are one server each; `s3_server` runs a test on all
 three, and `bucket` is a fresh bucket on it. A server whose package is not installed skips its tests, with the
 reason.
+
+What a test has played (seeds, kills, pairs of faults) it says with `record_property("figure", text)`; all of that is printed at
+the end, also where the tests ran in several processes.
 """
 
 from collections.abc import Iterator
@@ -51,3 +54,15 @@ def s3_server(request: pytest.FixtureRequest) -> Server:
 def bucket(s3_server: Server) -> str:
     """The name of an empty bucket on `s3_server`, for this test alone."""
     return s3_server.make_bucket()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures, below everything else."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    properties = [
+        pair for report in reports if getattr(report, "when", "") == "call" for pair in report.user_properties
+    ]
+    if figures := sorted(str(value) for name, value in properties if name == "figure"):
+        terminalreporter.section("what was played")
+        for figure in figures:
+            terminalreporter.write_line(figure)

@@ -1,12 +1,15 @@
 """`python -m tests.simulation`: seeds, pairs of faults, and the whole history of one seed."""
 
 import argparse
+import math
+import random
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -17,7 +20,12 @@ from simulation.world import home
 from simulation.worlds import Count, History, play, tell
 
 CORPUS = Path(__file__).with_name("seeds.txt")
+SHARES = 200
+"""The pairs of a scenario, by their first fault, in so many parts."""
+PAIRED = {"one file, and a producer": ONE, "two files": TWO}
 _CHUNK = 100
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,12 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="on J processors")
     parser.add_argument("--repro", type=int, metavar="SEED", help="print the whole history of a seed")
     parser.add_argument("--pairs", action="store_true", help="every pair of faults for one file and for two")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, metavar="S", help="as many pairs as fit into S, of each"
+    )
     options = parser.parse_args(arguments)
     with home() as place, scaled():
         if options.repro is not None:
             return _repro(History(place, options.repro))
     if options.pairs:
-        return _pairs()
+        return _pairs(options.jobs, options.seconds)
     return _seeds(range(options.start, options.start + options.seeds), options.jobs)
 
 
@@ -52,7 +63,7 @@ def run_seeds(seeds: range | list[int]) -> tuple[Count, list[tuple[int, str]]]:
 def _seeds(seeds: range, jobs: int) -> int:
     began, total, found = time.monotonic(), Count(), 0
     chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
-    for count, broken in _spread(chunks, jobs):
+    for count, broken in _spread(run_seeds, chunks, jobs):
         total = total.plus(count)
         for seed, text in broken:
             found += 1
@@ -62,12 +73,12 @@ def _seeds(seeds: range, jobs: int) -> int:
     return min(found, 1)
 
 
-def _spread(chunks: list[range], jobs: int) -> Iterator[tuple[Count, list[tuple[int, str]]]]:
+def _spread(task: Callable[[_A], _B], arguments: Iterable[_A], jobs: int) -> Iterator[_B]:
     if jobs == 1:
-        yield from map(run_seeds, chunks)
+        yield from map(task, arguments)
         return
     with ProcessPoolExecutor(jobs) as processes:
-        yield from processes.map(run_seeds, chunks)
+        yield from processes.map(task, arguments)
 
 
 def summary(count: Count) -> str:
@@ -89,16 +100,30 @@ def _repro(history: History) -> int:
     return 0
 
 
-def _pairs() -> int:
+def _pairs(jobs: int, seconds: float) -> int:
+    """Share by share, and within the time: the shares that were tried are whole, and stand for the others by chance."""
     found = 0
-    for scenario in (ONE, TWO):
+    for name in PAIRED:
         began = time.monotonic()
-        with home() as place, scaled():
-            tried = small.try_all(place, scenario, pairs=True)
-        print(*tried.broken, sep="\n\n")
-        print(f"{scenario.name}: {tried.histories} pairs of faults in {time.monotonic() - began:.0f} s")
-        found += len(tried.broken)
+        shares = [(name, share, began + seconds) for share in random.Random(0).sample(range(SHARES), SHARES)]
+        tried = [part for part in _spread(_share, shares, jobs) if part is not None]
+        for part in tried:
+            print(*part.broken, sep="\n\n", end="\n" if part.broken else "")
+        found += sum(len(part.broken) for part in tried)
+        print(
+            f"{name}: {len(tried)} of {SHARES} shares, {sum(part.histories for part in tried)} pairs of faults, "
+            f"{sum(part.processes for part in tried)} processes, {sum(part.crashes for part in tried)} crashes and "
+            f"power cuts in {time.monotonic() - began:.0f} s; {found} found something"
+        )
     return min(found, 1)
+
+
+def _share(asked: tuple[str, int, float]) -> small.Tried | None:
+    name, share, end = asked
+    if time.monotonic() > end:
+        return None
+    with home() as place, scaled():
+        return small.try_pairs(place, PAIRED[name], (share, SHARES))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from outhaul.engine import rounds
 from outhaul.engine.batches import Ports
 from outhaul.engine.rounds import Round
+from outhaul.ledgers import reserve
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, SourceError
 from outhaul.model.events import Tally
@@ -33,8 +34,8 @@ from simulation.checker import Found, LetGo, rows_of
 from simulation.producer import Producer
 
 SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (package, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
-         (rounds, "BYTES_IN_FLIGHT_MAX", 200), (rounds, "_BATCH_BYTES_MAX", 150))  # fmt: skip
-"""The product's sizes, made small, so that small worlds cross all of them."""
+         (rounds, "BYTES_IN_FLIGHT_MAX", 200), (rounds, "_BATCH_BYTES_MAX", 150), (reserve, "_BYTES_MAX", 4096))  # fmt: skip
+"""The product's sizes, made small, so that small worlds cross all of them; the last, so that a world is cheap to make."""
 SMALL_MAX, PART_BYTES = 64, 32
 LEDGER = "ledger.sqlite"
 

@@ -5,10 +5,9 @@ there (`steps.mishaps`, or a producer's hand just before the call). A second fau
 the first in the history that the first has made.
 """
 
-import math
 import random
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from outhaul.testing.power import Outcome
@@ -50,13 +49,7 @@ def play(home: Home, scenario: Small, faults: tuple[Fault, ...] = ()) -> Played:
         Broken: see `World.check`.
     """
     world, machine = begin(home, scenario)
-    for fault in faults:
-        if fault.what in HANDS:
-            hand = getattr(machine.producer, fault.what)
-            machine.steps.at(fault.number, lambda hand=hand: machine.producer.do(hand))  # type: ignore[misc]
-        else:
-            machine.steps.plan[fault.number] = fault.what.partition(",")[0]
-            machine.cut_outcome = CUTS.get(fault.what, "kept")
+    plan(machine, faults)
     for _ in range(PASSES):
         world.run(machine)
         if not world.left(machine):
@@ -65,6 +58,19 @@ def play(home: Home, scenario: Small, faults: tuple[Fault, ...] = ()) -> Played:
     calls = machine.steps.calls[:]
     world.over()
     return Played(calls, world.processes, world.crashes)
+
+
+def plan(machine: Machine, faults: Iterable[Fault]) -> None:
+    """Let these come."""
+    for fault in faults:
+        if fault.what in HANDS:
+            hand = getattr(machine.producer, fault.what)
+            machine.steps.at(fault.number, lambda hand=hand: machine.producer.do(hand))  # type: ignore[misc]
+        else:
+            machine.steps.plan[fault.number] = fault.what.partition(",")[0]
+            if fault.what.startswith("cut"):
+                outcome = CUTS.get(fault.what, "kept")
+                machine.steps.at(fault.number, partial(setattr, machine, "cut_outcome", outcome))
 
 
 def begin(home: Home, scenario: Small) -> tuple[World, Machine]:
@@ -103,18 +109,20 @@ class Tried(NamedTuple):
     broken: list[str]
 
 
-def try_all(
-    home: Home, scenario: Small, *, pairs: bool = False, stop_at_first: bool = False, seconds: float = math.inf
-) -> Tried:
-    """Every single fault; with `pairs`, every second fault after each first one instead.
+def try_all(home: Home, scenario: Small, *, stop_at_first: bool = False) -> Tried:
+    """Every single fault. With `stop_at_first` the last calls come first, as most of what can be lost is lost there."""
+    return _try(home, scenario, _singles(home, scenario, backwards=stop_at_first), stop_at_first=stop_at_first)
 
-    With `stop_at_first` the last calls come first, as most of what can be lost is lost there. When `seconds` are over, what has
-    been tried by then is all.
-    """
-    end = time.monotonic() + seconds
+
+def try_pairs(home: Home, scenario: Small, share: tuple[int, int] = (0, 1)) -> Tried:
+    """Every second fault after each first one; of the first ones, those of a share: which, of how many."""
+    return _try(home, scenario, pairs(home, scenario, share))
+
+
+def _try(home: Home, scenario: Small, them: Iterable[tuple[Fault, ...]], *, stop_at_first: bool = False) -> Tried:
     histories = processes = crashes = 0
     broken: list[str] = []
-    for faults in _histories(home, scenario, pairs, backwards=stop_at_first):
+    for faults in them:
         try:
             played = play(home, scenario, faults)
         except Broken as error:
@@ -124,15 +132,13 @@ def try_all(
             continue
         finally:
             histories += 1
-        if time.monotonic() > end:
-            break
         processes, crashes = processes + played.processes, crashes + played.crashes
     return Tried(histories, processes, crashes, broken)
 
 
 def first_broken(home: Home, scenario: Small) -> tuple[Fault, ...]:
     """The faults of the first history, the last calls first, that breaks."""
-    for faults in _histories(home, scenario, pairs=False, backwards=True):
+    for faults in _singles(home, scenario, backwards=True):
         try:
             play(home, scenario, faults)
         except Broken:
@@ -140,13 +146,17 @@ def first_broken(home: Home, scenario: Small) -> tuple[Fault, ...]:
     raise LookupError(scenario.name)
 
 
-def _histories(home: Home, scenario: Small, pairs: bool, *, backwards: bool) -> Iterator[tuple[Fault, ...]]:
+def _singles(home: Home, scenario: Small, *, backwards: bool) -> Iterator[tuple[Fault, ...]]:
     yield ()
     faults = list(single_faults(scenario, play(home, scenario).calls))
-    for first in reversed(faults) if backwards else faults:
-        if not pairs:
-            yield (first,)
-            continue
+    for fault in reversed(faults) if backwards else faults:
+        yield (fault,)
+
+
+def pairs(home: Home, scenario: Small, share: tuple[int, int] = (0, 1)) -> Iterator[tuple[Fault, Fault]]:
+    """Two faults each: every first one of a share, and every second that can follow in the history that the first has made."""
+    which, of = share
+    for first in list(single_faults(scenario, play(home, scenario).calls))[which::of]:
         calls = play(home, scenario, (first,)).calls
         for second in single_faults(scenario, calls, first.number + 1):
             yield (first, second)

@@ -1,5 +1,7 @@
 """Every planted bug is found: by the single faults of a small scenario, or else by random seeds."""
 
+from collections.abc import Callable
+
 import pytest
 
 from simulation import small
@@ -53,18 +55,16 @@ def _finding(text: str) -> str:
 
 
 @pytest.mark.slow
-def test_every_mutant_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
-    """At least 25 bugs and the pairs that hide each other: a survivor fails; the table says what found which."""
+def test_every_mutant_is_killed(record_property: Callable[[str, object], None]) -> None:
+    """At least 25 bugs and the pairs that hide each other: a survivor fails; what found which is printed (`-s`)."""
     read_ahead([edit for mutant in MUTANTS for edit in mutant.edits])
     with home() as place, scaled():
         found = {mutant: hunt(place, mutant) for mutant in MUTANTS}
         visible = [mutant.name for mutant in MUTANTS if mutant.masked_by and not hidden(place, mutant)]
-    with capsys.disabled():
-        print()
-        for mutant, by in found.items():
-            masked = f"  [alone it is masked by {mutant.masked_by}]" if mutant.masked_by else ""
-            print(f"  {mutant.name:62} {by or 'SURVIVED'}{masked}")
-        print(f"  {len(MUTANTS)} mutants, {sum(map(bool, found.values()))} killed")
+    for mutant, by in found.items():
+        masked = f"  [alone it is masked by {mutant.masked_by}]" if mutant.masked_by else ""
+        print(f"  {mutant.name:62} {by or 'SURVIVED'}{masked}")
+    record_property("figure", f"mutants: {len(MUTANTS)}, {sum(map(bool, found.values()))} killed")
     assert [mutant.name for mutant, by in found.items() if not by] == []
     assert visible == []
     assert len(MUTANTS) >= 25

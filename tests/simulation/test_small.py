@@ -1,6 +1,6 @@
 """Small scenarios: every single fault at every call, a producer's hand before every call, and every pair for one file."""
 
-import os
+from collections.abc import Callable
 
 import pytest
 
@@ -31,17 +31,46 @@ def test_every_single_fault(scenario: Small) -> None:
     assert tried.crashes > 50
 
 
-@pytest.mark.slow
-def test_pairs_of_faults_for_one_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nor do two faults, the second anywhere in the history that the first has made.
+Figure = Callable[[str, object], None]
+SHARES = 8
+"""So many parts, for as many processors as there are; a failure in one says nothing of the others."""
 
-    As many as OUTHAUL_PAIRS_SECONDS (default 40) allow; all of them, for one file and for two, with `./dev sim --pairs`.
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_pair_of_faults_for_one_file(share: int, record_property: Figure) -> None:
+    """Nor do two faults, the second anywhere in the history that the first has made: all of them, over all shares.
+
+    With a producer's hand as one of the two, and for two files, there are some hundred thousand more: `./dev sim --pairs`.
     """
-    seconds = float(os.environ.get("OUTHAUL_PAIRS_SECONDS", "40"))
     with home() as place, scaled():
-        tried = small.try_all(place, ONE._replace(producer=False), pairs=True, seconds=seconds)
-    with capsys.disabled():
-        print(
-            f"\n  pairs: {tried.histories} histories, {tried.processes} processes, {tried.crashes} crashes; 0 findings"
-        )
+        tried = small.try_pairs(place, ONE._replace(producer=False), (share, SHARES))
+    record_property(
+        "figure", f"pairs of faults, share {share + 1} of {SHARES}: {tried.histories} histories, {tried.processes} "
+        f"processes, {tried.crashes} crashes and power cuts; {len(tried.broken)} findings"
+    )  # fmt: skip
     assert tried.broken == []
+    assert tried.histories > 1000
+
+
+@pytest.mark.slow
+def test_shares_are_all_of_it() -> None:
+    """Each pair is in one share, and in no other."""
+    scenario = ONE._replace(producer=False)
+    with home() as place, scaled():
+        whole = sorted(small.pairs(place, scenario))
+        parts = sorted(pair for share in range(3) for pair in small.pairs(place, scenario, (share, 3)))
+    assert parts == whole
+    assert len(set(whole)) == len(whole) > 40_000
+
+
+def test_each_power_cut_takes_what_it_is_told_to() -> None:
+    """Of two cuts one may drop what is not on disk, and the other keep it; which is a matter of each, not of the last."""
+    cuts = {2: "cut before, lost", 9: "cut before", 15: "cut before, lost"}
+    with home() as place, scaled():
+        world, machine = small.begin(place, ONE)
+        small.plan(machine, tuple(small.Fault(number, what) for number, what in cuts.items()))
+        for _ in cuts:
+            world.run(machine)
+    told = [text.rpartition(" ")[2] for _, text in machine.told if text.startswith("power cut")]
+    assert told == ["lost", "kept", "lost"]
