@@ -8,7 +8,8 @@ import pytest
 from engine.world import JOB, Machine
 from outhaul.engine.pace import BATCH_MAX, BATCH_MIN, FAR_THREADS, FEW_THREADS, THREADS_MIN, Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
-from outhaul.model.errors import SourceError, Transient
+from outhaul.model.errors import Denied, SourceError, Transient
+from outhaul.testing.files import ARCHIVE
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
 
@@ -114,6 +115,21 @@ def test_a_destination_that_never_answers_its_probe(machine: Machine) -> None:
     assert (outcome.destination_fault, outcome.tally.by_reason) == ("connection refused", {"destination": 2})
     assert (machine.stored(), len(machine.files.files())) == ({}, 2)
     assert machine.run().tally.by_reason == {"removed": 2}
+
+
+def test_nothing_leaves_the_archive_without_the_destination(machine: Machine) -> None:
+    """Where the store of the receipts cannot be used, its time cannot be asked, and the archive stays as it is."""
+    job = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=10**9)
+    machine.produce("a/one", b"1")
+    machine.run(job)
+    machine.clock.advance(60)
+    machine.store.fail("probe", *[Fault(Denied("403"))] * 9)
+    machine.clock.advance(2 * 86400)
+    outcome = machine.run(job)
+    assert (outcome.destination_fault, machine.files.archived()) == ("403", {"a/one": b"1"})
+    machine.store.faults.clear()
+    machine.run(job)
+    assert machine.files.archived() == {}
 
 
 # --- what an earlier run left aside -------------------------------------------------------------------------------------

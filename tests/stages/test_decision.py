@@ -13,14 +13,16 @@ import pytest
 
 from outhaul.model.errors import SourceChanged, SourceError, SourceInUse, SourceStuck, SourceVanished
 from outhaul.model.evidence import Receipt
-from outhaul.stages.dispose import HASH_UNDER_LEASE_MAX
+from outhaul.model.job import After
+from outhaul.stages.dispose import HASH_UNDER_LEASE_MAX, expire
+from outhaul.testing.files import ARCHIVE
 from stages.test_dispose import finished, left_aside, let_go
 from stages.world import World
 
 PATH = "a/file.csv"
 SMALL, LARGE = 20, HASH_UNDER_LEASE_MAX + 1
 REPLACED, THIRD = b"another file", b"a third file"
-REMOVED = "removed"
+OUTCOME: dict[After, str] = {"delete": "removed", "archive": "archived"}
 
 
 class Case(NamedTuple):
@@ -49,7 +51,7 @@ CASES = [
 ]  # fmt: skip
 
 
-def expected(case: Case, size: int) -> str:
+def expected(case: Case, size: int, after: After) -> str:
     """The truth table, from the top: the first line that applies says what becomes of the file."""
     digest = (not case.same_digest, SourceChanged)
     lease = (case.lease == "refused", SourceInUse)
@@ -64,7 +66,7 @@ def expected(case: Case, size: int) -> str:
         (put_back and case.place_is_free, SourceChanged),
         (put_back, SourceStuck),
     ]
-    return next((error.__name__ for applies, error in lines if applies), REMOVED)
+    return next((error.__name__ for applies, error in lines if applies), OUTCOME[after])
 
 
 def arranged(case: Case, size: int, stack: ExitStack) -> tuple[World, Receipt, bytes]:
@@ -100,33 +102,35 @@ def arranged(case: Case, size: int, stack: ExitStack) -> tuple[World, Receipt, b
     return world, receipt, content
 
 
-def outcome(world: World, receipt: Receipt) -> str:
+def outcome(world: World, receipt: Receipt, after: After = "delete") -> str:
     """What `dispose` says."""
     try:
-        return let_go(world, receipt).outcome
+        return let_go(world, receipt, after).outcome
     except SourceError as error:
         return type(error).__name__
 
 
 def kept(world: World) -> set[bytes]:
-    """All bytes that there are, in the source and in the private directory."""
-    return {*world.files.files().values(), *(inode.content for _, _, inode in world.files.private.values())}
+    """All bytes that there are, in the source, in its private directory and in the archive."""
+    aside = [inode.content for _, _, inode in world.files.private.values()]
+    return {*world.files.files().values(), *aside, *world.files.archived().values()}
 
 
+@pytest.mark.parametrize("after", ["delete", "archive"])
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_every_combination_of_the_conditions_of_a_removal(size: int) -> None:
+def test_every_combination_of_the_conditions_of_a_removal(size: int, after: After) -> None:
     """Each ends as the table says; and the file is gone only where it was removed, or somebody else removed it."""
     wrong = []
     for case in CASES:
         with ExitStack() as stack:
             world, receipt, content = arranged(case, size, stack)
-            said = outcome(world, receipt)
+            said = outcome(world, receipt, after)
         somebody = not case.is_there or ("files.take_aside" in world.files.steps.names() and (
             case.taken == "vanished" or not case.same_aside
         ))  # fmt: skip
-        may_be_gone = said == REMOVED or somebody
-        if said != expected(case, size) or not (may_be_gone or content in kept(world)):
-            wrong.append((case, expected(case, size), said))
+        may_be_gone = said == "removed" or somebody
+        if said != expected(case, size, after) or not (may_be_gone or content in kept(world)):
+            wrong.append((case, expected(case, size, after), said))
     assert wrong == []
     assert len(CASES) == 2**7 * 3 * 3
 
@@ -158,8 +162,61 @@ def test_each_condition_decides_alone(size: int) -> None:
     for case in (ALL_WELL, *EACH_ALONE):
         with ExitStack() as stack:
             world, receipt, _ = arranged(case, size, stack)
-            outcomes.append(outcome(world, receipt) == REMOVED)
+            outcomes.append(outcome(world, receipt) == "removed")
     assert outcomes == [True, *[False] * len(EACH_ALONE)]
+
+
+# --- what an archive may say --------------------------------------------------------------------------------------------
+
+IN_ARCHIVE = ("free", "same bytes", "other bytes", "a link")
+"""What stands under a name there."""
+
+
+def stands(world: World, name: str, what: str) -> None:
+    """Let this stand under a name of the archive."""
+    folder = world.files.archive.entries.setdefault("a", world.files._make("folder"))
+    if what != "free":
+        inode = folder.entries[name] = world.files._make("symlink" if what == "a link" else "file")
+        inode.content = {"same bytes": b"1" * SMALL, "other bytes": THIRD}.get(what, b"")
+
+
+@pytest.mark.parametrize("place_is_free", [True, False])
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(IN_ARCHIVE, IN_ARCHIVE)))
+def test_every_state_of_an_archive(first: str, second: str, place_is_free: bool) -> None:
+    """A file goes to its name there, or to its second one; it replaces nothing; and goes back where both are taken."""
+    with ExitStack() as stack:
+        world, receipt, content = arranged(ALL_WELL, SMALL, stack)
+    stands(world, "file.csv", first)
+    stands(world, f"file.csv~{receipt.sha256[:8].hex()}", second)
+    before = world.files.archived()
+    if not place_is_free:
+        world.files.steps.before("files.archive", lambda: world.files.write(PATH, THIRD))
+    said = outcome(world, receipt, "archive")
+    taken = first in ("other bytes", "a link") and second in ("other bytes", "a link")
+    assert said == ("SourceStuck" if taken else "archived")
+    assert {path: world.files.archived()[path] for path in before} == before
+    assert content in (kept(world) if taken else set(world.files.archived().values()))
+    assert bool(world.files.private) == (taken and not place_is_free)
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(IN_ARCHIVE, IN_ARCHIVE)))
+def test_every_state_of_an_archive_that_a_file_is_to_leave(first: str, second: str) -> None:
+    """Only the bytes of the receipt go; what is another's stays, and is an error only under the name that says whose it is."""
+    with ExitStack() as stack:
+        world, receipt, _ = arranged(ALL_WELL, SMALL, stack)
+    stands(world, "file.csv", first)
+    stands(world, f"file.csv~{receipt.sha256[:8].hex()}", second)
+    others = [content for content in world.files.archived().values() if content == THIRD]
+    with world.files.tree(world.job._replace(source=ARCHIVE)) as tree, tree.folder("a") as folder:
+        try:
+            said = expire(receipt, folder).outcome
+        except SourceError as error:
+            said = type(error).__name__
+    assert said == LEAVING[first] if first in ("same bytes", "a link") else LEAVING[second]
+    assert [content for content in world.files.archived().values() if content == THIRD] == others
+
+
+LEAVING = {"free": "gone", "same bytes": "expired", "other bytes": "SourceChanged", "a link": "SourceNotRegular"}
 
 
 # --- the other place where a file goes: an interrupted removal that is finished -----------------------------------------
