@@ -6,9 +6,11 @@ import pytest
 
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.model.job import Connection, Destination
+from outhaul.model.keys import object_key
 from outhaul.ports import Store
 from outhaul.stores.directory import DirectoryStore
 from outhaul.stores.s3 import S3Store
+from outhaul.stores.s3_probe import ODD_NAME, long_key
 from outhaul.testing.contracts.store import StoreContract
 from outhaul.testing.store import SimulatedStore
 from servers.server import Server
@@ -89,3 +91,13 @@ class TestS3StoreOnMinistack(_OnServer):
     @pytest.fixture
     def server(self, ministack_server: Server) -> Server:
         return ministack_server
+
+
+def test_what_real_servers_take(s3_server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes keys of 1,024 bytes and of unusual characters, and shows them in a listing as they were meant."""
+    for name, value in s3_server.environ().items():
+        monkeypatch.setenv(name, value)
+    store = open_s3(s3_server, bucket)
+    abilities = store.probe()
+    assert (abilities.takes_long_keys, abilities.takes_odd_keys) == (True, True)
+    assert {long_key("site/7"), object_key("site/7", ODD_NAME)} <= set(store.list("site/7/"))

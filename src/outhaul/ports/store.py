@@ -60,6 +60,10 @@ class Abilities(NamedTuple):
     """It refuses a body that does not fit a Content-MD5 header."""
     checks_owner: bool | None = None
     """It refuses a request that expects another owner of the bucket."""
+    takes_long_keys: bool | None = None
+    """It takes a key of as many bytes as S3 allows; None where that was not tried, or not clear."""
+    takes_odd_keys: bool | None = None
+    """It takes a key of all kinds of characters that are found in names of files."""
 
     why_unreadable: str = ""
     """What it said when it was asked for what had been written."""

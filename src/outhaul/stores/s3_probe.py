@@ -2,7 +2,8 @@
 
 What a store says it checks, it may not check: of eight servers that were tried, three stored corrupt bodies with 200. So
 each claim is tried once: a body that is not the signed one, a checksum and an MD5 that do not fit, an owner that is none.
-What should be refused and is stored stands under `.outhaul-probe-refused`, and harms nobody.
+What should be refused and is stored stands under `.outhaul-probe-refused`, and harms nobody. Two requests more are right,
+and unusual: a key as long as S3 allows, and one of the characters that names of files are made of.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ import re
 from collections.abc import Callable, Iterator
 
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, Unproved
+from outhaul.model.keys import KEY_BYTES_MAX, object_key
 from outhaul.ports import Abilities, Held, Stored
 from outhaul.stores.http_lane import Answer
 from outhaul.stores.s3_fast import FastPuts
 
 PROBE_NAME = ".outhaul-probe"
 REFUSED_NAME = ".outhaul-probe-refused"
+LONG_NAME = ".outhaul-probe-long"
+ODD_NAME = (
+    ".outhaul-probe-odd -rf a+b&c=d%e;f?g#h'i\"j\\k*l<m>n|o{p}^`[q],r:@$!(s)~"
+    "\n\x1b[0m\udcff \u00e9e\u0301\u4e2d\U0001f6a2."
+)
+_SEGMENT = "/" + "k" * 199
 _FIRST, _SECOND = b"outhaul was here\n", b"outhaul was here, and this store replaces objects\n"
 _ETAG = re.compile(rb'\r\netag:[ \t]*"?([0-9A-Za-z-]+)', re.IGNORECASE)
 _STORED_SHA256 = re.compile(rb"\r\nx-amz-checksum-sha256:[ \t]*([A-Za-z0-9+/=]+)\r\n", re.IGNORECASE)
@@ -51,11 +59,11 @@ def probe(
         readable, found = True, _read_back(key, content, read)
     except (Denied, Misconfigured) as error:  # Such as a wrong clock, which is made up for in writing only.
         readable, found, why = False, content[0], str(error)
-        if not etag and fast is not None:
+        if etag is None and fast is not None:
             etag = _etag_of(found, prefix, fast)
         if etag != _md5(found):
             raise
-    if not etag and readable:
+    if etag is None and readable:
         etag = head(key).etag
     tried = Abilities(create_only, readable, etag == _md5(found), why_unreadable=why)
     return tried if fast is None else _try_wrong_values(tried, key, found, prefix, fast)
@@ -76,12 +84,12 @@ def _md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _create_twice(key: str, create: Callable[[str, bytes], Stored]) -> tuple[bool, tuple[bytes, ...], str]:
-    """Whether it refuses to replace; what may stand there now; and the ETag, where that was told."""
+def _create_twice(key: str, create: Callable[[str, bytes], Stored]) -> tuple[bool, tuple[bytes, ...], str | None]:
+    """Whether it refuses to replace; what may stand there now; and its ETag, None where there was no occasion to tell it."""
     try:
         stored = create(key, _FIRST)
     except AlreadyThere:
-        return True, (_FIRST, _SECOND), ""
+        return True, (_FIRST, _SECOND), None
     try:
         return False, (_SECOND,), create(key, _SECOND).etag
     except AlreadyThere:
@@ -100,19 +108,36 @@ def _try_wrong_values(known: Abilities, key: str, content: bytes, prefix: str, f
     other_md5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).decode()
     other_sha256 = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
     body = b"altered on the way\n"
-    payload, md5, sha256, owner, seen = fast.ask([
+    payload, md5, sha256, owner, seen, long, odd = fast.ask([
         ("PUT", wrong, {}, b"as it was signed\n", body),
         ("PUT", wrong, {"content-md5": other_md5}, body, body),
         ("PUT", wrong, {"x-amz-checksum-sha256": other_sha256}, body, body),
         ("PUT", wrong, {"x-amz-expected-bucket-owner": "000000000000"}, body, body),
         ("GET", key, {"x-amz-checksum-mode": "ENABLED"}, b"", b""),
+        ("PUT", long_key(prefix), {}, _FIRST, _FIRST),
+        ("PUT", object_key(prefix, ODD_NAME), {}, _FIRST, _FIRST),
     ])  # fmt: skip
     return known._replace(
         keeps_sha256=_refused(sha256) is True and _keeps(seen, content),
         checks_payload=_refused(payload),
         checks_md5=_refused(md5),
         checks_owner=_refused(owner),
+        takes_long_keys=_taken(long),
+        takes_odd_keys=_taken(odd),
     )
+
+
+def long_key(prefix: str) -> str:
+    """A key of as many bytes as S3 allows, of segments that are no longer than names of files are."""
+    front = f"{prefix}/{LONG_NAME}" if prefix else LONG_NAME
+    room = max(0, KEY_BYTES_MAX - len(front.encode()))
+    filled = front + (_SEGMENT * (room // len(_SEGMENT) + 1))[:room]
+    return f"{filled[:-1]}k"
+
+
+def _taken(answer: object) -> bool | None:
+    refused = _refused(answer)
+    return None if refused is None else not refused
 
 
 def _refused(answer: object) -> bool | None:

@@ -88,6 +88,11 @@ def _abilities(found: Abilities) -> list[str]:
     ):
         if checks is not None:
             lines.append(f"it {'refuses' if checks else 'does NOT refuse'} {what}")
+    for what, takes in (("of 1,024 bytes", found.takes_long_keys), ("of unusual characters", found.takes_odd_keys)):
+        if takes is not None:
+            lines.append(
+                f"it takes keys {what}" if takes else f"it does NOT take a key {what}: such files will be held"
+            )
     return lines
 
 
