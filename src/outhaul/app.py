@@ -1,4 +1,4 @@
-"""Everything that a front end may call: run jobs, check them, and ask the ledger.
+"""Everything that a front end may call: run jobs, check them, and ask the ledger. The way back is in `bringing.py`.
 
 Nothing here prints. A run takes a `Monitor` that is told what happens, and gives back an account of every file seen.
 """
@@ -12,10 +12,14 @@ from outhaul.model.errors import OuthaulError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
+from outhaul.model.selection import Selection
 from outhaul.ports import Abilities, Monitor
 
 if TYPE_CHECKING:
+    from outhaul.ledgers.history import RunRow
     from outhaul.ledgers.queries import JobStatus, ReceiptRow, Waiting, Why
+
+EVERYTHING = Selection()
 
 
 class JobReport(NamedTuple):
@@ -141,22 +145,40 @@ def status(state: str) -> list[JobStatus]:
         return reading.status()
 
 
-def receipts(state: str, *, job: str = "", pattern: str = "", limit: int = 0) -> Iterator[ReceiptRow]:
-    """The receipts, oldest first.
-
-    Args:
-        state: The state directory.
-        job: Only those of jobs with this name.
-        pattern: Only those whose path matches this pattern.
-        limit: Only the latest so many; 0 is all.
+def receipts(state: str, selection: Selection = EVERYTHING, limit: int = 0) -> Iterator[ReceiptRow]:
+    """The receipts that are meant, oldest first; with a limit, the latest so many of them.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    from outhaul.ledgers.queries import Reading
+    from outhaul.ledgers.history import History
 
-    with Reading(state) as reading:
-        yield from reading.receipts(job=job, pattern=pattern, limit=limit)
+    with History(state) as history:
+        yield from history.receipts(selection, limit)
+
+
+def runs(state: str, *, job: str = "", limit: int = 0) -> list[RunRow]:
+    """The latest runs, oldest first.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from outhaul.ledgers.history import History
+
+    with History(state) as history:
+        return history.runs(job, limit)
+
+
+def of_path(state: str, path: str) -> list[Why]:
+    """Everything that the ledger knows of one file, by its absolute path or by the one relative to its source.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    from outhaul.ledgers.history import History
+
+    with History(state) as history:
+        return history.of_path(path)
 
 
 def waiting(state: str, *, job: str = "", limit: int = 0) -> list[tuple[str, str, Waiting]]:
@@ -183,4 +205,18 @@ def why(state: str, path: str) -> list[Why]:
         return reading.why(path)
 
 
-__all__ = ["Checked", "JobReport", "OuthaulError", "RunReport", "check", "receipts", "run", "status", "waiting", "why"]
+__all__ = [
+    "Checked",
+    "JobReport",
+    "OuthaulError",
+    "RunReport",
+    "Selection",
+    "check",
+    "of_path",
+    "receipts",
+    "run",
+    "runs",
+    "status",
+    "waiting",
+    "why",
+]

@@ -6,12 +6,14 @@ import os
 
 from outhaul.host.clock import SystemClock
 from outhaul.host.filesystem import HostFileSystem
+from outhaul.host.landing import HostLanding
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import SourceError, SourceInUse
-from outhaul.model.job import Connection, Job
-from outhaul.ports import Store
+from outhaul.model.job import Connection, Destination, Job
+from outhaul.ports import Clock, Store, Workers
+from outhaul.stages.restore import Shelf
 
 
 class Wiring:
@@ -48,6 +50,35 @@ def open_store(job: Job) -> Store:
     from outhaul.stores.s3 import S3Store
 
     return S3Store(job.destination, job.connection)
+
+
+def open_shelf(destination: Destination, connection: Connection) -> Shelf:
+    """The same, for whoever only reads.
+
+    Raises:
+        Misconfigured: as `open_store`.
+    """
+    if destination.kind == "file":
+        from outhaul.stores.directory_reading import DirectoryShelf
+
+        return DirectoryShelf(destination.directory, rename_exclusive)
+    from outhaul.stores.s3_reading import S3Shelf
+
+    return S3Shelf(destination, connection)
+
+
+def reading_hands() -> tuple[Clock, Workers]:
+    """What the way back works with; no state directory is held."""
+    return SystemClock(), ThreadWorkers()
+
+
+def open_landing(directory: str, *, make: bool) -> HostLanding:
+    """Where restored files go.
+
+    Raises:
+        LandingError: it cannot be made or opened.
+    """
+    return HostLanding(directory, make=make)
 
 
 def at_its_endpoint(job: Job) -> Job:

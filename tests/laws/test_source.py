@@ -114,6 +114,8 @@ def test_where_a_users_file_is_removed() -> None:
         ("ledgers/damage.py", "os.unlink"),  # its own note
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside
         ("stores/directory.py", "os.rename"),  # the same over an object, where the job says `replace`
+        ("host/landing.py", "os.unlink"),  # its own temporary file
+        ("host/landing.py", "os.rename"),  # a restored file over another, with --overwrite only
     }
     assert expected == found
 

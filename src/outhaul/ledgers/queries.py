@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from outhaul.ledgers.damage import FILE_NAME
 from outhaul.ledgers.rows import to_bytes, to_path
@@ -85,7 +85,7 @@ class Why(NamedTuple):
     last_run_ns: int
 
 
-_RECEIPT = (
+RECEIPT_ROWS = (
     "SELECT r.id, p.job, p.source, d.path, r.name, r.size, r.mtime_ns, r.sha256, p.destination, r.key, r.version, "
     "r.etag, r.proof, r.sent, r.proved_ns, r.recorded_ns, r.disposal, r.disposed_ns "
     "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
@@ -119,7 +119,7 @@ class Reading:
         if found != VERSION:
             raise LedgerError(f"{path} has version {found}, and this outhaul reads {VERSION}")
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -137,22 +137,6 @@ class Reading:
             AttributeError,
         ) as error:  # The latter: damage that SQLite cannot see.
             raise LedgerError(f"the ledger cannot be read: {error}") from error
-
-    def receipts(self, *, job: str = "", pattern: str = "", limit: int = 0) -> Iterator[ReceiptRow]:
-        """The receipts, oldest first; with a limit, the latest so many of them."""
-        matches = compile_patterns((pattern,)) if pattern else None
-        wanted, values = ("WHERE p.job = ? ", [job]) if job else ("", [])
-        with self._faults():
-            if limit and matches is None:
-                query = f"SELECT * FROM ({_RECEIPT}{wanted}ORDER BY r.id DESC LIMIT {int(limit)}) ORDER BY 1"
-            else:
-                query = f"{_RECEIPT}{wanted}ORDER BY r.id"
-            rows = (_receipt(row) for row in self._database.execute(query, values))
-            if matches is None:
-                yield from rows
-                return
-            found = [row for row in rows if matches(row.path)]
-            yield from found[-limit:] if limit else found
 
     def status(self) -> list[JobStatus]:
         """Each pair of source and destination."""
@@ -216,7 +200,9 @@ class Reading:
         directory, _, name = path.rpartition("/")
         at = (place, to_bytes(directory), to_bytes(name))
         where = "WHERE d.place = ? AND d.path = ? AND {}.name = ? "
-        receipts = [_receipt(row) for row in self._database.execute(f"{_RECEIPT}{where.format('r')}ORDER BY r.id", at)]
+        receipts = [
+            receipt_of(row) for row in self._database.execute(f"{RECEIPT_ROWS}{where.format('r')}ORDER BY r.id", at)
+        ]
         waiting = self._database.execute(f"{_WAITING}{where.format('s')}", at).fetchone()
         last = self._database.execute("SELECT coalesce(max(ended_ns), 0) FROM run WHERE place = ?", (place,)).fetchone()
         included, excluded = compile_patterns(rules["include"]), compile_patterns(rules["exclude"])
@@ -245,7 +231,8 @@ def _known(reason: str) -> str:
     return reason
 
 
-def _receipt(row: Sequence[Any]) -> ReceiptRow:
+def receipt_of(row: Sequence[Any]) -> ReceiptRow:
+    """A row of `RECEIPT_ROWS`."""
     _fits(row, _RECEIPT_KINDS)
     (number, job, source, directory, name, size, mtime_ns, sha256, destination, key, version, etag, proof, sent,
      proved_ns, recorded_ns, disposal, disposed_ns) = row  # fmt: skip

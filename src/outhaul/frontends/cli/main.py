@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TextIO
 
@@ -211,6 +212,10 @@ def build_parser() -> argparse.ArgumentParser:
         [state, reporting],
     )
     why.add_argument("file", metavar="FILE", help="path of the file, there or not")
+
+    from outhaul.frontends.cli import ways_back
+
+    ways_back.add(partial(_command, commands), state, reporting, connection, _count)
 
     demo = _command(
         commands, "demo", "demo.demo", "the whole journey on an embedded store, in seconds", "outhaul demo", []

@@ -32,7 +32,7 @@ class ProgressMonitor(PlainMonitor):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
             TextColumn("{task.fields[files]}", markup=False),
-            _Rate(),
+            Rate(),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[waiting]}", markup=False),
             console=self._console,
@@ -78,7 +78,7 @@ class ProgressMonitor(PlainMonitor):
         self._progress.stop()
 
 
-class _Rate(ProgressColumn):
+class Rate(ProgressColumn):
     """Files a second."""
 
     def render(self, task: Task) -> Text:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterable
 
 from outhaul import app
 from outhaul.frontends.cli import say
@@ -36,7 +37,7 @@ def status(options: argparse.Namespace) -> int:
                     REASONS[file.reason].state.value,
                     say.ago(file.since_ns),
                     say.size(file.size),
-                    _because(file),
+                    waiting_text(file),
                     file.path,
                 )
                 for _, _, file in waiting
@@ -52,7 +53,8 @@ def status(options: argparse.Namespace) -> int:
     return 1 if any(REASONS[reason].state is State.HELD for job in found for reason in job.waiting) else 0
 
 
-def _because(file: Waiting) -> str:
+def waiting_text(file: Waiting) -> str:
+    """Why it waits."""
     return REASONS[file.reason].meaning + (f" ({file.detail})" if file.detail else "")
 
 
@@ -92,18 +94,26 @@ def _waiting_fields(file: Waiting) -> dict[str, object]:
 
 def ls(options: argparse.Namespace) -> int:
     """The receipts."""
-    rows = app.receipts(state_of(options), job=options.job, pattern=options.pattern, limit=options.limit)
-    if options.json:
-        for row in rows:
-            print(json.dumps(receipt_fields(row)))
-        return 0
-    for row in rows:
-        source = "kept" if not row.disposal else row.disposal
-        print(
-            f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.proof:9}  {source:8}  "
-            f"{printable(row.path)} -> {printable(_address(row))}"
-        )
+    words = (options.pattern,) if options.pattern else ()
+    print_receipts(app.receipts(state_of(options), app.Selection(options.job, words), options.limit), options)
     return 0
+
+
+def print_receipts(rows: Iterable[ReceiptRow], options: argparse.Namespace) -> int:
+    """A line each, for people or for programs; how many there were."""
+    count = 0
+    for row in rows:
+        count += 1
+        print(json.dumps(receipt_fields(row)) if options.json else _receipt_line(row))
+    return count
+
+
+def _receipt_line(row: ReceiptRow) -> str:
+    source = row.disposal or "kept"
+    return (
+        f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.proof:9}  {source:8}  "
+        f"{printable(row.path)} -> {printable(address(row))}"
+    )
 
 
 def receipt_fields(row: ReceiptRow) -> dict[str, object]:
@@ -117,7 +127,7 @@ def receipt_fields(row: ReceiptRow) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _address(row: ReceiptRow) -> str:
+def address(row: ReceiptRow) -> str:
     """Where the object is: the bucket, or the directory, and the key."""
     if row.destination.startswith("s3://"):
         return "s3://" + row.destination[5:].partition("/")[0] + "/" + row.key
@@ -152,13 +162,13 @@ _DISPOSALS = {
 def _why_lines(answer: Why, path: str) -> list[str]:
     lines = [printable(f"{path}, job {answer.job} -> {answer.destination}")]
     for row in answer.receipts:
-        lines.append(f"  carried {say.moment(row.recorded_ns)} to {printable(_address(row))}")
+        lines.append(f"  carried {say.moment(row.recorded_ns)} to {printable(address(row))}")
         lines.append(f"    {row.size:,} bytes, sha256 {row.sha256.hex()}, proved by {row.proof}, receipt {row.number}")
         if row.disposal:
             lines.append(f"    {_DISPOSALS[row.disposal]} {say.moment(row.disposed_ns)}")
     if answer.waiting:
         reason = REASONS[answer.waiting.reason]
-        lines.append(f"  {reason.state.value}: {printable(_because(answer.waiting))}")
+        lines.append(f"  {reason.state.value}: {printable(waiting_text(answer.waiting))}")
         lines.append(
             f"    first seen so {say.ago(answer.waiting.since_ns)}, {answer.waiting.attempts} attempts to carry it"
         )

@@ -1,0 +1,219 @@
+"""The way back, as `app.py` gives it to front ends: restore, mirror, audit. Nothing here prints.
+
+Each takes a `Watcher`, which is told of every file, and gives back an account in which every file stands under one key of
+`model.returning.RETURNS`. The ledger is only read, so all of it works beside a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from outhaul.engine.account import Account, Watcher
+from outhaul.engine.fetching import Auditor, Fetcher
+from outhaul.engine.restoring import Hands, Restoring
+from outhaul.ledgers.history import History, Place
+from outhaul.model.address import destination
+from outhaul.model.errors import ConfigurationError, LedgerError, NotThere
+from outhaul.model.job import Connection, Destination
+from outhaul.model.returning import Wanted, wanted_objects
+from outhaul.model.selection import Chooser, Selection
+from outhaul.stages.restore import Shelf
+from outhaul.wiring import open_landing, open_shelf, reading_hands
+
+
+class ReturnReport(NamedTuple):
+    """What a restore, a mirror or an audit came to."""
+
+    account: Account
+    unmatched: list[str]
+    """Words of the command that no file fitted."""
+    interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 something is not where it was asked for, 4 a store cannot be used, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        if self.account.faults:
+            return 4
+        return 0 if self.account.well and not self.unmatched else 1
+
+
+class Manner(NamedTuple):
+    """How files are to be brought back."""
+
+    to: str
+    """Absolute path of the directory."""
+    overwrite: bool = False
+    dry_run: bool = False
+    by_time: bool = False
+    """A file of the same length and time counts as the same without being read."""
+    limit: int = 0
+    """How many files to fetch at most; 0 is all."""
+    into_source: bool = False
+    """Even where a job takes files from."""
+
+
+def restore(
+    selection: Selection,
+    state: str,
+    connection: Connection,
+    manner: Manner,
+    watcher: Watcher,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    count_first: bool = False,
+) -> ReturnReport:
+    """Bring back the latest receipt of each path that is meant.
+
+    Args:
+        selection: Which receipts.
+        state: Directory of the ledger.
+        connection: How the stores are reached, as far as the ledger does not know.
+        manner: Where to, and how.
+        watcher: Is told of every file.
+        stopped: Asked often; once it is true, nothing more is begun.
+        count_first: Tell the watcher beforehand how many files there are.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be read.
+        LandingError: the directory cannot be made or opened.
+        ConfigurationError: it lies in the source of a job.
+    """
+    chooser = Chooser(selection.what)
+    with History(state) as history:
+        places = history.places()
+        _keep_out_of_sources(manner, places.values())
+        if count_first:
+            watcher.expect(*_count(history.wanted(selection, chooser)))
+        opened = _opener(places, connection)
+        account = _bring(history.wanted(selection, chooser), opened, manner, watcher, stopped)
+    return ReturnReport(account, [] if stopped() else list(chooser.unmatched), stopped())
+
+
+def restore_bucket(
+    address: Destination,
+    words: tuple[str, ...],
+    state: str,
+    connection: Connection,
+    manner: Manner,
+    watcher: Watcher,
+    stopped: Callable[[], bool] = lambda: False,
+) -> ReturnReport:
+    """Bring back every object beneath an address, or the one that it names, with no ledger.
+
+    Args: see `restore`; `words` are paths and patterns beneath the address, none for all.
+
+    Raises:
+        StoreError: it cannot be listed.
+        LandingError, ConfigurationError: as `restore`.
+    """
+    try:
+        with History(state) as history:
+            _keep_out_of_sources(manner, history.places().values())
+    except LedgerError:
+        pass  # There need not be one.
+    chooser = Chooser(words)
+    shelf = open_shelf(address, connection)
+    wanted = (one for one in _objects(address, shelf) if chooser("", one.path))
+    account = _bring(wanted, lambda _: shelf, manner, watcher, stopped)
+    whole = not stopped() and not account.stopped_at_limit
+    return ReturnReport(account, list(chooser.unmatched) if whole else [], stopped())
+
+
+def audit(
+    state: str,
+    connection: Connection,
+    watcher: Watcher,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    job: str = "",
+    share: float = 1.0,
+    count: int = 0,
+    read_back: bool = False,
+) -> ReturnReport:
+    """Hold receipts against what the stores hold now: a share of them, or so many, chosen by chance.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be read.
+    """
+    clock, workers = reading_hands()
+    with History(state) as history:
+        hands = Hands(
+            _opener(history.places(), connection),
+            Auditor(clock, stopped, read_back=read_back),
+            workers,
+            clock,
+            watcher,
+            stopped,
+        )
+        account = Restoring(hands).run(history.sample(job, share, count))
+    return ReturnReport(account, [], stopped())
+
+
+def _bring(
+    wanted: Iterable[Wanted],
+    opened: Callable[[int], Shelf],
+    manner: Manner,
+    watcher: Watcher,
+    stopped: Callable[[], bool],
+) -> Account:
+    clock, workers = reading_hands()
+    with open_landing(manner.to, make=not manner.dry_run) as landing:
+        fetcher = Fetcher(landing, clock, stopped, overwrite=manner.overwrite, by_time=manner.by_time)
+        hands = Hands(opened, fetcher, workers, clock, watcher, stopped, landing.folds_case)
+        return Restoring(hands, limit=manner.limit, dry_run=manner.dry_run).run(wanted)
+
+
+def _opener(places: dict[int, Place], connection: Connection) -> Callable[[int], Shelf]:
+    """A function that opens the store of a place, once for all places that share it."""
+    shelves: dict[tuple[str, str], Shelf] = {}
+
+    def opened(number: int) -> Shelf:
+        place = places[number]
+        endpoint = connection.endpoint_url or place.endpoint
+        if (place.destination, endpoint) not in shelves:
+            target = destination(place.destination, lambda path: path)
+            shelves[place.destination, endpoint] = open_shelf(target, connection._replace(endpoint_url=endpoint))
+        return shelves[place.destination, endpoint]
+
+    return opened
+
+
+def _objects(address: Destination, shelf: Shelf) -> Iterator[Wanted]:
+    """What is beneath an address; where there is nothing, what it names itself."""
+    found = False
+    try:
+        for wanted in wanted_objects(0, address.prefix, shelf.listing(f"{address.prefix}/" if address.prefix else "")):
+            found = True
+            yield wanted
+    except NotThere:
+        if found:
+            raise
+    if not found and address.prefix:
+        held = shelf.held(address.prefix, "")
+        name = address.prefix.rpartition("/")[2]
+        yield Wanted(name, 0, address.prefix, held.version, held.length, b"", held.etag)
+
+
+def _count(wanted: Iterator[Wanted]) -> tuple[int, int]:
+    files = size = 0
+    for one in wanted:
+        files, size = files + 1, size + max(0, one.size)
+    return files, size
+
+
+def _keep_out_of_sources(manner: Manner, places: Iterable[Place]) -> None:
+    """Refuse a directory that a job takes files from: it would carry them away again (hazard 126)."""
+    if manner.into_source:
+        return
+    to = os.path.realpath(manner.to)
+    for place in places:
+        source = os.path.realpath(place.source)
+        if to == source or to.startswith(source.rstrip("/") + "/"):
+            raise ConfigurationError(
+                f"--to {manner.to} lies in {place.source}, the source of job {place.job}, which would carry the files away "
+                "again; name another directory, or add --into-source"
+            )

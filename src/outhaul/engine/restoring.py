@@ -1,0 +1,255 @@
+"""Bring many files back, or look at many: in batches, by many workers, each accounted for under one key of `RETURNS`.
+
+This thread takes what is wanted from a stream, hands it out, and decides what follows from each fault. A file is tried again
+where that may help: no answer, or bytes that do not fit (they may have been altered on the way). A store that cannot be
+used is given up, and its files say so. Running it again goes on: what is there already is compared, not fetched.
+
+What a worker does with a batch is in `fetching.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from outhaul.engine.account import Account, Watcher, outcome_of
+from outhaul.engine.fetching import NEW, Fetched, weight
+from outhaul.engine.pace import Pace
+from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns
+from outhaul.model.errors import Damaged, Denied, Misconfigured, NoRoom, OuthaulError, StoreError, Taken, Transient
+from outhaul.model.returning import Wanted
+from outhaul.ports import Clock, Workers
+from outhaul.stages.restore import Shelf
+
+BYTES_IN_FLIGHT_MAX = 64 << 20
+"""Memory for what is being fetched; see `fetching.weight`."""
+_BATCH_BYTES_MAX = 4 << 20
+_CPU_FILES = 256
+_PROGRESS_NS = 100 * 10**6
+_DRAIN_SECONDS = 10
+_SECOND_NS = 10**9
+
+
+class Hands(NamedTuple):
+    """What a restore, or an audit, works with."""
+
+    open_shelf: Callable[[int], Shelf]
+    """The store of that number. Called when the first of its files is to be fetched."""
+    work: Callable[[Sequence[Wanted], int, Shelf | None], Fetched]
+    """What is done with a batch and its weight. There is no shelf in a dry run."""
+    workers: Workers
+    clock: Clock
+    watcher: Watcher
+    stopped: Callable[[], bool]
+    folds_case: bool = False
+    """Whether paths that differ only by case are one path where they are written."""
+
+
+class Restoring:
+    """One restore, or one audit.
+
+    Args:
+        hands: What it works with.
+        limit: How many files to fetch at most; 0 is all.
+        dry_run: Open no store.
+    """
+
+    def __init__(self, hands: Hands, *, limit: int = 0, dry_run: bool = False) -> None:
+        self.account = Account()
+        self._hands = hands
+        self._limit = limit
+        self._dry_run = dry_run
+        self._pace = Pace(hands.workers.cores)
+        self._shelves: dict[int, Shelf | None] = {}
+        self._batch: list[Wanted] = []
+        self._batch_bytes = 0
+        self._again: list[Wanted] = []
+        self._attempts: dict[Wanted, int] = {}
+        self._folded: set[str] = set()
+        self._tasks = self._under_way = self._bytes_in_flight = 0
+        self._landed = self._failures = self._told_ns = 0
+        self._cpu_mark = (0, 0)
+        self._full = ""
+
+    def run(self, wanted: Iterable[Wanted]) -> Account:
+        """Bring all of it back, or say why not.
+
+        Raises:
+            StoreError, LedgerError: where what is wanted is read from; what came before is safe.
+        """
+        for one in wanted:
+            if self._hands.stopped() or self._limit_reached():
+                break
+            self.account.seen += 1
+            if outcome := self._known_beforehand(one):
+                self._put(one, *outcome)
+            else:
+                self._add(one)
+            self._tell()
+        self._drain()
+        self._hands.watcher.progress(self.account)
+        return self.account
+
+    # --- hand out ---------------------------------------------------------------------------------------------
+
+    def _known_beforehand(self, wanted: Wanted) -> tuple[str, str] | None:
+        if wanted.refused:
+            return wanted.refused, wanted.detail
+        if self._full:
+            return "not-written", self._full
+        if self._hands.folds_case:
+            folded = wanted.path.casefold()
+            if folded in self._folded:
+                return "collides", "names that differ only by case are one name here"
+            self._folded.add(folded)
+        return None
+
+    def _add(self, wanted: Wanted) -> None:
+        if self._batch and self._batch[0].place != wanted.place:
+            self._send()
+        self._batch.append(wanted)
+        self._batch_bytes += weight(wanted)
+        room = len(self._batch) + self._under_way + self._landed
+        if (
+            len(self._batch) >= self._pace.batch
+            or self._batch_bytes >= _BATCH_BYTES_MAX
+            or (self._limit and room >= self._limit)
+        ):
+            self._send()
+
+    def _send(self) -> None:
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        if not batch:
+            return
+        shelf = None if self._dry_run else self._shelf(batch[0].place)
+        if shelf is None and not self._dry_run:
+            for wanted in batch:
+                self._put(wanted, "store", self.account.faults[wanted.place])
+            return
+        weighs = sum(map(weight, batch))
+        while not self._hands.stopped() and (
+            self._tasks >= 2 * self._pace.threads
+            or (self._bytes_in_flight and self._bytes_in_flight + weighs > BYTES_IN_FLIGHT_MAX)
+        ):
+            self._collect()
+        self._tasks += 1
+        self._under_way += len(batch)
+        self._bytes_in_flight += weighs
+        self._hands.workers.widen(min(self._tasks, self._pace.threads))
+        self._hands.workers.submit(partial(self._hands.work, batch, weighs, shelf))
+
+    def _shelf(self, place: int) -> Shelf | None:
+        """The store of a file; None where it cannot be used."""
+        if place not in self._shelves:
+            try:
+                self._shelves[place] = self._hands.open_shelf(place)
+            except StoreError as error:
+                self._give_up(place, str(error))
+        return self._shelves[place] if place not in self.account.faults else None
+
+    def _give_up(self, place: int, why: str) -> None:
+        self._shelves[place] = None
+        if place not in self.account.faults:
+            self.account.faults[place] = why
+            self._hands.watcher.notice(f"the store cannot be used: {why}")
+
+    def _limit_reached(self) -> bool:
+        limit = self._limit
+        while limit and self._tasks and self._landed + self._under_way >= limit and not self._hands.stopped():
+            self._collect()
+        self.account.stopped_at_limit = bool(limit) and self._landed >= limit
+        return self.account.stopped_at_limit
+
+    # --- what comes back --------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        for result in self._hands.workers.finished(0.05 if self._tasks else 0):
+            if isinstance(result, BaseException):
+                raise result
+            self._take(result)
+        self._tell()
+
+    def _take(self, fetched: Fetched) -> None:
+        self._tasks -= 1
+        self._under_way -= len(fetched.batch)
+        self._bytes_in_flight -= fetched.weight
+        for wanted, outcome in fetched.done:
+            if outcome in NEW:
+                self._landed += 1
+                self.account.bytes_restored += max(0, wanted.size)
+                self._failures = 0
+            self._put(wanted, outcome)
+        if fetched.answer_ns:
+            largest = max(max(0, wanted.size) for wanted in fetched.batch)
+            self._pace.learn(fetched.answer_ns, largest, self._cpu_ns_per_file())
+        for wanted, error in fetched.setbacks:
+            self._set_back(wanted, error)
+        if any(isinstance(error, Transient) for _, error in fetched.setbacks) and not fetched.done:
+            self._pause(fetched.batch[0].place, str(fetched.setbacks[-1][1]))
+
+    def _set_back(self, wanted: Wanted, error: OuthaulError) -> None:
+        if isinstance(error, Misconfigured):
+            self._give_up(wanted.place, str(error))
+        attempts = self._attempts.pop(wanted, 0) + 1
+        most = ATTEMPTS_IN_A_RUN if isinstance(error, Transient) else 2 if isinstance(error, Damaged | Taken) else 1
+        if attempts < most and wanted.place not in self.account.faults and not self._hands.stopped():
+            self._attempts[wanted] = attempts
+            self._again.append(wanted)
+            return
+        self._put(wanted, outcome_of(error), str(error))
+        if isinstance(error, NoRoom) and not self._full:
+            self._full = str(error)
+        if isinstance(error, Denied) and not self._landed:  # A single one may be missing rather than forbidden.
+            self._failures += 1
+            if self._failures >= FAILURES_MAX:
+                self._give_up(wanted.place, str(error))
+
+    def _pause(self, place: int, why: str) -> None:
+        self._failures += 1
+        if self._failures >= FAILURES_MAX:
+            self._give_up(place, why)
+            return
+        clock = self._hands.clock
+        clock.sleep(pause_ns(self._failures, clock.monotonic_ns()) / _SECOND_NS)
+
+    def _cpu_ns_per_file(self) -> int:
+        """Measured over some hundred files, from the first on."""
+        files, cpu_ns = self._cpu_mark
+        landed, now_ns = self._landed - files, self._hands.clock.cpu_ns()
+        if not files or landed >= _CPU_FILES:
+            self._cpu_mark = (self._landed, now_ns)
+        return (now_ns - cpu_ns) // landed if files and landed >= _CPU_FILES else 0
+
+    def _put(self, wanted: Wanted, outcome: str, detail: str = "") -> None:
+        self.account.put(outcome)
+        self._hands.watcher.returned(wanted, outcome, detail)
+
+    def _tell(self) -> None:
+        now = self._hands.clock.monotonic_ns()
+        if now - self._told_ns > _PROGRESS_NS:
+            self._told_ns = now
+            self._hands.watcher.progress(self.account)
+
+    # --- to the end -------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Bring home everything that is under way; when stopped, for a bounded time only."""
+        clock, deadline = self._hands.clock, 0
+        while True:
+            if self._hands.stopped():
+                deadline = deadline or clock.monotonic_ns() + _DRAIN_SECONDS * _SECOND_NS
+                if clock.monotonic_ns() > deadline:
+                    break
+            else:
+                again, self._again = self._again, []
+                for wanted in again:
+                    self._add(wanted)
+                self._send()
+            if not self._tasks and (self._hands.stopped() or not (self._again or self._batch)):
+                break
+            self._collect()
+        left = self.account.seen - sum(self.account.by_outcome.values())
+        assert left == 0 or self._hands.stopped(), f"{left} files unaccounted for"
+        if left:
+            self.account.by_outcome["interrupted"] = self.account.by_outcome.get("interrupted", 0) + left

@@ -1,0 +1,30 @@
+"""`audit`: do the stores still hold what the receipts say?"""
+
+from __future__ import annotations
+
+import argparse
+
+from outhaul import bringing
+from outhaul.frontends.cli.carry import given_connection, state_of
+from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.returning import watcher
+from outhaul.model.errors import ConfigurationError
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Hold receipts against the stores. Exit code 1 where anything is missing, changed or unproved."""
+    found: list[str] = []
+    connection = given_connection(options, found)
+    if found:
+        raise ConfigurationError(*found)
+    share, count = (1.0, 0) if options.all else options.sample
+    watching = watcher("audit", options)
+    try:
+        report = bringing.audit(
+            state_of(options), connection, watching, stopped,
+            job=options.job, share=share, count=count, read_back=options.read_back,
+        )  # fmt: skip
+        watching.finished(report.account, [])
+    finally:
+        watching.close()
+    return report.exit_code

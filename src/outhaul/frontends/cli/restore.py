@@ -1,0 +1,107 @@
+"""`restore` and `mirror`: bring files back, from the ledger or from a bucket alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from outhaul import bringing
+from outhaul.config.paths import absolute_from
+from outhaul.frontends.cli.carry import given_connection, state_of
+from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.returning import watcher
+from outhaul.model.address import destination
+from outhaul.model.errors import ConfigurationError
+from outhaul.model.job import Connection, Destination
+from outhaul.model.patterns import broken
+from outhaul.model.selection import Selection
+
+_ADDRESS = ("s3:", "file:")
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Bring back what is meant. Exit code 1 where a file is not there in the end."""
+    words = tuple(options.what)
+    address = words[0] if words and words[0].lower().startswith(_ADDRESS) else ""
+    found: list[str] = []
+    filters = {"--job": options.job, "--as-of": options.as_of, "--key": options.key, "--prefix": options.prefix}
+    if address:
+        found.extend(
+            f"{name} asks the ledger, and {address} is asked alone" for name, given in filters.items() if given
+        )
+        words = words[1:]
+    elif not words and not any(filters.values()):
+        found.append(
+            "say what to restore: a path, a pattern ('**' is everything), --job, --key, --prefix, or an address"
+        )
+    found.extend(f"WHAT {word!r} {wrong}" for word in words if (wrong := _wrong(word)))
+    connection = given_connection(options, found)
+    manner = bringing.Manner(
+        _directory(options.to, found), options.overwrite, options.dry_run, into_source=options.into_source
+    )
+    target = _address(address, found) if address else None
+    if found:
+        raise ConfigurationError(*found)
+    if target is not None:
+        return _from_bucket("restore", target, words, connection, manner, options)
+    selection = Selection(options.job, words, options.key, options.prefix, until_ns=options.as_of)
+    watching = watcher("restore", options)
+    try:
+        counted = not (options.json or options.quiet)
+        report = bringing.restore(
+            selection, state_of(options), connection, manner, watching, stopped, count_first=counted
+        )
+        watching.finished(report.account, report.unmatched)
+    finally:
+        watching.close()
+    return report.exit_code
+
+
+def mirror(options: argparse.Namespace) -> int:
+    """Fetch what is not there yet, and delete nothing."""
+    found: list[str] = []
+    connection = given_connection(options, found)
+    to = _directory(options.to, found)
+    target = _address(options.address, found)
+    if found or target is None:
+        raise ConfigurationError(*found)
+    manner = bringing.Manner(to, dry_run=options.dry_run, by_time=True, limit=options.max_files)
+    return _from_bucket("mirror", target, (), connection, manner, options)
+
+
+def _from_bucket(
+    verb: str,
+    target: Destination,
+    words: tuple[str, ...],
+    connection: Connection,
+    manner: bringing.Manner,
+    options: argparse.Namespace,
+) -> int:
+    watching = watcher(verb, options)
+    try:
+        report = bringing.restore_bucket(target, words, state_of(options), connection, manner, watching, stopped)
+        watching.finished(report.account, report.unmatched)
+    finally:
+        watching.close()
+    return report.exit_code
+
+
+def _directory(text: str, found: list[str]) -> str:
+    try:
+        return absolute_from(os.getcwd())(text)
+    except ValueError as error:
+        found.append(f"--to: {error}")
+        return ""
+
+
+def _address(text: str, found: list[str]) -> Destination | None:
+    try:
+        return destination(text, absolute_from(os.getcwd()))
+    except ValueError as error:
+        found.append(f"{text}: {error}")
+        return None
+
+
+def _wrong(word: str) -> str:
+    """What is wrong with a path or pattern. A path may be absolute, and may hold what would be wrong in a pattern."""
+    return "" if word.startswith("/") or not any(mark in word for mark in "*?[") else broken(word)

@@ -1,0 +1,145 @@
+"""What a restore, a mirror or an audit says as it goes: a bar on a terminal, plain lines, or JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+
+from outhaul.engine.account import Account, Watcher
+from outhaul.frontends.cli import say
+from outhaul.frontends.cli.main import silence
+from outhaul.model.keys import printable
+from outhaul.model.returning import RETURNS, Wanted
+
+_NAMED_MAX = 10
+_QUIET = ("restored", "there", "as-proved", "marker", "planned")  # Named with -v only.
+
+
+class PlainWatcher:
+    """Names what is not well, and ends with a summary in which every file is."""
+
+    def __init__(self, verb: str, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._verb = verb
+        self._quiet = quiet
+        self._verbose = verbose
+        self._started = time.monotonic()
+        self._named: dict[str, int] = {}
+
+    def expect(self, files: int, size: int) -> None:
+        """See `engine.account.Watcher`."""
+
+    def returned(self, wanted: Wanted, outcome: str, detail: str) -> None:
+        """See `engine.account.Watcher`."""
+        if not self._verbose:
+            if outcome in _QUIET or (self._quiet and RETURNS[outcome].well):
+                return
+            self._named[outcome] = self._named.get(outcome, 0) + 1
+            if self._named[outcome] > _NAMED_MAX:
+                return
+        more = f" ({printable(detail)})" if detail else ""
+        self.line(f"{outcome:12} {printable(wanted.path)}{more}")
+
+    def progress(self, account: Account) -> None:
+        """See `engine.account.Watcher`. Plain output has no progress: it may be a log."""
+
+    def notice(self, text: str) -> None:
+        """See `engine.account.Watcher`."""
+        self.line(printable(f"{self._verb}: {text}"))
+
+    def finished(self, account: Account, unmatched: list[str]) -> None:
+        """The account, and what a person can do."""
+        for word in unmatched:
+            self.line(f"{self._verb}: nothing fits {printable(word)}")
+        if self._quiet and account.well:
+            return
+        for line in summary(self._verb, account, time.monotonic() - self._started):
+            self.line(line)
+
+    def line(self, text: str) -> None:
+        """Say one line."""
+        try:
+            print(text, file=sys.stderr)
+        except OSError:
+            return  # Nobody can hear us; the work goes on.
+
+    def close(self) -> None:
+        """Take away what was for the time of the work only."""
+
+
+def summary(verb: str, account: Account, seconds: float) -> list[str]:
+    """Every file that was asked for is under one of these lines."""
+    by_outcome = account.by_outcome
+    new = by_outcome.get("restored", 0) + by_outcome.get("unverified", 0)
+    first = f"{verb}: {say.files(account.seen)} {'looked at' if verb == 'audit' else 'asked for'}"
+    if new:
+        rate = new / max(seconds, 0.001)
+        first += f", {new:,} restored ({say.size(account.bytes_restored)} in {seconds:.1f} s, {rate:,.0f} files/s)"
+    lines = [first]
+    for outcome, count in sorted(by_outcome.items(), key=lambda item: (not RETURNS[item[0]].well, -item[1])):
+        if outcome != "restored" or len(by_outcome) > 1:
+            lines.append(f"  {count:,} {RETURNS[outcome].meaning}")
+        if RETURNS[outcome].advice:
+            lines.append(f"      {RETURNS[outcome].advice}")
+    if account.stopped_at_limit:
+        lines.append("  stopped at --max-files: run it again for more")
+    return lines
+
+
+class JsonWatcher:
+    """One JSON object a line on standard output: each file, each notice, and a summary."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb = verb
+        self._started = time.monotonic()
+
+    def expect(self, files: int, size: int) -> None:
+        """See `engine.account.Watcher`."""
+
+    def returned(self, wanted: Wanted, outcome: str, detail: str) -> None:
+        """See `engine.account.Watcher`."""
+        self._out({
+            "event": outcome, "well": RETURNS[outcome].well, **say.path_fields(wanted.path), "key": wanted.key,
+            "version": wanted.version, "size": wanted.size if wanted.size >= 0 else None,
+            "sha256": wanted.sha256.hex(), "meaning": RETURNS[outcome].meaning, "detail": detail,
+        })  # fmt: skip
+
+    def progress(self, account: Account) -> None:
+        """See `engine.account.Watcher`. JSON has the events themselves."""
+
+    def notice(self, text: str) -> None:
+        """See `engine.account.Watcher`."""
+        self._out({"event": "notice", "text": text})
+
+    def finished(self, account: Account, unmatched: list[str]) -> None:
+        """The account."""
+        self._out({
+            "event": "summary", "command": self._verb, "seen": account.seen, "outcomes": account.by_outcome,
+            "bytes_restored": account.bytes_restored, "unmatched": unmatched,
+            "stopped_at_limit": account.stopped_at_limit, "seconds": round(time.monotonic() - self._started, 3),
+        })  # fmt: skip
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    def _out(self, event: dict[str, object]) -> None:
+        try:
+            print(json.dumps(event))
+        except OSError:
+            silence(sys.stdout)  # Nobody can read us; the work goes on.
+
+
+def watcher(verb: str, options: argparse.Namespace) -> PlainWatcher | JsonWatcher:
+    """Who tells of a command, as its options and the terminal say."""
+    if options.json:
+        return JsonWatcher(verb)
+    if options.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return PlainWatcher(verb, quiet=options.quiet, verbose=options.verbose)
+    from outhaul.frontends.cli.returning_bar import BarWatcher
+
+    return BarWatcher(verb, verbose=options.verbose)
+
+
+__all__ = ["JsonWatcher", "PlainWatcher", "Watcher", "summary", "watcher"]

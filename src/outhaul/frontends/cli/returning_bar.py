@@ -1,0 +1,63 @@
+"""Progress of a restore on a terminal, by rich: files, bytes, rate, and time left where the number of files is known."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from outhaul.engine.account import Account
+from outhaul.frontends.cli import say
+from outhaul.frontends.cli.progress import Rate
+from outhaul.frontends.cli.returning import PlainWatcher
+from outhaul.model.returning import RETURNS
+
+
+class BarWatcher(PlainWatcher):
+    """A bar while it runs."""
+
+    def __init__(self, verb: str, *, verbose: bool = False) -> None:
+        super().__init__(verb, verbose=verbose)
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[files]}", markup=False),
+            Rate(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[wrong]}", markup=False),
+            console=self._console,
+            transient=True,
+        )
+        self._total = 0
+        self._task = self._progress.add_task(verb, total=None, files="", wrong="")
+        self._progress.start()
+
+    def expect(self, files: int, size: int) -> None:
+        """See `engine.account.Watcher`."""
+        self._total = files
+
+    def progress(self, account: Account) -> None:
+        """See `engine.account.Watcher`."""
+        done = sum(account.by_outcome.values())
+        wrong = sum(count for outcome, count in account.by_outcome.items() if not RETURNS[outcome].well)
+        self._progress.update(
+            self._task,
+            completed=done,
+            total=self._total or None,
+            files=f"{done:,}{f'/{self._total:,}' if self._total else ''} {say.size(account.bytes_restored)}",
+            wrong=f"{wrong:,} not well" if wrong else "",
+        )
+
+    def finished(self, account: Account, unmatched: list[str]) -> None:
+        """The account, below where the bar was."""
+        self.close()
+        super().finished(account, unmatched)
+
+    def line(self, text: str) -> None:
+        """Say one line, above the bar."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()

@@ -1,0 +1,172 @@
+"""What the ledger can tell of the past: receipts by any of their marks, runs, and what a restore or an audit asks for.
+
+Reading only, beside a run if need be, and without the network. Of the receipts of one path the latest counts; a path that
+files of several sources have is told as such, and never mixed up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, Why, receipt_of
+from outhaul.ledgers.rows import to_path
+from outhaul.model.returning import Wanted, refusal
+from outhaul.model.selection import Chooser, Selection
+
+_TABLES = "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
+_WANTED = (
+    f"SELECT d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id {_TABLES}"
+)
+_WANTED_KINDS = (int, bytes, bytes, int, int, bytes, str, str, str, bytes, int)
+_LATEST = "WHERE r.id IN (SELECT max(r.id) {tables}{where}GROUP BY d.id, r.name) ORDER BY d.path, r.name, r.id"
+
+
+class Place(NamedTuple):
+    """A pair of source and destination."""
+
+    job: str
+    source: str
+    destination: str
+    endpoint: str
+
+
+class RunRow(NamedTuple):
+    """One pass over one job."""
+
+    job: str
+    source: str
+    destination: str
+    started_ns: int
+    ended_ns: int
+    seen: int
+    bytes_carried: int
+    reasons: dict[str, int]
+    """Files by reason."""
+
+
+class History(Reading):
+    """A ledger opened for reading. Used as a context manager."""
+
+    def places(self) -> dict[int, Place]:
+        """Every pair of source and destination, by its number."""
+        with self._faults():
+            rows = self._database.execute("SELECT id, job, source, destination, endpoint FROM place ORDER BY id")
+            return {number: Place(job, to_path(source), *there) for number, job, source, *there in rows}
+
+    def receipts(self, selection: Selection, limit: int = 0) -> Iterator[ReceiptRow]:
+        """The receipts that are meant, oldest first; with a limit, the latest so many of them."""
+        where, values = _where(selection)
+        chooser = Chooser(selection.what)
+        with self._faults():
+            if limit and not selection.what:
+                query = f"SELECT * FROM ({RECEIPT_ROWS}{where}ORDER BY r.id DESC LIMIT {int(limit)}) ORDER BY 1"
+            else:
+                query = f"{RECEIPT_ROWS}{where}ORDER BY r.id"
+            rows = (receipt_of(row) for row in self._database.execute(query, values))
+            meant = (row for row in rows if chooser(row.source, row.path))
+            yield from list(meant)[-limit:] if limit and selection.what else meant
+
+    def wanted(self, selection: Selection, chooser: Chooser) -> Iterator[Wanted]:
+        """The latest receipt of each path that is meant, in the order of the paths, as something to bring back."""
+        where, values = _where(selection)
+        with self._faults():
+            rows = self._database.execute(_WANTED + _LATEST.format(tables=_TABLES, where=where), values)
+            found = (_wanted(row) for row in rows)
+            meant = (pair for pair in found if chooser(pair[0], pair[1].path))
+            for _, alike in groupby(meant, lambda pair: pair[1].path):
+                yield from _one_of_each(dict(alike))
+
+    def sample(self, job: str, share: float, count: int) -> Iterator[Wanted]:
+        """Receipts for an audit, by chance: a share of all, or so many, at least one; all with share 1.
+
+        Of several receipts of one object the latest counts: the others speak of bytes that a job has replaced since.
+        """
+        where, values = _where(Selection(job=job))
+        latest = f"SELECT max(r.id) AS id {_TABLES}{where}GROUP BY d.place, r.key, r.version"
+        with self._faults():
+            (total,) = self._database.execute(f"SELECT count(*) FROM ({latest})", values).fetchone()
+            most = count or max(1, -int(-share * total // 1))
+            some = "" if most >= total else f" ORDER BY random() LIMIT {most}"
+            rows = self._database.execute(
+                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}){some}) ORDER BY d.place, d.path", values
+            )
+            yield from (_wanted(row)[1]._replace(refused="", detail="") for row in rows)
+
+    def runs(self, job: str = "", limit: int = 0) -> list[RunRow]:
+        """The latest runs, oldest first."""
+        with self._faults():
+            rows = self._database.execute(
+                "SELECT p.job, p.source, p.destination, r.started_ns, r.ended_ns, r.seen, r.bytes_carried, r.reasons "
+                f"FROM run r JOIN place p ON p.id = r.place {'WHERE p.job = ? ' if job else ''}"
+                f"ORDER BY r.id DESC LIMIT {int(limit) or -1}",
+                [job] if job else [],
+            ).fetchall()
+            return [
+                RunRow(row[0], to_path(row[1]), row[2], row[3], row[4], row[5], row[6], json.loads(row[7]))
+                for row in reversed(rows)
+            ]
+
+    def of_path(self, path: str) -> list[Why]:
+        """What is known of one file: by its absolute path, or by the one relative to its source, in every job."""
+        if path.startswith("/"):
+            return self.why(path)
+        sources = dict.fromkeys(place.source for place in self.places().values())
+        return [
+            answer for source in sources for answer in self.why(f"{source.rstrip('/')}/{path}") if answer.path == path
+        ]
+
+
+def _where(selection: Selection) -> tuple[str, list[Any]]:
+    """The condition that a selection is, but for its words, which are no SQL."""
+    tests: list[str] = []
+    values: list[Any] = []
+    for text, test in (
+        (selection.job, "p.job = ?"),
+        (selection.sha256.lower(), "substr(lower(hex(r.sha256)), 1, length(?1)) = ?1"),
+        (selection.since_ns, "r.recorded_ns >= ?"),
+        (selection.until_ns, "r.recorded_ns <= ?"),
+    ):
+        if text:
+            test = test.replace("?1", "?")
+            tests.append(test)
+            values.extend([text] * test.count("?"))
+    for text, test in ((selection.key, "r.key = ?"), (selection.prefix, "substr(r.key, 1, length(?)) = ?")):
+        if text:
+            bucket, key = _bucket_and_key(text)
+            if bucket:
+                tests.append("(p.destination = ? OR substr(p.destination, 1, length(?)) = ?)")
+                values.extend([bucket, f"{bucket}/", f"{bucket}/"])
+            tests.append(test)
+            values.extend([key] * test.count("?"))
+    return (f"WHERE {' AND '.join(tests)} " if tests else ""), values
+
+
+def _bucket_and_key(text: str) -> tuple[str, str]:
+    if not text.startswith("s3://"):
+        return "", text
+    bucket, _, key = text[5:].partition("/")
+    return f"s3://{bucket}", key
+
+
+def _wanted(row: tuple[Any, ...]) -> tuple[str, Wanted]:
+    """The source of a receipt, and what it says of a file."""
+    if not all(map(isinstance, row, _WANTED_KINDS)):
+        raise TypeError("a row holds what no outhaul wrote")
+    place, directory, name, size, mtime_ns, sha256, key, version, etag, source, _ = row
+    path = to_path(directory + b"/" + name if directory else name)
+    wanted = Wanted(path, place, key, version, size, sha256, etag, mtime_ns)
+    why = refusal(path)
+    return to_path(source), wanted._replace(refused="refused-name", detail=why) if why else wanted
+
+
+def _one_of_each(by_source: dict[str, Wanted]) -> Iterator[Wanted]:
+    """Of files of several sources that have one path: any, where they are the same; else none."""
+    contents = {wanted.sha256 for wanted in by_source.values()}
+    if len(contents) == 1:
+        yield list(by_source.values())[-1]
+        return
+    for source, wanted in by_source.items():
+        yield wanted._replace(refused="collides", detail=f"this one is of {source}")

@@ -1,0 +1,43 @@
+"""A directory as a store, for whoever fetches: nothing here writes, and no link is taken for an object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from outhaul.model.errors import NotThere
+from outhaul.model.returning import Listed
+from outhaul.ports import Held
+from outhaul.stores.directory import DirectoryStore, _translate
+
+
+class DirectoryShelf(DirectoryStore):
+    """The objects beneath one directory."""
+
+    def held(self, key: str, version: str) -> Held:
+        """See `stages.restore.Shelf`. There are no versions."""
+        return self.head(key)
+
+    def digests(self, key: str, version: str) -> tuple[bytes, bool]:
+        """A file system keeps none."""
+        return b"", False
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """See `stages.restore.Shelf`."""
+        folders = [prefix.rstrip("/")]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(os.path.join(self._directory, folder)) as entries:
+                    for entry in sorted(entries, key=lambda entry: entry.name):
+                        key = f"{folder}/{entry.name}" if folder else entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(key)
+                        elif entry.is_file(follow_symlinks=False) and not entry.name.startswith(".outhaul-"):
+                            seen = entry.stat(follow_symlinks=False)
+                            yield Listed(key, seen.st_size, "", seen.st_mtime_ns)
+            except FileNotFoundError as error:
+                if folder == prefix.rstrip("/"):
+                    raise NotThere(f"{self._directory}/{folder}: there is no such directory") from error
+            except OSError as error:
+                raise _translate(error, folder) from error

@@ -1,0 +1,135 @@
+"""S3 and its relatives, for whoever fetches: nothing here can write.
+
+Listings come from botocore: obstore refuses a whole page in which one key is none that it could write ('a//b', '../x'),
+and a bucket may hold any. What is told of an object's digests is believed only as far as it is compared with its
+bytes: a checksum that a store merely repeats does no harm here.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from outhaul.model.errors import Refused, Transient
+from outhaul.model.job import Connection, Destination
+from outhaul.model.returning import Listed
+from outhaul.ports import Held
+from outhaul.stores.s3 import S3Store
+from outhaul.stores.s3_control import Control
+from outhaul.stores.s3_errors import classify, translate
+
+_WHOLE_MAX = 1 << 20
+"""Bytes. Up to this an object is taken in one piece."""
+
+
+class S3Shelf(S3Store):
+    """One bucket."""
+
+    def __init__(self, destination: Destination, connection: Connection) -> None:
+        super().__init__(destination, connection)
+        self._catalogue_: _Catalogue | None = None
+
+    def held(self, key: str, version: str) -> Held:
+        """See `stages.restore.Shelf`."""
+        if not version:
+            return self.head(key)
+        try:
+            return self._catalogue().held(key, version)
+        except Refused:
+            if version != "null":  # What some stores tell of an object without versions, and then do not know.
+                raise
+            return self.head(key)
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """See `stages.restore.Shelf`. A small object is one piece, which costs half of a stream."""
+        reader = self._reader()
+        options: Any = {"version": version} if version else None
+        try:
+            found = self._obstore.get(reader, key, options=options)
+            if found.meta["size"] <= _WHOLE_MAX:
+                yield bytes(found.bytes())
+                return
+            for chunk in found.stream(min_chunk_size=1 << 20):
+                yield bytes(chunk)
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            raise translate(error, "GET", key) from None
+
+    def digests(self, key: str, version: str) -> tuple[bytes, bool]:
+        """See `stages.restore.Shelf`."""
+        return self._catalogue().digests(key, version)
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """See `stages.restore.Shelf`."""
+        return self._catalogue().listing(prefix)
+
+    def _catalogue(self) -> _Catalogue:
+        with self._lock:
+            if self._catalogue_ is None:
+                self._catalogue_ = _Catalogue(self._account, self._destination.bucket)
+            return self._catalogue_
+
+
+class _Catalogue(Control):
+    """What only botocore can ask."""
+
+    def held(self, key: str, version: str) -> Held:
+        """One version."""
+        answer = self._head(key, version)
+        return Held(answer["ContentLength"], answer.get("ETag", "").strip('"'), answer.get("VersionId") or "")
+
+    def digests(self, key: str, version: str) -> tuple[bytes, bool]:
+        """See `S3Shelf`. With SSE-KMS and SSE-C an ETag looks like an MD5 and is none (AWS, "Object", ETag)."""
+        answer = self._head(key, version)
+        encrypted = str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
+        md5 = not encrypted and not answer.get("SSECustomerAlgorithm")
+        checksum = str(answer.get("ChecksumSHA256", ""))
+        if not checksum or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
+            return b"", md5
+        try:
+            return base64.b64decode(checksum, validate=True), md5
+        except ValueError:
+            return b"", md5
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """A page at a time. botocore asks for keys in an encoding in which every key can be said, and undoes it."""
+        asked: dict[str, str] = {}
+        while True:
+            with _faults("LIST", prefix):
+                page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **asked)
+            for entry in page.get("Contents", ()):
+                modified = int(entry["LastModified"].timestamp() * 1000) * 10**6 if "LastModified" in entry else 0
+                yield Listed(entry["Key"], int(entry["Size"]), entry.get("ETag", "").strip('"'), modified)
+            token = page.get("NextContinuationToken", "")
+            if not page.get("IsTruncated"):
+                return
+            if not token or token == asked.get("ContinuationToken"):
+                raise Refused(f"LIST {prefix}: the store gives the same page again and again")
+            asked = {"ContinuationToken": token}
+
+    def _head(self, key: str, version: str) -> dict[str, Any]:
+        given = {"VersionId": version} if version else {}
+        with _faults("HEAD", key):
+            answer: dict[str, Any] = self._client.head_object(
+                Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **given
+            )
+        return answer
+
+
+@contextlib.contextmanager
+def _faults(operation: str, key: str) -> Iterator[None]:
+    import botocore.exceptions
+    import botocore.parsers
+
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        said = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = said.get("Code", "")
+        raise classify(status, "" if code.isdigit() else code, said.get("Message", ""), f"{operation} {key}") from None
+    except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as error:
+        raise Transient(f"{operation} {key}: {error}") from None
