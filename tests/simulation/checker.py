@@ -59,7 +59,7 @@ class Found(NamedTuple):
     quiet_ns: int
     """For how long a file must have been left alone."""
     archive: Iterable[bytes] = ()
-    """What is in the archive."""
+    """What is in the archive, or on its way out of it."""
     expired: Iterable[bytes] = ()
     """What left it for good."""
 
@@ -83,9 +83,11 @@ def check(found: Found, objects: Objects, prefix: str) -> list[str]:
             wrong.append(f"HINDERED {path!r} was removed while {writers} wrote to it")
         if age_ns < found.quiet_ns:
             wrong.append(f"HASTY {path!r} was left alone for {age_ns / 1e9} s only, not {found.quiet_ns / 1e9} s")
-    kept, proved = set(found.archive), {row.sha256 for row in rows}
+    proved = {row.sha256 for row in rows}
+    # What left it just before a crash is not yet written down as having left.
+    archived = {hashlib.sha256(content).digest() for content in (*found.archive, *found.expired)}
     for row in rows:
-        if row.archived and row.sha256 not in {hashlib.sha256(content).digest() for content in kept}:
+        if row.archived and row.sha256 not in archived:
             wrong.append(f"LOST {row.path!r} is not in the archive, where its receipt says it is")
     for content in found.expired:
         if hashlib.sha256(content).digest() not in proved:

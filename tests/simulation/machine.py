@@ -222,15 +222,18 @@ class Machine:
                 if removed.last
             ],
             [
-                # A ledger that was brought back tells of what has left the archive since.
-                row._replace(archived=row.archived and not self.forgotten_expirations and not self.foreign)
+                row._replace(archived=row.archived and self._archive_is_known())
                 for row in (rows_of(path) if os.path.exists(path) else [])
             ],
             self.producer.held,
             0 if self.fooled else self.quiet_ns,
-            self.files.archived().values(),
+            [*self.files.archived().values(), *(inode.content for _, _, inode in self.files.archive_private.values())],
             self.files.expirations[self.forgotten_expirations :],
         )
+
+    def _archive_is_known(self) -> bool:
+        """A ledger that was brought back tells of what has left the archive since; and a second name leads into it."""
+        return not self.forgotten_expirations and not self.foreign and not self.producer.linked
 
     def _keep_copy(self, ledger: SqliteLedger) -> bool:
         """Whether its commits are durable; where not, a copy is kept, which a power cut will bring back."""

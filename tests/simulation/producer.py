@@ -29,6 +29,8 @@ class Producer:
         self.may_hold = True
         """False where nobody could tell that it does: then no mover can know (`docs/safety.md`)."""
         self.log: Callable[[str], None] = lambda _text: None
+        self.linked = False
+        """Whether any file has, or had, two names: then what is archived may still be written to by the other one."""
         self._made = 0
         self._kinds: list[Callable[[], str]] = [
             self.make, self.make, self.append, self.append, self.rewrite, self.rewrite_as_long, self.replace, self.replace,
@@ -150,6 +152,7 @@ class Producer:
         path, other = self._any(), self.chance.choice(NAMES)
         if path and self._usable(other) and self.files.find(other) is None:
             self.files.link(path, other)
+            self.linked = True
         return f"links {path!r} as {other!r}"
 
     def hold(self) -> str:
