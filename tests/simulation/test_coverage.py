@@ -13,8 +13,9 @@ from pathlib import Path
 _TESTS = ("tests/stages", "tests/engine", "tests/simulation/test_corners.py")
 _ROOT = Path(__file__).resolve().parents[2]
 
-NOT_YET: dict[str, str] = {}
-"""Module to the reason why it may fall short. Whoever adds one says what is missing."""
+_NEW = "the way back: its tests of stage and engine are still to be written"
+NOT_YET: dict[str, str] = {"account": _NEW, "audit": _NEW, "fetching": _NEW, "restore": _NEW, "restoring": _NEW}
+"""Module to the reason why it may fall short. None of these removes a source. Whoever adds one says what is missing."""
 
 
 def test_every_branch_of_stages_and_engine_is_run(tmp_path: Path) -> None:
