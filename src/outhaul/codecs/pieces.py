@@ -36,7 +36,7 @@ def cut(source: ByteSource, length: int, size: int) -> Iterator[bytes]:
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], cores: int) -> Iterator[Result]:
-    """`map(work, items)`, on `cores` threads where that is more than one; one item more than that is under way.
+    """`map(work, items)`, on `cores` threads where that is more than one; two items more than that are under way.
 
     `items` is drawn in the thread of the caller. What it or `work` raises comes out of the iterator.
     """
@@ -52,7 +52,7 @@ def _on_threads(work: Callable[[Item], Result], items: Iterable[Item], cores: in
         for item in items:
             ahead.append(pool.submit(work, item))
             del item
-            if len(ahead) > cores:
+            if len(ahead) > cores + 1:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
