@@ -20,6 +20,7 @@ from typing import Protocol
 from outhaul.host.syncing import sync_file_system, syncs_file_systems
 from outhaul.host.system_calls import FOLDER_FLAGS, open_folder_beneath, rename_exclusive
 from outhaul.model.errors import InTheWay, LandingError, NameRefused, NoRoom, NotWritten, Taken
+from outhaul.model.returning import refusal
 
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -87,6 +88,8 @@ class HostLanding:
 
     def folder(self, directory: str, *, make: bool) -> HostLandingFolder | None:
         """See `stages.restore.Landing`."""
+        if directory:
+            _refuse(directory)
         if self._root < 0:
             return None
         with _faults():
@@ -135,6 +138,7 @@ class HostLandingFolder:
 
     def existing(self, name: str) -> HostExisting | None:
         """See `stages.restore.LandingFolder`."""
+        _refuse(name)
         with _faults():
             try:
                 descriptor = os.open(name, _FILE_FLAGS, dir_fd=self.descriptor)
@@ -203,6 +207,7 @@ class HostNewFile:
 
     def name(self, name: str, mtime_ns: int, *, replace: bool) -> None:
         """See `stages.restore.NewFile`. The time is set here, and durable no later than the name."""
+        _refuse(name)
         with _faults():
             if mtime_ns:
                 os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
@@ -247,6 +252,12 @@ class HostNewFile:
     def _drop(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self._temporary, dir_fd=self._folder)
+
+
+def _refuse(path: str) -> None:
+    """What nobody should have asked for: openat2 would refuse it in a path, but a name is not resolved by it."""
+    if why := refusal(path):
+        raise NameRefused(why)
 
 
 def _temporary_name() -> str:

@@ -1,0 +1,29 @@
+"""The simulated store, as whoever fetches sees it: the `Shelf` of `stages/restore.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outhaul.model.returning import Listed
+from outhaul.ports import Held
+from outhaul.testing.store import SimulatedStore
+
+
+class SimulatedShelf(SimulatedStore):
+    """A `SimulatedStore` with the reading half of its own port."""
+
+    def held(self, key: str, version: str) -> Held:
+        """See `stages.restore.Shelf`."""
+        with self._call("head", key):
+            found = self._find(key, version)
+            return Held(len(found.content), found.etag, found.version)
+
+    def digests(self, key: str, version: str) -> tuple[bytes, bool]:
+        """See `stages.restore.Shelf`."""
+        return self.stored_sha256(key, version) or b"", self.etag == "md5"
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """See `stages.restore.Shelf`."""
+        for key in self.list(prefix):
+            found = self.objects[key][-1]
+            yield Listed(key, len(found.content), found.etag, 10**18)

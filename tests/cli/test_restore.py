@@ -1,0 +1,259 @@
+"""`restore`, `mirror` and `audit` as processes of their own, against real servers and a directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.program import Program, Ran
+from servers.server import Server
+
+
+class There(Program):
+    """The program with a bucket on a real server."""
+
+    def __init__(self, home: Path, server: Server) -> None:
+        super().__init__(home)
+        self.bucket = server.make_bucket()
+        self.environment = {**self.environment, **server.environ(), "HOME": str(home), "COLUMNS": "80"}
+        self.server = server
+        self.address = f"s3://{self.bucket}/site"
+        self.back = home / "back"
+
+    def __call__(self, *arguments: str, **more: str) -> Ran:
+        """With the state directory and the server."""
+        return super().__call__(
+            *arguments, "--state", str(self.state), "--endpoint-url", self.server.endpoint_url, **more
+        )
+
+    def there(self) -> dict[str, bytes]:
+        """What has come back."""
+        return {str(path.relative_to(self.back)): path.read_bytes() for path in self.back.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(params=["rclone_server", "moto_server"])
+def there(request: pytest.FixtureRequest, tmp_path: Path) -> There:
+    """On each of two servers."""
+    return There(tmp_path, request.getfixturevalue(request.param))
+
+
+def test_there_and_back(there: There) -> None:
+    """Files are carried away and come back with name, bytes and time; a second time they are there already."""
+    contents = {
+        "a.csv": b"one", "d/b.csv": b"two" * 1000, "d/e/100%.txt": b"", "odd\nname": b"odd", "large": os.urandom(17 << 20),
+    }  # fmt: skip
+    for name, content in contents.items():
+        os.utime(there.write(name, content), ns=(0, 1_600_000_000_123_456_789))
+    assert there("move", str(there.source), there.address).code == 0
+    assert list(there.source.rglob("*.csv")) == []
+    first = there("restore", "**", "--to", str(there.back))
+    assert (first.code, there.there()) == (0, contents)
+    assert "restore: 5 files asked for, 5 restored" in first.err
+    assert {path.stat().st_mtime_ns for path in there.back.rglob("*") if path.is_file()} == {1_600_000_000_123_456_789}
+    again = there("restore", "**", "--to", str(there.back))
+    assert (again.code, again.err) == (0, "restore: 5 files asked for\n  5 there already, with the same bytes\n")
+
+
+def test_what_is_asked_for(there: There) -> None:
+    """A path, a directory, a pattern, a key; a word that fits nothing is told, and makes the exit code 1."""
+    for name in ("a.csv", "d/b.csv", "d/c.log"):
+        there.write(name, name.encode())
+    assert there("copy", str(there.source), there.address).code == 0
+    for words, found in (
+        ([str(there.source / "a.csv")], {"a.csv"}),
+        (["d"], {"d/b.csv", "d/c.log"}),
+        (["*.csv"], {"a.csv", "d/b.csv"}),
+        (["--key", "site/d/b.csv"], {"d/b.csv"}),
+        (["--prefix", f"{there.address}/d/"], {"d/b.csv", "d/c.log"}),
+        (["--job", "copy"], {"a.csv", "d/b.csv", "d/c.log"}),
+    ):
+        ran = there("restore", *words, "--to", str(there.back), "--json")
+        assert (ran.code, {event["path"] for event in ran.events[:-1]}) == (0, found)
+        assert ran.events[-1]["seen"] == len(found)
+    ran = there("restore", "a.csv", "b.cvs", "--to", str(there.back))
+    assert ran.code == 1
+    assert "restore: nothing fits b.cvs\n" in ran.err
+
+
+def test_as_of(there: There) -> None:
+    """The latest receipt counts, or the latest at or before a time."""
+    path = there.write("a.csv", b"old")
+    assert there("copy", str(there.source), there.address).code == 0
+    (old,) = Program.__call__(there, "find", "--json", "--state", str(there.state)).events
+    path.write_bytes(b"newer")
+    assert there("copy", str(there.source), there.address).code == 0
+    then = f"{old['recorded_ns'] / 1e9:.6f}"
+    from datetime import UTC, datetime
+
+    moment = datetime.fromtimestamp(float(then) + 0.000002, UTC).isoformat()
+    assert there("restore", "**", "--to", str(there.back), "--as-of", moment).code == 0
+    assert there.there() == {"a.csv": b"old"}
+    ran = there("restore", "**", "--to", str(there.back))
+    assert (ran.code, there.there()) == (1, {"a.csv": b"old"})
+    assert "other-bytes  a.csv\n" in ran.err
+    assert there("restore", "**", "--to", str(there.back), "--overwrite").code == 0
+    assert there.there() == {"a.csv": b"newer"}
+
+
+def test_from_the_bucket_alone(there: There, tmp_path: Path) -> None:
+    """Without a ledger all objects come back, under their names and second keys; one object alone does, too."""
+    contents = {"a.csv": b"one", "d/100%.csv": b"two", "d/\x01.csv": b"three"}
+    for name, content in contents.items():
+        there.write(name, content)
+    assert there("move", str(there.source), there.address).code == 0
+    there.write("a.csv", b"other")
+    assert there("move", str(there.source), there.address).code == 0
+    there.state = tmp_path / "no-state"
+    assert there("restore", there.address, "--to", str(there.back)).code == 0
+    second = next(name for name in there.there() if "~" in name)
+    assert there.there() == {**contents, second: b"other"} and second.startswith("a.csv~")
+    assert there("restore", there.address, "d/*", "--to", str(tmp_path / "some")).code == 0
+    assert {path.name for path in (tmp_path / "some").rglob("*.csv")} == {"100%.csv", "\x01.csv"}
+    assert there("restore", f"{there.address}/a.csv", "--to", str(tmp_path / "one")).code == 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["a.csv"]
+    assert there("restore", f"{there.address}/missing", "--to", str(tmp_path / "none")).code == 1
+    assert not there.state.exists()
+
+
+def test_missing_and_damaged(there: There) -> None:
+    """What is gone and what is altered is told by name, is not written, and makes the exit code 1; an audit finds both."""
+    for number in range(40):
+        there.write(f"{number}.csv", b"%d" % number * 50)
+    assert there("move", str(there.source), there.address).code == 0
+    with there.server.client() as client:
+        client.request("DELETE", there.bucket, "site/7.csv")
+        client.request("PUT", there.bucket, "site/9.csv", body=b"x" * 50)
+    ran = there("restore", "**", "--to", str(there.back))
+    assert (ran.code, len(there.there())) == (1, 38)
+    assert "missing      7.csv" in ran.err and "damaged      9.csv" in ran.err
+    for options in (["--all"], ["--all", "--read-back"], ["--sample", "100%"], ["--sample", "40"]):
+        ran = there("audit", *options)
+        assert ran.code == 1
+        assert "missing      7.csv" in ran.err and "changed      9.csv" in ran.err
+        assert "audit: 40 files looked at\n" in ran.err and "  38 as the receipt says\n" in ran.err
+    assert "audit: 1 file looked at\n" in there("audit").err
+
+
+def test_mirror(there: There) -> None:
+    """It fetches what is new, at most so many, deletes nothing, and says when there is more."""
+    for number in range(10):
+        there.write(f"{number}.csv", b"%d" % number)
+    assert there("copy", str(there.source), there.address).code == 0
+    there.back.mkdir()
+    (there.back / "mine").write_bytes(b"mine")
+    ran = there("mirror", there.address, "--to", str(there.back), "--max-files", "4")
+    assert (ran.code, len(there.there())) == (0, 5)
+    assert "stopped at --max-files: run it again for more\n" in ran.err
+    ran = there("mirror", there.address, "--to", str(there.back))
+    assert (ran.code, len(there.there())) == (0, 11)
+    there.write("new.csv", b"new")
+    (there.source / "1.csv").unlink()
+    with there.server.client() as client:
+        client.request("DELETE", there.bucket, "site/1.csv")
+    assert there("copy", str(there.source), there.address).code == 0
+    ran = there("mirror", there.address, "--to", str(there.back), "--json")
+    assert (ran.code, [event["path"] for event in ran.events if event["event"] == "restored"]) == (0, ["new.csv"])
+    assert len(there.there()) == 12
+
+
+def test_a_link_that_stands_there(there: There) -> None:
+    """A link in --to is not followed, and what it leads to is as it was."""
+    there.write("d/a.csv", b"theirs")
+    assert there("copy", str(there.source), there.address).code == 0
+    outside = there.home / "outside"
+    outside.mkdir()
+    there.back.mkdir()
+    (there.back / "d").symlink_to(outside)
+    ran = there("restore", "**", "--to", str(there.back))
+    assert (ran.code, list(outside.iterdir())) == (1, [])
+    assert "in-the-way   d/a.csv" in ran.err
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Program:
+    """The program alone."""
+    return Program(tmp_path)
+
+
+def test_from_a_directory(local: Program, tmp_path: Path) -> None:
+    """A directory is a store, too: from the ledger, and alone, where nothing speaks for the bytes and that is said."""
+    local.write("a/b.csv", b"content")
+    assert local.move().code == 0
+    state = ("--state", str(local.state))
+    assert local("restore", "**", "--to", str(tmp_path / "1"), *state).code == 0
+    ran = local("restore", f"file://{local.target}", "--to", str(tmp_path / "2"), *state)
+    assert (ran.code, (tmp_path / "2/a/b.csv").read_bytes()) == (0, b"content")
+    assert "unverified   a/b.csv\n" in ran.err
+    assert local("audit", "--all", *state).code == 0
+    (local.target / "a/b.csv").write_bytes(b"CONTENT")
+    assert local("audit", "--all", *state).code == 1
+
+
+def test_not_into_a_source(local: Program) -> None:
+    """A job would carry the files away again: refused, unless it is asked for (hazard 126)."""
+    local.write("a.csv")
+    assert local.move().code == 0
+    state = ("--state", str(local.state))
+    ran = local("restore", "**", "--to", str(local.source / "below"), *state)
+    assert (ran.code, ran.out, list(local.source.iterdir())) == (2, "", [])
+    assert "add --into-source" in ran.err
+    assert local("restore", "**", "--to", str(local.source), "--into-source", *state).code == 0
+    assert (local.source / "a.csv").read_bytes() == b"content"
+
+
+def test_a_dry_run_writes_nothing(local: Program, tmp_path: Path) -> None:
+    """It names what would come, and makes no directory."""
+    local.write("a.csv")
+    assert local.move().code == 0
+    ran = local("restore", "**", "--to", str(tmp_path / "back"), "--dry-run", "-v", "--state", str(local.state))
+    assert (ran.code, (tmp_path / "back").exists()) == (0, False)
+    assert "planned      a.csv\n" in ran.err
+
+
+def test_files_of_two_jobs(local: Program, tmp_path: Path) -> None:
+    """One path in two sources: the same bytes come back once, other bytes are told and not mixed up."""
+    for name in ("one", "two"):
+        for file, content in (("same", b"same"), ("other", name.encode())):
+            path = tmp_path / name / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        assert local("copy", str(tmp_path / name), str(tmp_path / f"to-{name}"), "--state", str(local.state)).code == 0
+    ran = local("restore", "**", "--to", str(tmp_path / "back"), "--state", str(local.state))
+    assert (ran.code, {path.name for path in (tmp_path / "back").iterdir()}) == (1, {"same"})
+    assert ran.err.count("collides     other") == 2
+    ran = local("restore", str(tmp_path / "two"), "--to", str(tmp_path / "back"), "--state", str(local.state))
+    assert (ran.code, (tmp_path / "back/other").read_bytes()) == (0, b"two")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["restore", "--to", "x"], "say what to restore"),
+        (["restore", "s3://bucket/a", "--job", "a", "--to", "x"], "--job asks the ledger"),
+        (["restore", "s3://", "--to", "x"], "names no bucket"),
+        (["restore", "a", "--as-of", "yesterday", "--to", "x"], "'yesterday' is no time"),
+        (["restore", "a"], "--to"),
+        (["mirror", "gs://bucket", "--to", "x"], "no kind of store"),
+        (["audit", "--sample", "0%"], "is no sample"),
+        (["audit", "--sample", "1%", "--all"], "not allowed with"),
+    ],
+)
+def test_wrong_usage(local: Program, arguments: list[str], said: str) -> None:
+    """One line that says what to write instead, exit code 2, and nothing is made."""
+    ran = local(*arguments, "--state", str(local.state))
+    assert (ran.code, ran.out, (local.home / "x").exists()) == (2, "", False)
+    assert said in ran.err
+
+
+def test_a_store_that_cannot_be_reached(local: Program) -> None:
+    """Exit code 4, or 1 where it cannot even be listed; the ledger's answer needs no network."""
+    local.write("a.csv")
+    assert local.move().code == 0
+    (local.target / "a.csv").unlink()
+    ran = local("restore", "**", "--to", "x", "--state", str(local.state))
+    assert (ran.code, "missing      a.csv" in ran.err) == (1, True)
+    ran = local("restore", "s3://bucket/a", "--to", "x", "--endpoint-url", "http://127.0.0.1:9", AWS_ACCESS_KEY_ID="k",
+                AWS_SECRET_ACCESS_KEY="s")  # fmt: skip
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
