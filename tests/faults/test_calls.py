@@ -3,6 +3,8 @@
 The whole product of calls, errors and numbers takes half an hour: `python -m tests.faults.calls --all`.
 """
 
+from collections.abc import Callable
+
 import pytest
 
 from faults.call_loop import figures, survey
@@ -12,11 +14,11 @@ from faults.places import need, need_root
 pytestmark = pytest.mark.slow
 
 
-def test_no_failing_system_call_loses_a_byte() -> None:
+def test_no_failing_system_call_loses_a_byte(record_property: Callable[[str, object], None]) -> None:
     """The n-th call of each kind fails, for n = 1, 2, 3 ...; the next run carries everything."""
     need_root()
     results = list(survey(need("strace")))
-    print(figures(results))
+    record_property("figure", f"failing system calls: {figures(results)}")
     expected: list[str] = []
     assert expected == [str(result) for result in results if result.faults]
 

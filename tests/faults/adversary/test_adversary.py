@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,7 @@ from servers.start import Unavailable, rclone
 SECONDS = float(os.environ.get("OUTHAUL_ADVERSARY_SECONDS", "10"))
 SEED = int(os.environ.get("OUTHAUL_SEED") or secrets.randbelow(2**31))
 _TMPFS_BYTES = 64 << 20
+Figure = Callable[[str, object], None]
 
 pytestmark = pytest.mark.slow
 
@@ -38,15 +39,16 @@ def grounds() -> Iterator[Grounds]:
         yield Grounds(root)
 
 
-def test_root_is_not_led_out_of_the_tree_to_a_directory(grounds: Grounds) -> None:
+def test_root_is_not_led_out_of_the_tree_to_a_directory(grounds: Grounds, record_property: Figure) -> None:
     """T1, T2: the private directory is in the source itself, where the racer may rename it."""
     store = grounds.root / "store"
     store.mkdir(mode=0o700)
     with tmpfs(grounds.root / "state", _TMPFS_BYTES) as state:
-        _trial(grounds, [str(store)], os.environ, DirectoryStore(store), state, SECONDS)
+        told = _trial(grounds, [str(store)], os.environ, DirectoryStore(store), state, SECONDS)
+    record_property("figure", f"adversary, to a directory: {told}")
 
 
-def test_root_is_not_led_out_of_the_tree_to_a_bucket(grounds: Grounds) -> None:
+def test_root_is_not_led_out_of_the_tree_to_a_bucket(grounds: Grounds, record_property: Figure) -> None:
     """T1, T2: the private directory is beside the ledger, and the store is far away."""
     state = grounds.root / "state"
     state.mkdir(mode=0o700)
@@ -54,15 +56,16 @@ def test_root_is_not_led_out_of_the_tree_to_a_bucket(grounds: Grounds) -> None:
         with rclone() as server, server.client() as client:
             bucket = server.make_bucket()
             there = [f"s3://{bucket}/site", "--endpoint-url", server.endpoint_url]
-            _trial(grounds, there, server.environ(), BucketStore(client, bucket, "site"), state, SECONDS / 2)
+            told = _trial(grounds, there, server.environ(), BucketStore(client, bucket, "site"), state, SECONDS / 2)
     except Unavailable as reason:
         pytest.skip(str(reason))
+    record_property("figure", f"adversary, to a bucket: {told}")
 
 
 def _trial(
     grounds: Grounds, there: Sequence[str], environ: Mapping[str, str], store: Store, state: Path, seconds: float
-) -> None:
-    """Race, let faults stop, and look at everything."""
+) -> str:
+    """Race, let faults stop, and look at everything; in a line, how much that was."""
     grounds.canaries()  # Sets the times of reading anew.
     before = grounds.canaries()
     command = outhaul("move", str(grounds.tree), *there, "--state", str(state), "--quiet")
@@ -86,7 +89,11 @@ def _trial(
              for path in files(root)}  # fmt: skip
     lost = set(report["final"]) - stored - local
     assert set() == lost, f"OUTHAUL_SEED={SEED}: final contents that are nowhere"
-    print(f"{len(report['final'])} final contents, {len(objects)} objects; last run: {ended}")
+    print(f"last run: {ended}")
+    return (
+        f"{runs} runs, {sum(report['races'].values())} races, {len(report['final'])} final contents; "
+        f"{len(lost)} lost, no canary touched"
+    )
 
 
 @contextmanager
