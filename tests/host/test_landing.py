@@ -6,12 +6,13 @@ import errno
 import os
 import resource
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from outhaul.host.landing import HostLanding, landing_error
-from outhaul.host.syncing import _tells
+from outhaul.host.syncing import SharedSync, _tells
 from outhaul.model.errors import InTheWay, LandingError, NameRefused, NoRoom, NotWritten, Taken
 
 
@@ -239,3 +240,24 @@ def test_errors_in_our_terms(number: int, kind: type[LandingError]) -> None:
 def test_from_which_kernel_on_a_sync_tells_of_errors(release: str, tells: bool) -> None:
     """syncfs(2): before Linux 5.8 a failed write was not told, and each file is synced by itself."""
     assert _tells(release) is tells
+
+
+def test_a_failed_sync_is_final(tmp_path: Path) -> None:
+    """The kernel tells of a failed write once: whoever syncs after that is told so too (L11)."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    shared = SharedSync(descriptor)
+    shared.sync()
+    os.close(descriptor)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            shared.sync()
+
+
+def test_a_sync_is_shared(tmp_path: Path) -> None:
+    """Of many threads that wait for a sync each comes back, and each after one that began after its call."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    shared = SharedSync(descriptor)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: shared.sync(), range(64)))
+    os.close(descriptor)
+    assert 1 <= shared._done == shared._begun <= 64

@@ -17,7 +17,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from outhaul.host.syncing import sync_file_system, syncs_file_systems
+from outhaul.host.syncing import SharedSync, syncs_file_systems
 from outhaul.host.system_calls import FOLDER_FLAGS, open_folder_beneath, rename_exclusive
 from outhaul.model.errors import InTheWay, LandingError, NameRefused, NoRoom, NotWritten, Taken
 from outhaul.model.returning import refusal
@@ -77,6 +77,7 @@ class HostLanding:
             )
             if make and self._root < 0:
                 raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
+            self._shared = SharedSync(self._root) if make and syncs_file_systems() else None
             self.folds_case = make and _folds_case(self._root)
 
     def __enter__(self) -> HostLanding:
@@ -99,14 +100,14 @@ class HostLanding:
                 return HostLandingFolder(self._make(directory)) if make else None
 
     def sync(self, written: Sequence[Written]) -> None:
-        """See `stages.restore.Landing`. Many at a time are one sync of their file system, where it tells of errors."""
+        """See `stages.restore.Landing`. Many at a time are one sync of the file system, where it tells of errors."""
         with _faults():
-            if len(written) < _MANY or not syncs_file_systems():
-                for one in written:
-                    os.fsync(one.descriptor)
+            shared = self._shared if len(written) >= _MANY else None
+            if shared is not None and all(os.fstat(one.descriptor).st_dev == shared.device for one in written):
+                shared.sync()
                 return
-            for descriptor in {os.fstat(one.descriptor).st_dev: one.descriptor for one in written}.values():
-                sync_file_system(descriptor)
+            for one in written:
+                os.fsync(one.descriptor)
 
     def _make(self, directory: str) -> int:
         """Make a directory and what is above it, each durable in its parent before it is used."""
