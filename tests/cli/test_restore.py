@@ -257,3 +257,11 @@ def test_a_store_that_cannot_be_reached(local: Program) -> None:
     ran = local("restore", "s3://bucket/a", "--to", "x", "--endpoint-url", "http://127.0.0.1:9", AWS_ACCESS_KEY_ID="k",
                 AWS_SECRET_ACCESS_KEY="s")  # fmt: skip
     assert (ran.code, ran.err.count("\n")) == (1, 1)
+
+
+def test_a_place_that_cannot_be_made(local: Program) -> None:
+    """One line that names it, and exit code 1."""
+    local.write("a.csv")
+    assert local.move().code == 0
+    ran = local("restore", "**", "--to", "/proc/nowhere", "--state", str(local.state))
+    assert ran == (1, "", "outhaul: /proc/nowhere: No such file or directory\n")

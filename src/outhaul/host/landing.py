@@ -34,9 +34,9 @@ _MANY = 4
 _numbers = itertools.count()
 
 
-def landing_error(error: OSError) -> LandingError:
-    """The system's error in our terms."""
-    said = error.strerror or str(error)
+def landing_error(error: OSError, what: str = "") -> LandingError:
+    """The system's error in our terms; `what` stands in front of it."""
+    said = what + (error.strerror or str(error))
     if error.errno in _IN_THE_WAY:
         return InTheWay(said)
     if error.errno in _NO_ROOM:
@@ -45,11 +45,11 @@ def landing_error(error: OSError) -> LandingError:
 
 
 @contextlib.contextmanager
-def _faults() -> Iterator[None]:
+def _faults(what: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise landing_error(error) from error
+        raise landing_error(error, what) from error
 
 
 class Written(Protocol):
@@ -68,7 +68,7 @@ class HostLanding:
     """
 
     def __init__(self, directory: str, *, make: bool = True) -> None:
-        with _faults():
+        with _faults(f"{directory}: "):
             if make:
                 os.makedirs(directory, exist_ok=True)
             # That one may itself be a link: whoever runs the command has named it.
