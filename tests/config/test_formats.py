@@ -102,7 +102,8 @@ def test_a_path_that_is_no_file_is_one_line(tmp_path: Path) -> None:
          "not nothing"),
         ("o.yaml", YAML + "    exclude:\n    - a\n    - 7\n", '7: job "a": exclude[1]: expected a pattern such as '
          '"**/*.csv", not 7'),
-        ("o.json", JSON.replace('"to":', '"after": 1, "to":'), '3: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not 1'),
+        ("o.json", JSON.replace('"to":', '"after": 1, "to":'), '3: job "a": after: expected "delete", "keep" or '
+         '{ archive = "/directory" }, not 1'),
         ("o.json", JSON.replace('"to"', '"too"').replace('"data"', '7'), '2: job "a": source: expected a string such as '
          '"/directory/of/files", not 7'),
     ],

@@ -110,9 +110,11 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('after = { archive = "/x", keep = "0" }', '5: job "a": after.keep: expected a duration such as "30d", not "0"'),
         ('after = { archive = 1 }', '5: job "a": after.archive: expected a string such as "/directory/of/files", not 1'),
         ('after = { archive = "/x", for = "1d" }', '5: job "a": after.for: unknown key; the keys here are archive, keep'),
-        ('empty-directories = "1d"', '5: job "a": empty-directories: expected a table such as { remove-after = "1d" }, not "1d"'),
+        ('empty-directories = "1d"', '5: job "a": empty-directories: expected a table such as '
+         '{ remove-after = "1d" }, not "1d"'),
         ('empty-directories = {}', '5: job "a": empty-directories.remove-after: is missing; write remove-after = "1d"'),
-        ('empty-directories = { remove-after = "0" }', '5: job "a": empty-directories.remove-after: expected a duration such as "30d", not "0"'),
+        ('empty-directories = { remove-after = "0" }', '5: job "a": empty-directories.remove-after: expected a duration '
+         'such as "30d", not "0"'),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_one_line(tmp_path: Path, written: str, expected: str) -> None:

@@ -75,9 +75,6 @@ def test_what_vanishes_after_it_was_waited_for_is_forgotten(machine: Machine) ->
     assert machine.observations("a") == {}
 
 
-@pytest.mark.xfail(
-    reason="`Round` looks at the clocks once, before its walk; no byte is lost, but a file goes too soon"
-)
 def test_a_clock_that_is_set_back_during_a_walk_makes_no_file_old(machine: Machine) -> None:
     """What is written after the wall clock was set back bears a time long before the beginning of the walk (L7)."""
     machine.run(QUIET)
@@ -148,9 +145,6 @@ def test_nothing_leaves_the_archive_without_the_destination(machine: Machine) ->
     assert machine.files.archived() == {}
 
 
-@pytest.mark.xfail(
-    reason="`archived` of the ledger does not look for a later receipt of the same bytes; no byte is lost"
-)
 def test_what_is_archived_again_stays_for_its_whole_time(machine: Machine) -> None:
     """The same bytes under the same name, archived twice, are one file there; the later of the two says how long it stays."""
     job = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=30 * 86_400 * 10**9)

@@ -20,7 +20,7 @@ from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, SourceError
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
-from outhaul.stages import dispose, package
+from outhaul.stages import dispose, upload
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
 from outhaul.testing.ledger import stepped
@@ -33,7 +33,7 @@ from outhaul.testing.workers import InlineWorkers
 from simulation.checker import Found, LetGo, rows_of
 from simulation.producer import Producer
 
-SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (package, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
+SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (upload, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
          (rounds, "BYTES_IN_FLIGHT_MAX", 200), (rounds, "_BATCH_BYTES_MAX", 150), (reserve, "_BYTES_MAX", 4096))  # fmt: skip
 """The product's sizes, made small, so that small worlds cross all of them; the last, so that a world is cheap to make."""
 SMALL_MAX, PART_BYTES = 64, 32
@@ -87,6 +87,7 @@ class Machine:
         self.told: list[tuple[int, str]] = []
         """What happened, and before which call."""
         self.producer.log = self.log
+        self.lost_ledger = False
         self.foreign = False
         """Whether its ledger began as another machine's."""
         self.fooled = False
@@ -191,6 +192,7 @@ class Machine:
         os.remove(f"{self.state}/{LEDGER}")
         if kept:
             shutil.copy(kept, f"{self.state}/{LEDGER}")
+        self.lost_ledger = True
         self.forgotten = len(self.files.removals)
         self.forgotten_expirations = len(self.files.expirations)
         self.foreign = self.foreign or not kept.startswith(self.state)

@@ -73,16 +73,12 @@ HERE = (
     Mutant("a large file is not hashed again", (NO_HASH_LARGE,), ("large, coarse",)),
     Mutant(
         "put back over whatever is there",
-        (
-            Edit(
-                f"{DISK}.return_to", "name in folder.entries or entry not in self.private", "entry not in self.private"
-            ),
-        ),
+        (Edit(f"{DISK}.return_to", "name in folder.entries or entry not in private", "entry not in private"),),
         ("lost race",),
     ),
     Mutant(
         "taken aside over whatever is there",
-        (Edit("outhaul.testing.files:SimulatedFolder.take_aside", "or entry in self._files.private", "or False"),),
+        (Edit("outhaul.testing.files:SimulatedFolder.take_aside", "or entry in self._private", "or False"),),
         ("entry taken",),
     ),
     # --- recovery ---
@@ -99,17 +95,17 @@ HERE = (
     ),
     Mutant(
         "recovery unlinks whatever has a receipt",
-        (Edit(FINISH, "left.file.take_lease()", "left.unlink(); return True"),),
+        (Edit(FINISH, "left.file.take_lease()", "left.unlink(); return 'removed'"),),
         ("interrupted, replaced",),
     ),
     Mutant(
         "recovery goes by number alone",
         (
-            Edit(FINISH, "left.file.take_lease()", "left.unlink(); return True"),
+            Edit(FINISH, "left.file.take_lease()", "left.unlink(); return 'removed'"),
             Edit(
                 RECOVER,
-                "receipt is not None and receipt.sighting.path == path and finish(receipt, left)",
-                "receipt is not None and finish(receipt, left)",
+                "receipt is not None and receipt.sighting.path == path and (outcome := finish(receipt, left, after))",
+                "receipt is not None and (outcome := finish(receipt, left, after))",
             ),
         ),
         ("interrupted, replaced",),
@@ -121,7 +117,13 @@ HERE = (
     ),
     Mutant(
         "recovery is left out",
-        (Edit(f"{ROUND}._recover", "for found in recover(tree, self.ports.ledger):", "for found in ():"),),
+        (
+            Edit(
+                f"{ROUND}._recover",
+                "for found in recover(tree, self.ports.ledger, self.job.after):",
+                "for found in ():",
+            ),
+        ),
         ("interrupted removal",),
     ),
     Mutant(
@@ -183,7 +185,7 @@ HERE = (
         (
             Edit(
                 f"{ROUND}._set_back",
-                "self._remember(settled.sighting, reason, str(error), attempts)",
+                "self._standings.set_back(settled.sighting, reason, str(error), attempts)",
                 "self.tally.put('removed')",
             ),
         ),

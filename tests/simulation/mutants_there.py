@@ -1,7 +1,7 @@
 """Bugs of sending and of proving: what happens at the store."""
 
 from simulation.mutation import Edit
-from simulation.points import ANY_OBJECT, CONFLICT, CREATE, PROVE, SAME, SMALL, TRUST, Mutant
+from simulation.points import ANY_OBJECT, CONFLICT, PROVE, SAME, SEAL, SMALL, TRUST, Mutant
 
 THERE = (
     # --- sending ---
@@ -42,8 +42,24 @@ THERE = (
         ("conflict",),
     ),
     Mutant(
-        "a large file is not digested as it is sent",
-        (Edit(CREATE, "source.digest() != package.sha256", "False"),),
+        "a large file may change while it is sent",
+        (Edit(SEAL, "if source.at != package.length or not self._unchanged():", "if False:"),),
+        ("large",),
+    ),
+    Mutant(
+        "a large upload is begun and not written down",
+        (
+            Edit(
+                "outhaul.engine.large:LargeUploads.began",
+                "self._ledger.begin_upload(self._place, _plain(sighting), begun)",
+                "pass",
+            ),
+        ),
+        ("large",),
+    ),
+    Mutant(
+        "an upload that nobody needs any more is forgotten, and not abandoned",
+        (Edit("outhaul.engine.large:LargeUploads.abandon", "store.abandon(begun)", "pass"),),
         ("large",),
     ),
     Mutant(
@@ -78,7 +94,7 @@ THERE = (
         "no checksum is as good as the right one",
         (
             Edit(
-                PROVE,
+                "outhaul.stages.prove:_is_kept",
                 "store.stored_sha256(upload.key, upload.version) == upload.package.sha256",
                 "store.stored_sha256(upload.key, upload.version) in (None, upload.package.sha256)",
             ),

@@ -16,7 +16,7 @@ class Mutant(NamedTuple):
     """The defence that hides it, and is removed with it."""
 
 
-DISPOSE = "outhaul.stages.dispose:dispose"
+DISPOSE = "outhaul.stages.dispose:_let_go"
 FINISH = "outhaul.stages.dispose:finish"
 PACKAGE = "outhaul.stages.package:package"
 PROVE = "outhaul.stages.prove:prove"
@@ -24,7 +24,7 @@ CONFLICT = "outhaul.stages.upload:_settle_conflict"
 SMALL = "outhaul.stages.upload:upload_small"
 SAME = "outhaul.stages.upload:_same"
 EQUAL = "outhaul.stages.upload:_equal"
-CREATE = "outhaul.stages.upload:_create"
+SEAL = "outhaul.stages.upload:_Send.__call__"
 SETTLE = "outhaul.stages.settle:settle"
 OBSERVED = "outhaul.stages.settle:observed_quiet_ns"
 RECOVER = "outhaul.engine.recovery:recover"

@@ -72,18 +72,19 @@ def test_every_mutant_is_killed(record_property: Callable[[str, object], None]) 
 
 def test_what_is_planted_is_taken_out_again() -> None:
     """After a mutant the product is what it was."""
-    from outhaul.engine import batches
+    from outhaul.engine import batches, recovery
     from outhaul.stages import dispose
 
-    before = dispose.dispose
-    with planted([Edit("outhaul.stages.dispose:dispose", "leased = file.take_lease()", "leased = False")]):
-        assert dispose.dispose is not before
-        assert vars(batches)["dispose"] is dispose.dispose
-    assert dispose.dispose is before
-    assert vars(batches)["dispose"] is before
+    before = dispose.finish
+    with planted([Edit("outhaul.stages.dispose:finish", "left.file.take_lease()", "pass")]):
+        assert dispose.finish is not before
+        assert vars(recovery)["finish"] is dispose.finish
+    assert dispose.finish is before
+    assert vars(recovery)["finish"] is before
+    assert vars(batches)["dispose"] is dispose.dispose
 
 
 def test_an_edit_that_does_not_apply_is_an_error() -> None:
     """A mutant of code that has changed must be written anew; it does not pass for one that was killed."""
-    with pytest.raises(LookupError), planted([Edit("outhaul.stages.dispose:dispose", "no such line", "")]):
+    with pytest.raises(LookupError), planted([Edit("outhaul.stages.dispose:_let_go", "no such line", "")]):
         pass

@@ -123,6 +123,17 @@ class World:
                 if not (left := self.left(machine)):
                     break
             self._refuse(left)
+        self._refuse(self._parts_left())
+
+    def _parts_left(self) -> list[str]:
+        """Parts that are paid for and that nobody will use; where a ledger was lost, nobody knows of them."""
+        if any(machine.forgotten or machine.foreign or machine.lost_ledger for machine in self.machines):
+            return []
+        return [
+            f"ORPHAN {upload} of {key!r} has {len(parts)} parts"
+            for upload, (key, parts) in self.store.uploads.items()
+            if parts
+        ]
 
     def _clean_run(self, machine: Machine) -> None:
         """One run without faults, in which everything is accounted for."""

@@ -1,13 +1,14 @@
 """A proof comes from stored bytes, or there is none (L4)."""
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 
 from outhaul.model.errors import OuthaulError, Transient, Unproved
 from outhaul.model.evidence import ByteSource, ProofKind
 from outhaul.model.job import ProofRule
-from outhaul.ports import Stored
+from outhaul.ports import Begun, Sent, Stored
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import upload
 from outhaul.testing.network import Network
@@ -49,14 +50,58 @@ def test_the_cheapest_evidence_that_the_rule_allows(
     assert expected == proof_kind(world, rule)
 
 
+class KeepsPartChecksums(SimulatedStore):
+    """A store with no MD5 ETags that keeps the checksum of each part."""
+
+    kept = "c2hhMjU2-2"
+
+    def put_large(
+        self,
+        key: str,
+        length: int,
+        source: ByteSource,
+        *,
+        seal: Callable[[], None],
+        begun: Begun | None = None,
+        replace: bool = False,
+    ) -> Sent:
+        sent = super().put_large(key, length, source, seal=seal, begun=begun, replace=replace)
+        return Sent(sent.stored, "", "c2hhMjU2-2")
+
+    def stored_composite(self, key: str, version: str) -> str:
+        return self.kept
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"), [("c2hhMjU2-2", ProofKind.CHECKSUM), ("b3RoZXI=-2", ProofKind.READ_BACK)]
+)
+def test_the_checksums_of_the_parts(world: World, kept: str, expected: ProofKind) -> None:
+    """Where they are what was told, they prove it; where they are not, the bytes are read."""
+    world.store = store = KeepsPartChecksums()
+    store.etag, store.kept = "opaque", kept
+    world.files.write("a/file.csv", LARGE)
+    assert expected == proof_kind(world, "auto")
+    assert proof_kind(world, "read-back") == ProofKind.READ_BACK
+
+
 class WithoutEtags(SimulatedStore):
     """A store that computes none, as a directory."""
 
     def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
         return super().put(key, body, replace=replace)._replace(etag="")
 
-    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
-        return super().put_large(key, length, source, replace=replace)[0]._replace(etag=""), ""
+    def put_large(
+        self,
+        key: str,
+        length: int,
+        source: ByteSource,
+        *,
+        seal: Callable[[], None],
+        begun: Begun | None = None,
+        replace: bool = False,
+    ) -> Sent:
+        sent = super().put_large(key, length, source, seal=seal, begun=begun, replace=replace)
+        return Sent(sent.stored._replace(etag=""))
 
 
 def test_no_etag_proves_nothing(world: World) -> None:

@@ -72,7 +72,7 @@ def test_half_an_object_is_never_seen(store: DirectoryStore, tmp_path: Path) -> 
             return b"x" * length
 
     with pytest.raises(Transient):
-        store.put_large("large", 9 << 20, Fails())
+        store.put_large("large", 9 << 20, Fails(), seal=lambda: None)
     assert list(tmp_path.iterdir()) == []
 
 

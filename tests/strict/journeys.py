@@ -18,7 +18,7 @@ from outhaul import app
 from outhaul.engine import retry
 from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.model.job import ConflictRule, Connection, Destination, Job, ProofRule
-from outhaul.stores import http_lane, s3, s3_control
+from outhaul.stores import http_lane, s3, s3_control, s3_parts
 from strict.server import StrictServer
 
 PREFIX = "site"
@@ -131,7 +131,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "_REQUEST_TIMEOUT", timedelta(seconds=1))
     monkeypatch.setattr(s3, "_SILENCE_TIMEOUT", timedelta(seconds=0.5))
     monkeypatch.setattr(s3_control, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(s3_control, "PART_BYTES", PART_BYTES)
+    monkeypatch.setattr(s3_parts, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr(s3.S3Store, "small_max", PART_BYTES)
     # Its session, whose service model takes half a second to read, is one for all.
     monkeypatch.setattr(botocore.session, "Session", _session)

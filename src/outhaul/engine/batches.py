@@ -1,6 +1,6 @@
 """What the workers do with a batch: carry files to their proof, or release those that have a receipt.
 
-A batch is a few dozen small files, most often of one directory, or one large file. Nothing is decided here: every
+A batch is a few dozen small files, most often of one directory; a large file goes alone. Nothing is decided here: every
 fault of a file comes back beside it.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from outhaul.model.errors import OuthaulError, SourceError, StoreError
-from outhaul.model.evidence import Disposal, Package, Proof, Receipt, Settled
+from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone
+from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import After, Job
-from outhaul.ports import Clock, FileSystem, Ledger, Monitor, Store, Tree, Workers
+from outhaul.ports import Begun, Clock, FileSystem, Ledger, Monitor, Store, Tree, Workers
 from outhaul.stages.dispose import dispose
 from outhaul.stages.package import package
 from outhaul.stages.prove import prove
-from outhaul.stages.upload import upload, upload_small
+from outhaul.stages.upload import begin, upload, upload_small
 
 
 class Ports(NamedTuple):
@@ -43,6 +43,9 @@ class Carried(NamedTuple):
     setbacks: list[tuple[Settled, OuthaulError]]
     answer_ns: int
     """The shortest time from sending to the answer; 0 where nothing was sent."""
+    begun: tuple[Settled, Begun] | None = None
+    """A large upload that was begun, and is to be written down before its first part is sent."""
+    is_large: bool = False
 
 
 class Released(NamedTuple):
@@ -61,17 +64,13 @@ def carry(
     store: Store,
     ports: Ports,
 ) -> Carried:
-    """Take each file from its opening to its proof: package, upload, prove.
+    """Take each of some small files from its opening to its proof: package, upload, prove.
 
-    The small files of a batch are packaged as a whole, in turn with the other workers (see `Workers.in_turn`), and then
-    sent; what is large is read from its descriptor as it is sent, and goes alone.
+    They are packaged as a whole, in turn with the other workers (see `Workers.in_turn`), and then sent.
     """
     carried = Carried(weight, [], [], 0)
-    small = [settled for settled in batch if settled.sighting.size <= store.small_max]
-    packages: list[tuple[Settled, Package]] = []
-    if small:
-        with ports.workers.in_turn():
-            packages = _package_all(small, carried, job, tree, store.small_max)
+    with ports.workers.in_turn():
+        packages = _package_all(batch, carried, job, tree, store.small_max)
     if ports.stopped():
         return carried
     answer_ns, by_bytes = 0, job.proof == "read-back"
@@ -86,9 +85,6 @@ def carry(
             continue
         if took_ns and (not answer_ns or took_ns < answer_ns):
             answer_ns = took_ns
-    for settled in batch if len(small) < len(batch) else ():
-        if settled.sighting.size > store.small_max and not ports.stopped():
-            _carry_large(settled, carried, job, tree, store, ports)
     return carried._replace(answer_ns=answer_ns)
 
 
@@ -110,15 +106,42 @@ def _package_all(
     return packages
 
 
-def _carry_large(settled: Settled, carried: Carried, job: Job, tree: Tree, store: Store, ports: Ports) -> None:
-    """A file that is sent from its descriptor, which stays open until it is proved."""
+def carry_large(settled: Settled, begun: Begun | None, job: Job, tree: Tree, store: Store, ports: Ports) -> Carried:
+    """A file that is sent from its descriptor, which stays open until it is proved.
+
+    Where nothing was begun for it yet, and the store can, the upload is begun and nothing else: the caller writes that
+    down first, and then comes again.
+    """
+    carried = Carried(0, [], [], 0, is_large=True)
+    by_bytes = job.proof == "read-back"
     try:
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
-            packed = package(job, settled, file, store.small_max)
-            sent = upload(packed, job.on_conflict, store, by_bytes=job.proof == "read-back")
+            packed = package(job, settled, file, store.small_max)._replace(source=_UntilStopped(file, ports.stopped))
+            sent = None if begun else begin(packed, job.on_conflict, store, by_bytes=by_bytes)
+            if isinstance(sent, Begun):
+                return carried._replace(begun=(settled, sent))
+            if sent is None:
+                sent = upload(packed, job.on_conflict, store, by_bytes=by_bytes, begun=begun, unchanged=file.unchanged)
             carried.proofs.append(prove(sent, job.proof, store, ports.clock.wall_ns()))
+    except AlreadyThere:  # It came to be while ours was under way, perhaps by our own request: looking at it tells.
+        carried.setbacks.append((settled, UploadGone("an object of its key came to be meanwhile")))
     except (SourceError, StoreError) as error:
         carried.setbacks.append((settled, error))
+    return carried
+
+
+class _UntilStopped:
+    """A source that ends a long upload when the run is asked to end."""
+
+    def __init__(self, source: ByteSource, stopped: Callable[[], bool]) -> None:
+        self._source = source
+        self._stopped = stopped
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """See `ByteSource`."""
+        if self._stopped():
+            raise Interrupted("it goes on where it is")
+        return self._source.pread(length, offset)
 
 
 def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers) -> Released:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from outhaul.model.errors import (
     Conflict,
     Denied,
+    Interrupted,
     KeyTooLong,
     Misconfigured,
     NotThere,
@@ -46,6 +47,7 @@ _REASONS: tuple[tuple[type[OuthaulError], str], ...] = (
     (Refused, "refused"),
     (Conflict, "conflict"),
     (Unproved, "unproved"),
+    (Interrupted, "interrupted"),
     (Transient, "retry"),
     (NotThere, "retry"),
     (Denied, "destination"),

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from outhaul.engine.batches import Carried, Ports, Released, carry, in_pieces, release
+from outhaul.engine.batches import Carried, Ports, Released, carry, carry_large, in_pieces, release
 from outhaul.engine.closing import close
+from outhaul.engine.large import AT_ONCE, LargeUploads
 from outhaul.engine.opening import open_destination
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
+from outhaul.engine.standings import Standings
 from outhaul.model.errors import (
     Denied,
     Misconfigured,
@@ -25,6 +27,7 @@ from outhaul.model.errors import (
     SourceVanished,
     StoreError,
     Transient,
+    UploadGone,
 )
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
@@ -42,7 +45,6 @@ _BATCH_BYTES_MAX = 4 << 20
 _RECEIPTS_PER_TRANSACTION = 512
 _CPU_FILES = 256
 _FLUSH_NS = 50 * 10**6
-_PROGRESS_NS = 100 * 10**6
 _DRAIN_SECONDS = 10
 
 
@@ -61,16 +63,19 @@ class Round:
         self.job = job
         self.ports = ports
         self.dry_run = dry_run
-        self.tally = Tally()
         self.fault = ""
         self.place = ports.ledger.place(job)
+        self._standings = Standings(job, self.place, ports)
+        self.tally = self._standings.tally
         self._pace = Pace(ports.workers.cores)
         self._store: Store | None = None
         self._batch: list[Settled] = []
         self._batch_bytes = 0
         self._again: list[Settled] = []
+        self._uploads = LargeUploads(self.place, ports.ledger)
+        self._large: list[Settled] = []
+        self._large_under_way = 0
         self._attempts: dict[Sighting, int] = {}
-        self._past: dict[Sighting, Observation] = {}
         self._proofs: list[Proof] = []
         self._first_proof_ns = 0
         self._tasks = 0
@@ -78,8 +83,8 @@ class Round:
         self._files_carried = 0
         self._failures = 0
         self._unanswered = ""
-        self._told_ns = 0
         self._steady = False
+        self._saw_all = True
         self._directories: list[str] = []
         self._cpu_mark = (0, 0)
 
@@ -112,7 +117,7 @@ class Round:
                 self.ports.ledger.note(self.place, disposals=[found])
             else:
                 self.tally.seen += 1
-                self._stand(found)
+                self._standings.stand(found)
 
     # --- find and settle ------------------------------------------------------------------------------------
 
@@ -133,20 +138,28 @@ class Round:
                     self._directories.append(directory)
             self.tally.seen += len(found.sightings) + len(found.standings)
             for standing in found.standings:
-                self._stand(standing)
+                self._standings.stand(standing)
                 if standing.reason == "closed-directory":  # Whatever was known of what is in it stays known (L10).
                     closed.append(f"{directory}/")
+                    self._saw_all = False
                     remembered = {}
+            steady = steady and self._kept_step(now)
             self._sort(found, remembered, now, steady, tree)
-            self._tell()
+            self._standings.tell()
         else:
             self._forget(directory, remembered)
             for vanished in unvisited:
                 if not vanished.startswith(tuple(closed)):
                     self.ports.ledger.forget_directory(self.place, vanished)
 
+    def _kept_step(self, then: Moment) -> bool:
+        """Whether the wall clock has kept step with the boot clock since: what was listed is older than this look (L7)."""
+        now = self.ports.clock.moment()
+        return abs((now.wall_ns - then.wall_ns) - (now.boot_ns - then.boot_ns)) <= CLOCK_TOLERANCE_NS
+
     def _sort(self, found: Found, remembered: dict[str, Observation], now: Moment, steady: bool, tree: Tree) -> None:
         job, keep = self.job, self.job.after == "keep"
+        self._uploads.seen(found.sightings)
         receipts = self.ports.ledger.receipts(self.place, found.directory, [s.name for s in found.sightings])
         unchanged = 0
         still_here: list[Receipt] = []
@@ -161,36 +174,25 @@ class Round:
                 else:
                     still_here.append(receipt)
                     if past := remembered.pop(sighting.name, None):
-                        self._past[receipt.sighting] = past
+                        self._standings.past[receipt.sighting] = past
                 continue
             past = remembered.pop(sighting.name, None)
             held_back = found.held_back.get(sighting.name, "") if found.held_back else ""
             if held_back == "unmarked":
-                self._wait(sighting, past, now, held_back, "")
+                self._standings.wait(sighting, past, now, held_back, "")
                 continue
             verdict = settle(job, sighting, past, now, steady, among_newest=held_back == "newest")
             if isinstance(verdict, Settled):
                 if past is not None:
-                    self._past[sighting] = past
+                    self._standings.past[sighting] = past
                 self._add(verdict, tree)
             else:
-                self._wait(sighting, past, now, held_back or "quiet", f"{-(-verdict // SECOND_NS)} s more")
+                self._standings.wait(sighting, past, now, held_back or "quiet", f"{-(-verdict // SECOND_NS)} s more")
         if unchanged:
             self.tally.put("unchanged", unchanged)
         if still_here and not self.dry_run:
             self._make_room(tree, 0)
         self._release(still_here, tree)
-
-    def _wait(self, sighting: Sighting, past: Observation | None, now: Moment, reason: str, detail: str) -> None:
-        self._stand(Standing(sighting.path, reason, detail), sighting.size)
-        if (
-            past is None
-            or past.reason != reason
-            or past.since.boot_id != now.boot_id
-            or not same_generation(past.sighting, sighting)
-        ):
-            # Seen at this moment, which may be hours after the beginning of the walk.
-            self._observe(sighting, past, self.ports.clock.moment(), reason, "", 0)
 
     def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
         if directory is not None and remembered:
@@ -200,7 +202,12 @@ class Round:
 
     def _add(self, settled: Settled, tree: Tree) -> None:
         if self.dry_run:
-            self._stand(Standing(settled.sighting.path, "planned"), settled.sighting.size)
+            self._standings.stand(Standing(settled.sighting.path, "planned"), settled.sighting.size)
+            return
+        store = self._open_store()
+        if store is not None and settled.sighting.size > store.small_max:
+            self._large.append(settled)
+            self._send_large(tree)
             return
         self._batch.append(settled)
         self._batch_bytes += settled.sighting.size
@@ -216,12 +223,23 @@ class Round:
             for settled in batch:
                 self._set_back(settled, Misconfigured(self.fault))
             return
-        weight = min(store.small_max, sum([settled.sighting.size for settled in batch]))
+        weight = sum([settled.sighting.size for settled in batch])
         self._make_room(tree, weight)
         if self.ports.stopped():
             return
         self._bytes_in_flight += weight
         self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
+
+    def _send_large(self, tree: Tree) -> None:
+        """Large files wait for one another, and no small one waits for them."""
+        while self._large and self._large_under_way < AT_ONCE and not self.ports.stopped():
+            settled, store = self._large.pop(0), self._open_store()
+            begun = self._uploads.of(settled.sighting)
+            if store is None or self.fault:
+                self._set_back(settled, Misconfigured(self.fault))
+                continue
+            self._large_under_way += 1
+            self._submit(partial(carry_large, settled, begun, self.job, tree, store, self.ports))
 
     def _make_room(self, tree: Tree, weight: int) -> None:
         """Wait until few enough tasks, and bytes of memory, are under way for one more."""
@@ -268,10 +286,16 @@ class Round:
             or self.ports.clock.monotonic_ns() - self._first_proof_ns > _FLUSH_NS
         ):
             self._flush(tree)
-        self._tell()
+        self._send_large(tree)
+        self._standings.tell()
 
     def _take_carried(self, carried: Carried) -> None:
         self._bytes_in_flight -= carried.weight
+        self._large_under_way -= carried.is_large
+        if carried.begun is not None:
+            settled, begun = carried.begun
+            self._uploads.began(settled.sighting, begun)
+            self._large.append(settled)
         if carried.proofs:
             if not self._proofs:
                 self._first_proof_ns = self.ports.clock.monotonic_ns()
@@ -288,6 +312,8 @@ class Round:
             if isinstance(error, Denied | Misconfigured):
                 self._give_up(str(error))
             transient = transient or isinstance(error, Transient)
+            if isinstance(error, UploadGone):
+                self._uploads.useless(settled.sighting)
             if isinstance(error, Transient) and self._may_try_again(settled):
                 self._again.append(settled)
             else:
@@ -325,10 +351,12 @@ class Round:
         if not proofs:
             return
         forgotten = [
-            (proof.sighting.directory, proof.sighting.name) for proof in proofs if self._past_of(proof.sighting)
+            (proof.sighting.directory, proof.sighting.name) for proof in proofs if self._standings.taken(proof.sighting)
         ]
         if forgotten:
             self.ports.ledger.note(self.place, forgotten=forgotten)
+        for proof in proofs:
+            self._uploads.recorded(proof.sighting)
         receipts = record(self.place, proofs, self.ports.ledger)
         self.tally.bytes_carried += sum([proof.length for proof in proofs])
         self.tally.adopted += sum([not proof.sent for proof in proofs])
@@ -338,14 +366,10 @@ class Round:
         else:
             self._release(receipts, tree)
 
-    def _past_of(self, sighting: Sighting) -> Observation | None:
-        """What was remembered of a file before; the walk knows no birth time, so it is keyed without."""
-        return self._past.pop(sighting._replace(birth_ns=0), None) if self._past else None
-
     def _release(self, receipts: Sequence[Receipt], tree: Tree) -> None:
         if self.dry_run:
             for receipt in receipts:
-                self._stand(Standing(receipt.sighting.path, "planned"), receipt.sighting.size)
+                self._standings.stand(Standing(receipt.sighting.path, "planned"), receipt.sighting.size)
             return
         for piece in in_pieces(receipts, 2 * self._pace.batch):
             self._submit(partial(release, piece, tree, self.job.after, self.ports.workers))
@@ -361,7 +385,7 @@ class Round:
             else:
                 if isinstance(error, SourceChanged):  # The receipt speaks of a file that is not there any more.
                     self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "changed")])
-                self._remember(receipt.sighting._replace(birth_ns=0), reason_of(error), str(error))
+                self._standings.set_back(receipt.sighting._replace(birth_ns=0), reason_of(error), str(error))
 
     # --- account for it -------------------------------------------------------------------------------------
 
@@ -370,41 +394,17 @@ class Round:
         attempts = self._attempts.pop(settled.sighting, 1)
         if isinstance(error, Transient):
             self._unanswered = str(error)
-        self._remember(settled.sighting, reason, str(error), attempts)
-
-    def _remember(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1) -> None:
-        self._stand(Standing(sighting.path, reason, detail), sighting.size)
-        past = self._past.pop(sighting, None)
-        if reason == "vanished":
-            if past is not None:
-                self.ports.ledger.note(self.place, forgotten=[(sighting.directory, sighting.name)])
-        else:
-            self._observe(sighting, past, self.ports.clock.moment(), reason, detail, attempts)
-
-    def _observe(
-        self, sighting: Sighting, past: Observation | None, now: Moment, reason: str, detail: str, attempts: int
-    ) -> None:
-        """Keep since when this generation has been seen; a new one begins anew (L7)."""
-        since = now
-        if past is not None and past.since.boot_id == now.boot_id and same_generation(past.sighting, sighting):
-            since, attempts = past.since, past.attempts + attempts
-        self.ports.ledger.note(self.place, observed=[Observation(sighting, since, reason, detail, attempts)])
-
-    def _stand(self, standing: Standing, size: int = 0) -> None:
-        self.tally.put(standing.reason)
-        self.tally.bytes_waiting += size
-        self.ports.monitor.standing(self.job, standing)
-
-    def _tell(self) -> None:
-        now = self.ports.clock.monotonic_ns()
-        if now - self._told_ns > _PROGRESS_NS:
-            self._told_ns = now
-            self.ports.monitor.progress(self.job, self.tally)
+        self._standings.set_back(settled.sighting, reason, str(error), attempts)
 
     # --- to the end -----------------------------------------------------------------------------------------
 
     def _close(self, tree: Tree, now: Moment) -> None:
-        if self.ports.stopped() or not self._steady:
+        if self.ports.stopped():
+            return
+        store = self._open_store() if self._saw_all and self._uploads.to_abandon else None
+        if store is not None and (why := self._uploads.abandon(store)):
+            self.ports.monitor.notice(self.job, why)
+        if not self._steady:
             return
         closed = close(self.job, self.place, tree, self._directories, now.wall_ns, self._open_store, self.ports)
         self.tally.expired, self.tally.directories = closed.expired, closed.directories
@@ -426,10 +426,15 @@ class Round:
                     self._add(settled, tree)
             if not self.ports.stopped():
                 self._send(tree)
+            self._send_large(tree)
             self._collect(tree)
             if not self._tasks:
                 self._flush(tree)
-            if not self._tasks and not self._proofs and (self.ports.stopped() or not (self._again or self._batch)):
+            if (
+                not self._tasks
+                and not self._proofs
+                and (self.ports.stopped() or not (self._again or self._batch or self._large))
+            ):
                 break
         if self._unanswered and not self._files_carried:
             self._give_up(self._unanswered)

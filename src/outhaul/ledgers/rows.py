@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from outhaul.model.evidence import Proof, Receipt, Sighting
-from outhaul.ports import Moment, Observation
+from outhaul.ports import Begun, Moment, Observation
 
 RECEIPT_COLUMNS = (
     "id, directory, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key, version, etag, proof, sent, "
@@ -69,6 +69,19 @@ def observation_of_row(directory: str, row: Sequence[Any]) -> Observation:
     name, device, inode, size, mtime_ns, ctime_ns, boot_id, boot_ns, wall_ns, reason, detail, attempts = row
     sighting = Sighting(directory, to_path(name), unsigned(device), unsigned(inode), size, mtime_ns, ctime_ns)
     return Observation(sighting, Moment(boot_id, boot_ns, wall_ns), reason, detail, attempts)
+
+
+def upload_row(sighting: Sighting, begun: Begun) -> tuple[Any, ...]:
+    """The columns of an upload between its directory and its time."""
+    (_, name, device, inode, size, mtime_ns, ctime_ns, _) = sighting
+    return (to_bytes(name), signed(device), signed(inode), size, mtime_ns, ctime_ns, *begun)
+
+
+def upload_of_row(row: Sequence[Any]) -> tuple[Sighting, Begun]:
+    """The opposite, from the path of its directory on."""
+    path, name, device, inode, size, mtime_ns, ctime_ns, *begun = row
+    sighting = Sighting(to_path(path), to_path(name), unsigned(device), unsigned(inode), size, mtime_ns, ctime_ns)
+    return sighting, Begun(*begun)
 
 
 def signed(number: int) -> int:

@@ -93,6 +93,21 @@ MIGRATIONS: tuple[str, ...] = (
     """
     -- What is in an archive, for whoever looks for what is old there.
     CREATE INDEX receipt_archived ON receipt (id) WHERE disposal = 'archived';
+    -- A large upload that was begun: a hint where to go on, and what the store is to forget where nobody goes on.
+    CREATE TABLE upload (
+        directory INTEGER NOT NULL REFERENCES directory (id),
+        name BLOB NOT NULL,
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        upload TEXT NOT NULL,        -- as the store names it
+        part_bytes INTEGER NOT NULL,
+        begun_ns INTEGER NOT NULL,
+        PRIMARY KEY (directory, name, upload)
+    ) WITHOUT ROWID;
     """,
 )
 VERSION = len(MIGRATIONS)

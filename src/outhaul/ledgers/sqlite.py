@@ -29,13 +29,15 @@ from outhaul.ledgers.rows import (
     receipt_row,
     to_bytes,
     to_path,
+    upload_of_row,
+    upload_row,
 )
 from outhaul.ledgers.schema import migrate
 from outhaul.model.errors import AnotherInstance, LedgerError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt
+from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
 from outhaul.model.job import Job
-from outhaul.ports import Abilities, Moment, Observation
+from outhaul.ports import Abilities, Begun, Moment, Observation
 
 LOCK_NAME = "lock"
 _ABILITIES_KEPT_NS = 24 * 3600 * 10**9
@@ -166,8 +168,12 @@ class SqliteLedger:
                 "SELECT d.path, "
                 + ", ".join(f"r.{column}" for column in RECEIPT_BACK.split(", "))
                 + " FROM receipt r JOIN directory d ON d.id = r.directory WHERE r.disposal = 'archived' AND d.place = ? "
-                "AND r.disposed_ns < ? AND r.id >= ? ORDER BY r.id LIMIT 512",
-                (place, before_ns, above),
+                "AND r.disposed_ns < ? AND r.id >= ? "
+                # The same bytes again under the same name are one file there: the later receipt's time counts.
+                "AND NOT EXISTS (SELECT 1 FROM receipt n WHERE n.directory = r.directory AND n.name = r.name "
+                "AND n.sha256 = r.sha256 AND n.id > r.id AND n.disposal = 'archived' AND n.disposed_ns >= ?) "
+                "ORDER BY r.id LIMIT 512",
+                (place, before_ns, above, before_ns),
             ).fetchall()
             return [receipt_of_row(to_path(row[0]), self._destinations[place], row[1:]) for row in rows]
 
@@ -245,6 +251,31 @@ class SqliteLedger:
                     (run.outcome, now, run.number, run.number + index - start - 1),
                 ))  # fmt: skip
                 start = index
+
+    def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
+        """See `ports.Ledger`."""
+        with _faults(self._state):
+            rows = self._database.execute(
+                "SELECT d.path, u.name, u.device, u.inode, u.size, u.mtime_ns, u.ctime_ns, u.key, u.upload, u.part_bytes "
+                "FROM upload u JOIN directory d ON d.id = u.directory WHERE d.place = ? ORDER BY u.begun_ns",
+                (place,),
+            ).fetchall()
+            return [upload_of_row(row) for row in rows]
+
+    def begin_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
+        """See `ports.Ledger`."""
+        with self._transaction():
+            self._write_noted()
+            self._database.execute(
+                "INSERT OR REPLACE INTO upload VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                (self._directory_made(place, sighting.directory), *upload_row(sighting, begun), self._wall_ns()),
+            )
+
+    def end_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
+        """See `ports.Ledger`."""
+        number = self._directory(place, sighting.directory)
+        values = (number, to_bytes(sighting.name), begun.upload)
+        self._noted.append(("DELETE FROM upload WHERE directory = ? AND name = ? AND upload = ?", values))
 
     def settle(self) -> None:
         """See `ports.Ledger`."""

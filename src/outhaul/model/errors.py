@@ -61,6 +61,14 @@ class Transient(StoreError):
     """May succeed when tried again: no answer, a dropped connection, 429, 5xx. What happened is unknown (L3)."""
 
 
+class UploadGone(Transient):
+    """The store knows nothing of a large upload that was begun: it is begun anew."""
+
+
+class Interrupted(Transient):
+    """The run was asked to end in the middle of an upload."""
+
+
 class Denied(StoreError):
     """The credentials do not allow it. The destination cannot be used until somebody changes that."""
 

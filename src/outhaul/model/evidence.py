@@ -72,6 +72,7 @@ class Package(NamedTuple):
     key: str
     length: int
     sha256: bytes
+    """b'' of a large package that has not been read yet; its upload, the one reading that there is, fills it in."""
     md5: bytes
     body: bytes | None
     """The whole content, where it is small; otherwise it is read from `source`, part by part."""
@@ -103,6 +104,8 @@ class Upload(NamedTuple):
     version: str
     sent: bool
     """False where an object of this key was there before, with the same length and digest."""
+    composite: str = ""
+    """The checksum that a store gives which keeps one for each part of a large upload; '' where it was told none."""
 
 
 class Proof(NamedTuple):

@@ -12,13 +12,14 @@ from outhaul.ports.clock import Clock, Moment
 from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Tree
 from outhaul.ports.ledger import Ledger, Observation
 from outhaul.ports.monitor import Monitor
-from outhaul.ports.store import Abilities, Answered, Held, NewObject, Store, Stored
+from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Sent, Store, Stored
 from outhaul.ports.workers import Workers
 
 __all__ = [
     "Abilities",
     "Answered",
     "Aside",
+    "Begun",
     "Clock",
     "FileSystem",
     "Folder",
@@ -31,6 +32,7 @@ __all__ = [
     "NewObject",
     "Observation",
     "OpenFile",
+    "Sent",
     "Store",
     "Stored",
     "Tree",

@@ -9,7 +9,7 @@ from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
 from outhaul.model.job import Job
 from outhaul.ports.clock import Moment
-from outhaul.ports.store import Abilities
+from outhaul.ports.store import Abilities, Begun
 
 
 class Observation(NamedTuple):
@@ -48,6 +48,15 @@ class Ledger(Protocol):
 
     def record(self, place: int, proofs: Sequence[Proof]) -> list[Receipt]:
         """Make proofs durable. When this returns, they are on disk (L5); when it raises, none is a receipt."""
+
+    def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
+        """The large uploads that were begun and are not known to have ended."""
+
+    def begin_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
+        """Remember that one was begun. When this returns, it is on disk."""
+
+    def end_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
+        """Forget one, with the next durable transaction: its object is recorded, or the store has forgotten it."""
 
     def note(
         self,

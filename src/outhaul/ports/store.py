@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from outhaul.model.errors import StoreError
@@ -33,6 +33,26 @@ class Answered(NamedTuple):
     outcome: Stored | StoreError
     took_ns: int
     """From sending to the answer; 0 where there was none."""
+
+
+class Begun(NamedTuple):
+    """A large upload that a store has begun. A hint, never a promise: the store may have forgotten it."""
+
+    key: str
+    upload: str
+    """As the store names it."""
+    part_bytes: int
+    """Size of each part but the last."""
+
+
+class Sent(NamedTuple):
+    """What a store answered to a large upload, and what it must say of the object if it holds these very bytes."""
+
+    stored: Stored
+    proving_etag: str = ""
+    """The ETag of a store which computes it from the MD5s of the parts; '' where there is no such."""
+    composite: str = ""
+    """The SHA-256 of the SHA-256s of the parts, in Base64, '-' and their number; '' where none was told to the store."""
 
 
 class Held(NamedTuple):
@@ -117,16 +137,42 @@ class Store(Protocol):
             For each, in order, what `put` would have returned or raised.
         """
 
-    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
-        """As `put`, from `length` bytes of `source`, in bounded memory.
-
-        Returns:
-            The answer, and the ETag that a store which computes it from the bytes must give; '' where there is no such.
+    def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
+        """Begin an upload that can go on in another process; None where the store has no such.
 
         Raises:
             AlreadyThere: the key is taken.
+        """
+
+    def put_large(
+        self,
+        key: str,
+        length: int,
+        source: ByteSource,
+        *,
+        seal: Callable[[], None],
+        begun: Begun | None = None,
+        replace: bool = False,
+    ) -> Sent:
+        """As `put`, from `length` bytes of `source`, which is read once, from its beginning to its end, in bounded memory.
+
+        Args:
+            key: Where.
+            length: How much.
+            source: What.
+            seal: Called when all is sent, before the object comes to be. Where it raises, no object does.
+            begun: An upload of the same bytes to go on with. What the store has of it is compared with the source, part by
+                part, and not sent again. An upload that fails stays for the next attempt; without `begun` nothing does.
+            replace: As for `put`.
+
+        Raises:
+            AlreadyThere: the key is taken.
+            UploadGone: the store knows nothing of `begun` any more, or has other bytes of it.
             SourceChanged: the source ended early.
         """
+
+    def abandon(self, begun: Begun) -> None:
+        """Have the store forget what it has of an upload; one that it does not know is forgotten already."""
 
     def head(self, key: str) -> Held:
         """What is held under a key, without its bytes.
@@ -137,6 +183,9 @@ class Store(Protocol):
 
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """The SHA-256 of the whole object that the store keeps with it; None where it keeps none, or does not say."""
+
+    def stored_composite(self, key: str, version: str) -> str:
+        """As `stored_sha256`, of an object that was sent in parts: `Sent.composite` as the store has it, or ''."""
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object.

@@ -1,8 +1,8 @@
-"""Make what will be sent: read an open file once, and digest it on the way.
+"""Make what will be sent.
 
-A small file is read whole into memory. A large one is read twice, first for its digests and then part by part as it is
-sent; the two must agree, which the store's own digest of what it received decides (`stages/prove.py`). Whatever
-changes in between is noticed here or at the removal, and is then a new sighting, never a loss.
+A small file is read whole into memory, and digested. A large one is not read here: it is read once, as it is sent, and
+that reading is what is digested and proved (`stages/upload.py`). Whatever changes in between is noticed there, or at the
+removal, and is then a new sighting, never a loss.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from outhaul.ports import OpenFile
 
 UNWATCHED_QUIET_NS = 60 * 10**9
 """Where nobody can tell whether a file is open for writing: how long outhaul must itself have seen it unchanged."""
-_CHUNK = 1 << 20
 
 
 def package(job: Job, settled: Settled, file: OpenFile, small_max: int) -> Package:
@@ -45,17 +44,7 @@ def package(job: Job, settled: Settled, file: OpenFile, small_max: int) -> Packa
         sha256 = hashlib.sha256(body).digest()
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
     else:
-        body = None
-        sha256, md5 = _digests(file, sighting.size)
+        body, sha256, md5 = None, b"", b""
     if not file.unchanged():
         raise SourceChanged("it changed while it was read")
     return Package(sighting, key, sighting.size, sha256, md5, body, file)
-
-
-def _digests(file: OpenFile, size: int) -> tuple[bytes, bytes]:
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    for offset in range(0, size, _CHUNK):
-        chunk = file.pread(min(_CHUNK, size - offset), offset)
-        sha256.update(chunk)
-        md5.update(chunk)
-    return sha256.digest(), md5.digest()

@@ -36,17 +36,20 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
         return _proof(upload, ProofKind.ETAG, wall_ns)
     try:
         # What was found there may have come in parts, and have an ETag of another kind: its bytes tell.
-        if (
-            rule != "read-back"
-            and not other
-            and store.stored_sha256(upload.key, upload.version) == upload.package.sha256
-        ):
+        if rule != "read-back" and not other and _is_kept(upload, store):
             return _proof(upload, ProofKind.CHECKSUM, wall_ns)
         return _read_back(upload, store, wall_ns)
     except NotThere as error:
         raise Unproved("the store took it, and now says that there is no such object") from error
     except Denied as error:
         raise Unproved(f"its ETag is no MD5, and it may not be read back: {error}") from error
+
+
+def _is_kept(upload: Upload, store: Store) -> bool:
+    """Whether the checksum that the store keeps is the one of these bytes: of the whole, or of the parts it was sent in."""
+    if upload.composite:
+        return store.stored_composite(upload.key, upload.version) == upload.composite
+    return store.stored_sha256(upload.key, upload.version) == upload.package.sha256
 
 
 def _read_back(upload: Upload, store: Store, wall_ns: int) -> Proof:

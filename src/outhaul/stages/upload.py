@@ -9,7 +9,8 @@ nothing yet: `stages/prove.py` does.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from outhaul.model.errors import (
     AlreadyThere,
@@ -24,7 +25,10 @@ from outhaul.model.errors import (
 from outhaul.model.evidence import ByteSource, Package, Upload
 from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
-from outhaul.ports import Held, NewObject, Store, Stored
+from outhaul.ports import Begun, Held, NewObject, Store, Stored
+
+_CHUNK = 1 << 20
+_Made_co = TypeVar("_Made_co", covariant=True)
 
 
 def upload_small(
@@ -49,76 +53,151 @@ def upload_small(
     return uploads
 
 
-def upload(package: Package, rule: ConflictRule, store: Store, *, by_bytes: bool = False) -> Upload:
+def begin(package: Package, rule: ConflictRule, store: Store, *, by_bytes: bool = False) -> Upload | Begun | None:
+    """Begin to send a large package, so that it can go on in another process.
+
+    Returns:
+        What was begun; an upload where the store has the package already; None where the store begins nothing.
+
+    Raises:
+        As `upload`.
+    """
+    return _at_its_key(package, rule, store, by_bytes, _Begin(package, store))
+
+
+def upload(
+    package: Package,
+    rule: ConflictRule,
+    store: Store,
+    *,
+    by_bytes: bool = False,
+    begun: Begun | None = None,
+    unchanged: Callable[[], bool] = lambda: True,
+) -> Upload:
     """Send a package to its key, or find it there, or do what the rule says with what is there instead.
+
+    Args:
+        package: What.
+        rule: What is done where other bytes stand under its key.
+        store: Where to.
+        by_bytes: Believe no digest of the store.
+        begun: What `begin` returned, in this process or an earlier one.
+        unchanged: Whether the file is still the one that was packaged: asked before a large object comes to be.
 
     Raises:
         Conflict: other bytes stand there, and nothing may be done about it.
+        SourceChanged: the file is not the same any more. No object has come to be.
         StoreError: see `ports.Store`.
     """
+    send = _Send(package, store, unchanged)
+    if begun is not None:
+        return send(begun.key, begun=begun, replace=rule == "replace")
+    return _at_its_key(package, rule, store, by_bytes, send)
+
+
+class _Create(Protocol[_Made_co]):
+    """Creates something under a key; raises `AlreadyThere`."""
+
+    def __call__(self, key: str, *, replace: bool = False) -> _Made_co: ...
+
+
+def _at_its_key(
+    package: Package, rule: ConflictRule, store: Store, by_bytes: bool, create: _Create[_Made_co]
+) -> Upload | _Made_co:
     try:
-        return _create(package, package.key, store)
+        return create(package.key)
     except AlreadyThere:
-        return _settle_conflict(package, rule, store, by_bytes)
+        return _settle_conflict(package, rule, store, by_bytes, create)
 
 
 def _caught(package: Package, rule: ConflictRule, store: Store, by_bytes: bool) -> Upload | StoreError:
     try:
-        return _settle_conflict(package, rule, store, by_bytes)
+        return _settle_conflict(package, rule, store, by_bytes, _Send(package, store, lambda: True))
     except StoreError as error:
         return error
 
 
-def _settle_conflict(package: Package, rule: ConflictRule, store: Store, by_bytes: bool) -> Upload:
+def _settle_conflict(
+    package: Package, rule: ConflictRule, store: Store, by_bytes: bool, create: _Create[_Made_co]
+) -> Upload | _Made_co:
     """Its key is taken: by the same bytes, or else the rule says what to do. `by_bytes`: believe no digest of the store."""
+    package = _digested(package)
     if found := _same(package, package.key, store, by_bytes):
         return found
     if rule == "hold":
         raise Conflict(f"other bytes stand under {package.key}")
     if rule == "replace":
-        return _create(package, package.key, store, replace=True)
+        return create(package.key, replace=True)
     key = second_key(package.key, package.sha256)
     try:
-        return _create(package, key, store)
+        return create(key)
     except AlreadyThere:
         if found := _same(package, key, store, by_bytes):
             return found
     raise Conflict(f"{package.key!r} and its second key hold other bytes")
 
 
-def _create(package: Package, key: str, store: Store, *, replace: bool = False) -> Upload:
-    if package.body is not None:
-        stored = store.put(key, package.body, replace=replace)
-        return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
-    source = _Digested(package.source)
-    stored, proving_etag = store.put_large(key, package.length, source, replace=replace)
-    if source.digest() != package.sha256:
-        raise SourceChanged("what was sent differs from what was read before")
-    return Upload(package, key, stored.etag, proving_etag, stored.version, True)
+class _Begin:
+    def __init__(self, package: Package, store: Store) -> None:
+        self._package = package
+        self._store = store
+
+    def __call__(self, key: str, *, replace: bool = False) -> Begun | None:
+        return self._store.begin_large(key, self._package.length, replace=replace)
+
+
+class _Send:
+    def __init__(self, package: Package, store: Store, unchanged: Callable[[], bool]) -> None:
+        self._package = package
+        self._store = store
+        self._unchanged = unchanged
+
+    def __call__(self, key: str, *, begun: Begun | None = None, replace: bool = False) -> Upload:
+        package, store = self._package, self._store
+        if package.body is not None:
+            stored = store.put(key, package.body, replace=replace)
+            return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
+        source = _Digested(package.source)
+
+        def seal() -> None:
+            if source.at != package.length or not self._unchanged():
+                raise SourceChanged("it changed while it was sent")
+
+        sent = store.put_large(key, package.length, source, seal=seal, begun=begun, replace=replace)
+        package = package._replace(sha256=source.digest())
+        return Upload(package, key, sent.stored.etag, sent.proving_etag, sent.stored.version, True, sent.composite)
 
 
 class _Digested:
-    """A source that is read once more, from its beginning to its end, and digested as it goes.
-
-    What a store proves of a large object is the second reading of the file; this ties it to the first.
-    """
+    """A source that is read from its beginning to its end, and digested as it goes: this is the reading that is proved."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
         self._sha256 = hashlib.sha256()
-        self._at = 0
+        self.at = 0
+        """So far it was read in order; of what is read out of order nothing is digested, and the end is not reached."""
 
     def pread(self, length: int, offset: int) -> bytes:
-        """See `ByteSource`. Out of order, nothing is digested, and the end does not match."""
+        """See `ByteSource`."""
         data = self._source.pread(length, offset)
-        if offset == self._at:
+        if offset == self.at:
             self._sha256.update(data)
-            self._at += len(data)
+            self.at += len(data)
         return data
 
     def digest(self) -> bytes:
         """SHA-256 of what was read in order."""
         return self._sha256.digest()
+
+
+def _digested(package: Package) -> Package:
+    """The package with its digest: a large one is read for it."""
+    if package.sha256:
+        return package
+    source = _Digested(package.source)
+    for offset in range(0, package.length, _CHUNK):
+        source.pread(min(_CHUNK, package.length - offset), offset)
+    return package._replace(sha256=source.digest())
 
 
 def _same(package: Package, key: str, store: Store, by_bytes: bool) -> Upload | None:
@@ -135,7 +214,7 @@ def _same(package: Package, key: str, store: Store, by_bytes: bool) -> Upload | 
 
 
 def _equal(package: Package, key: str, held: Held, store: Store, by_bytes: bool) -> bool:
-    if held.etag == package.md5.hex() and not by_bytes:
+    if package.md5 and held.etag == package.md5.hex() and not by_bytes:
         return True
     if not by_bytes and (stored := store.stored_sha256(key, held.version)) is not None:
         return stored == package.sha256

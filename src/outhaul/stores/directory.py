@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient
 from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
 
 SMALL_MAX = 16 << 20
 _CHUNK = 4 << 20
@@ -64,10 +64,35 @@ class DirectoryStore:
         except StoreError as error:
             return Answered(error, 0)
 
-    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+    def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
+        """See `ports.Store`. A file is whole or not at all: nothing of it goes on in another process."""
+        return None
+
+    def put_large(
+        self,
+        key: str,
+        length: int,
+        source: ByteSource,
+        *,
+        seal: Callable[[], None],
+        begun: Begun | None = None,
+        replace: bool = False,
+    ) -> Sent:
         """See `ports.Store`."""
-        chunks = (source.pread(min(_CHUNK, length - offset), offset) for offset in range(0, length, _CHUNK))
-        return self._create(key, chunks, replace), ""
+
+        def chunks() -> Iterator[bytes]:
+            for offset in range(0, length, _CHUNK):
+                yield source.pread(min(_CHUNK, length - offset), offset)
+            seal()
+
+        return Sent(self._create(key, chunks(), replace))
+
+    def abandon(self, begun: Begun) -> None:
+        """See `ports.Store`. None is ever begun."""
+
+    def stored_composite(self, key: str, version: str) -> str:
+        """See `ports.Store`. A directory keeps none."""
+        return ""
 
     def head(self, key: str) -> Held:
         """See `ports.Store`."""

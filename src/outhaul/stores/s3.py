@@ -9,6 +9,7 @@ that what is altered on the way is refused.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, StoreError, Transient
 from outhaul.model.evidence import ByteSource
 from outhaul.model.job import Connection, Destination
-from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
 from outhaul.stores.s3_account import Account, account
 from outhaul.stores.s3_errors import translate
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
 
     from outhaul.stores.s3_control import Control
+    from outhaul.stores.s3_parts import Multipart
 
 SMALL_MAX = 16 << 20
 """Bytes. Up to this an object is one PUT, from memory."""
@@ -137,20 +139,59 @@ class S3Store:
             raise translate(error, "PUT", key) from None
         return Stored((answer["e_tag"] or "").strip('"'), answer["version"] or "")
 
-    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+    def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""
-        if replace:
-            return self._control().put_large(key, length, source, create_only=False, content_md5=self._content_md5)
+        if not replace:
+            try:
+                self.head(key)
+            except NotThere:
+                pass
+            except Denied:
+                # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject"); the condition looks for us.
+                if not self._create_only:
+                    raise
+            else:
+                raise AlreadyThere(f"PUT {key}: an object of this key exists")
+        return self._large().begin(key, length)
+
+    def put_large(
+        self,
+        key: str,
+        length: int,
+        source: ByteSource,
+        *,
+        seal: Callable[[], None],
+        begun: Begun | None = None,
+        replace: bool = False,
+    ) -> Sent:
+        """See `ports.Store`."""
+        large = self._large()
+        once = begun or self.begin_large(key, length, replace=replace)
+        assert once is not None
         try:
+            if begun is not None and not self._create_only and not replace:
+                self._refuse_head(key)
+            return large.send(once, length, source, seal, create_only=self._create_only and not replace)
+        except BaseException:
+            if begun is None:
+                with contextlib.suppress(Exception):
+                    large.abandon(once)
+            raise
+
+    def abandon(self, begun: Begun) -> None:
+        """See `ports.Store`."""
+        self._large().abandon(begun)
+
+    def _large(self) -> Multipart:
+        large = self._control().large
+        # An ETag is computed of what has arrived; a checksum was told, and compared with that on arrival.
+        large.content_md5, large.sha256 = self._content_md5, self._keeps_sha256 and not self.md5_etags
+        return large
+
+    def _refuse_head(self, key: str) -> None:
+        with contextlib.suppress(NotThere):
             self.head(key)
-        except (NotThere, Denied) as error:
-            # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject"); the condition looks for us.
-            if isinstance(error, Denied) and not self._create_only:
-                raise
-            return self._control().put_large(
-                key, length, source, create_only=self._create_only, content_md5=self._content_md5
-            )
-        raise AlreadyThere(f"PUT {key}: an object of this key exists")
+            raise AlreadyThere(f"PUT {key}: an object of this key exists")
 
     def head(self, key: str) -> Held:
         """See `ports.Store`."""
@@ -160,6 +201,10 @@ class S3Store:
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """See `ports.Store`."""
         return self._control().stored_sha256(key, version) if self._keeps_sha256 else None
+
+    def stored_composite(self, key: str, version: str) -> str:
+        """See `ports.Store`."""
+        return self._control().stored_composite(key, version)
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`. The time-out of a read counts from one piece to the next, not for the whole."""

@@ -17,6 +17,7 @@ from outhaul.model.errors import (
     Refused,
     StoreError,
     Transient,
+    UploadGone,
 )
 
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -53,7 +54,7 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "BadDigest": (Transient, "the bytes were altered on the way"),
     "RequestTimeout": (Transient, ""),
     "SlowDown": (Transient, ""),
-    "NoSuchUpload": (Transient, ""),  # Complete already, or gone: looking tells.
+    "NoSuchUpload": (UploadGone, ""),  # Complete already, or gone: looking tells.
     "InvalidPart": (Transient, ""),  # What was told of a part did not come through.
     "InvalidPartOrder": (Transient, ""),
 }
@@ -83,13 +84,17 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
     return Transient(f"{operation}: {said}")
 
 
+_NOT_DONE = (501, 505)
+
+
 def classify(status: int, code: str, message: str, operation: str) -> StoreError:
     """An answer of the store as one of ours."""
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
     if kind is Denied and not advice and code in ("AccessDenied", ""):
         advice = _permission(operation.split(" ")[0])
-    if kind is Misconfigured and not advice:  # Some redirect that is not followed.
-        advice = "it sends us elsewhere: correct the region, or endpoint-url"
+    if kind is Misconfigured and not advice:
+        elsewhere = "it sends us elsewhere: correct the region, or endpoint-url"  # Some redirect that is not followed.
+        advice = "this store does not do that" if status in _NOT_DONE else elsewhere
     said = f"{operation}: {status} {code or 'without a code'}" + (f", {_mask(message)}" if message else "")
     return kind(f"{said}; {advice}" if advice else said)
 
@@ -103,7 +108,7 @@ def _permission(operation: str) -> str:
 
 
 def _by_status(status: int) -> type[StoreError]:
-    if status in (501, 505):
+    if status in _NOT_DONE:
         return Misconfigured  # It does not know what it was asked, and will not know it the next time.
     if status in (408, 425, 429) or status >= 500:
         return Transient

@@ -8,11 +8,11 @@ shown here: bodies that arrive out of order, and answers that are other than one
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, NotThere, StoreError
 from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
 from outhaul.testing.steps import Steps
 from outhaul.testing.store import SimulatedStore
 
@@ -72,18 +72,57 @@ class Network:
                 answers.append(Answered(error, 0))
         return answers
 
-    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+    def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
+        """See `ports.Store`."""
+        self._look(key, replace)
+        with self.steps.step("store.begin_large", key):
+            return self.store.begin_large(key, length, replace=replace or not self.store.create_only)
+
+    def put_large(
+        self,
+        key: str,
+        length: int,
+        source: ByteSource,
+        *,
+        seal: Callable[[], None],
+        begun: Begun | None = None,
+        replace: bool = False,
+    ) -> Sent:
         """See `ports.Store`. The ETag that proves is that of what left this machine, not of what arrived."""
         replace = self._look(key, replace)
+        line = _Line(source, length)
+        parts = self._parts(key, length, line, begun)
+        seal()
         with self.steps.step("store.put_large", key) as mishap:
-            line = _Line(source, length, mishap)
             if mishap == "drop":
-                line.read_all(length, self.store.part_bytes)
-                return Stored(line.etag() if self.swallows else "", ""), line.etag()
-            stored, _ = self.store.put_large(key, length, line, replace=replace)
+                return Sent(Stored(line.etag() if self.swallows else "", ""), line.etag())
+            stored = self.store.complete(key, parts, begun, replace=replace)
             if mishap == "late" and self.store.create_only:  # Otherwise nobody could keep from replacing it.
                 self.late[key] = LATE_READS
-            return stored, line.etag()
+            return Sent(stored, line.etag())
+
+    def _parts(self, key: str, length: int, line: _Line, begun: Begun | None) -> list[bytes]:
+        """Send all parts, each with what may become of it on its way; what the store has of them now."""
+        has = self.store.uploads[begun.upload][1] if begun and begun.upload in self.store.uploads else {}
+        size = begun.part_bytes if begun else self.store.part_bytes
+        parts = []
+        for number, offset in enumerate(range(0, length, size), 1):
+            body = line.pread(min(size, length - offset), offset)
+            if has.get(number) != body:
+                with self.steps.step("store.put_part", key) as mishap:
+                    body = self.store.put_part(key, number, _twisted(body, mishap), begun)
+            parts.append(body)
+        return parts
+
+    def abandon(self, begun: Begun) -> None:
+        """See `ports.Store`."""
+        with self.steps.step("store.abandon", begun.key):
+            self.store.abandon(begun)
+
+    def stored_composite(self, key: str, version: str) -> str:
+        """See `ports.Store`."""
+        with self.steps.step("store.stored_composite", key):
+            return self.store.stored_composite(key, version)
 
     def head(self, key: str) -> Held:
         """See `ports.Store`."""
@@ -136,24 +175,18 @@ class Network:
 
 
 class _Line:
-    """A source on its way: what leaves here is digested, what arrives may be something else."""
+    """A source on its way: what leaves here is digested, part by part; what arrives may be something else."""
 
-    def __init__(self, source: ByteSource, length: int, mishap: str) -> None:
+    def __init__(self, source: ByteSource, length: int) -> None:
         self._source = source
         self._length = length
-        self._mishap = mishap
         self._digests: list[bytes] = []
 
     def pread(self, length: int, offset: int) -> bytes:
         """See `ByteSource`."""
         data = self._source.pread(length, offset)
         self._digests.append(hashlib.md5(data, usedforsecurity=False).digest())
-        return _twisted(data, self._mishap) if offset + length == self._length else data
-
-    def read_all(self, length: int, part: int) -> None:
-        """Read it, and send nothing."""
-        for offset in range(0, length, part):
-            self.pread(min(part, length - offset), offset)
+        return data
 
     def etag(self) -> str:
         """That of a multipart upload of these parts."""

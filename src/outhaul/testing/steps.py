@@ -54,7 +54,9 @@ _MENU: dict[str, tuple[str, ...]] = {
     "files.unchanged": _ENDS,
     **dict.fromkeys(("files.archive", "files.changed_ns", "files.remove_empty", "store.wall_ns"), _BEFORE),
     "store.put": (*_ERRORS, *_ANSWERS, *_TWISTS),
-    "store.put_large": (*_ERRORS, *_ANSWERS, *_TWISTS),
+    "store.put_large": (*_ERRORS, *_ANSWERS, "drop", "late"),
+    "store.put_part": (*_ERRORS, *_ANSWERS, "flip", "short"),
+    "store.begin_large": (*_ERRORS, *_ANSWERS),
     "store.probe": (*_ERRORS, "denied", "misconfigured"),
     "store.adopt": _ENDS,
 }

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-from outhaul.model.errors import AlreadyThere, Denied, NotThere, StoreError
+from outhaul.model.errors import AlreadyThere, Denied, NotThere, SourceChanged, StoreError, UploadGone
 from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Answered, Held, NewObject, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
 from outhaul.testing.steps import Steps
 
 
@@ -28,7 +28,10 @@ class BytesOf:
 
     def pread(self, length: int, offset: int) -> bytes:
         """These bytes."""
-        return self._content[offset : offset + length]
+        data = self._content[offset : offset + length]
+        if len(data) < length:
+            raise SourceChanged("it is shorter")
+        return data
 
 
 class Fault(NamedTuple):
@@ -47,6 +50,12 @@ class StoredObject(NamedTuple):
     version: str
 
 
+def etag_of(parts: Sequence[bytes]) -> str:
+    """That of an object that was sent in these parts."""
+    digests = b"".join([hashlib.md5(part, usedforsecurity=False).digest() for part in parts])
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
 class SimulatedStore:
     """The `Store` of the simulated world. Its knobs are plain attributes, to be turned at any time."""
 
@@ -63,6 +72,11 @@ class SimulatedStore:
         self.keeps_sha256 = False
         self.versions = False
         self.unreadable = False
+        self.resumes = True
+        """Whether a large upload can go on in another process."""
+        self.uploads: dict[str, tuple[str, dict[int, bytes]]] = {}
+        """Large uploads that were begun and have not ended: key, and parts by number."""
+        self.parts_sent = 0
         self.told_ns: int | None = None
         """What time it says it is."""
         """HEAD and GET are denied."""
@@ -113,18 +127,71 @@ class SimulatedStore:
                 answers.append(Answered(error, 0))
         return answers
 
-    def put_large(self, key: str, length: int, source: ByteSource, *, replace: bool = False) -> tuple[Stored, str]:
+    def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`."""
-        with self._call("put_large", key):
+        with self._call("begin_large", key):
             if not replace:
                 self._refuse_present(key)
-            parts = [
-                source.pread(min(self.part_bytes, length - offset), offset)
-                for offset in range(0, length, self.part_bytes)
-            ]
-            digests = b"".join(hashlib.md5(part, usedforsecurity=False).digest() for part in parts)
-            etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
-            return self._create(key, b"".join(parts), etag, replace), etag
+            if not self.resumes:
+                return None
+            for upload, (of, parts) in self.uploads.items():
+                if of == key and not parts:
+                    return Begun(key, upload, self.part_bytes)
+            self._number += 1
+            self.uploads[f"upload-{self._number}"] = (key, {})
+            return Begun(key, f"upload-{self._number}", self.part_bytes)
+
+    def put_large(
+        self,
+        key: str,
+        length: int,
+        source: ByteSource,
+        *,
+        seal: Callable[[], None],
+        begun: Begun | None = None,
+        replace: bool = False,
+    ) -> Sent:
+        """See `ports.Store`. Each part is a call of its own; one that the store has is not sent again."""
+        if begun is None and not replace:
+            self._refuse_present(key)
+        has = self.uploads[begun.upload][1] if begun and begun.upload in self.uploads else {}
+        size = begun.part_bytes if begun else self.part_bytes
+        parts = []
+        for number, offset in enumerate(range(0, length, size), 1):
+            part = source.pread(min(size, length - offset), offset)
+            parts.append(part if has.get(number) == part else self.put_part(key, number, part, begun))
+        seal()
+        return Sent(self.complete(key, parts, begun, replace=replace), etag_of(parts))
+
+    def complete(self, key: str, parts: Sequence[bytes], begun: Begun | None, *, replace: bool = False) -> Stored:
+        """Make an object of parts that were sent."""
+        with self._call("put_large", key):
+            if begun is not None and begun.upload not in self.uploads:
+                raise UploadGone(f"{key}: no such upload")
+            stored = self._create(key, b"".join(parts), etag_of(parts), replace)
+            if begun is not None:
+                del self.uploads[begun.upload]
+            return stored
+
+    def put_part(self, key: str, number: int, body: bytes, begun: Begun | None) -> bytes:
+        """One part; what the store now has of it."""
+        with self._call("put_part", key):
+            if begun is not None:
+                if begun.upload not in self.uploads:
+                    raise UploadGone(f"{key}: no such upload")
+                self.uploads[begun.upload][1][number] = body
+            self.parts_sent += 1
+            return body
+
+    def abandon(self, begun: Begun) -> None:
+        """See `ports.Store`."""
+        with self._call("abandon", begun.key):
+            self.uploads.pop(begun.upload, None)
+
+    def stored_composite(self, key: str, version: str) -> str:
+        """See `ports.Store`. This one keeps none."""
+        with self._call("stored_composite", key):
+            return ""
 
     def head(self, key: str) -> Held:
         """See `ports.Store`."""

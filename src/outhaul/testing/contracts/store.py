@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from outhaul.model.errors import AlreadyThere, NotThere
+from outhaul.model.errors import AlreadyThere, NotThere, SourceChanged, UploadGone
 from outhaul.model.keys import escape
 from outhaul.ports import NewObject, Store, Stored
 from outhaul.testing.store import BytesOf
@@ -79,7 +79,7 @@ class StoreContract:
         store.put(f"{prefix}/replaced", b"second", replace=True)
         assert b"".join(store.read(f"{prefix}/replaced")) == b"second"
         content = b"large " * (self.large_bytes // 6)
-        store.put_large(f"{prefix}/replaced", len(content), BytesOf(content), replace=True)
+        store.put_large(f"{prefix}/replaced", len(content), BytesOf(content), seal=lambda: None, replace=True)
         assert content == b"".join(store.read(f"{prefix}/replaced"))
 
     def test_what_is_put_is_read(self, store: Store, prefix: str) -> None:
@@ -161,18 +161,74 @@ class StoreContract:
     def test_large_objects(self, store: Store, prefix: str) -> None:
         """A large object arrives whole, is never replaced, and a computed ETag is the one that the bytes give."""
         content = _pattern(self.large_bytes)
-        stored, proving_etag = store.put_large(f"{prefix}/large", len(content), BytesOf(content))
+        stored, proving_etag, _ = store.put_large(f"{prefix}/large", len(content), BytesOf(content), seal=lambda: None)
         assert len(content) == store.head(f"{prefix}/large").length
         digest = hashlib.sha256()
         for chunk in store.read(f"{prefix}/large", stored.version):
             digest.update(chunk)
         assert hashlib.sha256(content).digest() == digest.digest()
-        if re.fullmatch(r"[0-9a-f]{32}-\d+", stored.etag):
+        if re.fullmatch(r"[0-9a-f]{32}-\d+", stored.etag) and proving_etag:
             assert proving_etag == stored.etag
         with pytest.raises(AlreadyThere):
-            store.put_large(f"{prefix}/large", len(content), BytesOf(b"\0" * len(content)))
+            store.put_large(f"{prefix}/large", len(content), BytesOf(b"\0" * len(content)), seal=lambda: None)
         with pytest.raises(AlreadyThere):
             store.put(f"{prefix}/large", b"small")
+
+    def test_a_large_upload_goes_on(self, store: Store, prefix: str) -> None:
+        """What was sent of one before it failed is not sent again, and the object is whole and proves itself as any other."""
+        content = _pattern(2 * self.large_bytes)
+        begun = store.begin_large(f"{prefix}/goes-on", len(content))
+        if begun is None:
+            pytest.skip("this store begins none")
+        with pytest.raises(SourceChanged):
+            store.put_large(f"{prefix}/goes-on", len(content), BytesOf(content[:-1]), seal=lambda: None, begun=begun)
+        with pytest.raises(NotThere):
+            store.head(f"{prefix}/goes-on")
+        sent = store.put_large(f"{prefix}/goes-on", len(content), BytesOf(content), seal=lambda: None, begun=begun)
+        assert content == b"".join(store.read(f"{prefix}/goes-on"))
+        if re.fullmatch(r"[0-9a-f]{32}-\d+", sent.stored.etag) and sent.proving_etag:
+            assert sent.proving_etag == sent.stored.etag
+        if sent.composite and (kept := store.stored_composite(f"{prefix}/goes-on", sent.stored.version)):
+            assert sent.composite == kept
+
+    def test_parts_of_other_bytes_are_not_believed(self, store: Store, prefix: str) -> None:
+        """What the store has of an upload is believed by no number: other bytes are sent again, or the upload is given up."""
+        content, other = _pattern(2 * self.large_bytes), b"\7" * (2 * self.large_bytes)
+        begun = store.begin_large(f"{prefix}/other", len(content))
+        if begun is None:
+            pytest.skip("this store begins none")
+        with pytest.raises(SourceChanged):
+            store.put_large(f"{prefix}/other", len(other), BytesOf(other[:-1]), seal=lambda: None, begun=begun)
+        try:
+            store.put_large(f"{prefix}/other", len(content), BytesOf(content), seal=lambda: None, begun=begun)
+        except UploadGone:
+            with pytest.raises(NotThere):
+                store.head(f"{prefix}/other")
+            return
+        assert content == b"".join(store.read(f"{prefix}/other"))
+
+    def test_what_is_not_sealed_does_not_come_to_be(self, store: Store, prefix: str) -> None:
+        """Where the source turns out to have changed, there is no object; a key that is taken stays as it is."""
+
+        def changed() -> None:
+            raise SourceChanged("it changed")
+
+        content = _pattern(self.large_bytes)
+        with pytest.raises(SourceChanged):
+            store.put_large(f"{prefix}/unsealed", len(content), BytesOf(content), seal=changed)
+        with pytest.raises(NotThere):
+            store.head(f"{prefix}/unsealed")
+
+    def test_an_upload_that_was_abandoned_is_gone(self, store: Store, prefix: str) -> None:
+        """It cannot go on; to abandon it again is no error."""
+        content = _pattern(self.large_bytes)
+        begun = store.begin_large(f"{prefix}/abandoned", len(content))
+        if begun is None:
+            pytest.skip("this store begins none")
+        store.abandon(begun)
+        store.abandon(begun)
+        with pytest.raises(UploadGone):
+            store.put_large(f"{prefix}/abandoned", len(content), BytesOf(content), seal=lambda: None, begun=begun)
 
     def test_a_stored_checksum_is_that_of_the_bytes(self, store: Store, prefix: str) -> None:
         """Where a store keeps a SHA-256 of an object, it is the one of the whole object."""

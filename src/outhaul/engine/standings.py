@@ -1,0 +1,72 @@
+"""The files of a pass that do not go on: each is counted, told, and remembered for the next pass."""
+
+from __future__ import annotations
+
+from outhaul.engine.batches import Ports
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Sighting, same_generation
+from outhaul.model.job import Job
+from outhaul.model.lifecycle import Standing
+from outhaul.ports import Moment, Observation
+
+_PROGRESS_NS = 100 * 10**6
+
+
+class Standings:
+    """Those of one pass over one job, and the count of all its files."""
+
+    def __init__(self, job: Job, place: int, ports: Ports) -> None:
+        self.tally = Tally()
+        self.past: dict[Sighting, Observation] = {}
+        """What was remembered of the files that are on their way."""
+        self._job = job
+        self._place = place
+        self._ports = ports
+        self._told_ns = 0
+
+    def stand(self, standing: Standing, size: int = 0) -> None:
+        """Count a file, and tell of it."""
+        self.tally.put(standing.reason)
+        self.tally.bytes_waiting += size
+        self._ports.monitor.standing(self._job, standing)
+
+    def wait(self, sighting: Sighting, past: Observation | None, now: Moment, reason: str, detail: str) -> None:
+        """A file that has not settled. What is remembered of it already is not written again."""
+        self.stand(Standing(sighting.path, reason, detail), sighting.size)
+        if (
+            past is None
+            or past.reason != reason
+            or past.since.boot_id != now.boot_id
+            or not same_generation(past.sighting, sighting)
+        ):
+            # Seen at this moment, which may be hours after the beginning of the walk.
+            self._observe(sighting, past, reason, detail, 0)
+
+    def set_back(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1) -> None:
+        """A file that was on its way."""
+        self.stand(Standing(sighting.path, reason, detail), sighting.size)
+        past = self.past.pop(sighting, None)
+        if reason == "vanished":
+            if past is not None:
+                self._ports.ledger.note(self._place, forgotten=[(sighting.directory, sighting.name)])
+        else:
+            self._observe(sighting, past, reason, detail, attempts)
+
+    def taken(self, sighting: Sighting) -> Observation | None:
+        """What was remembered of a file before; the walk knows no birth time, so it is keyed without."""
+        return self.past.pop(sighting._replace(birth_ns=0), None) if self.past else None
+
+    def tell(self) -> None:
+        """Say how far it is, ten times a second at most."""
+        now = self._ports.clock.monotonic_ns()
+        if now - self._told_ns > _PROGRESS_NS:
+            self._told_ns = now
+            self._ports.monitor.progress(self._job, self.tally)
+
+    def _observe(self, sighting: Sighting, past: Observation | None, reason: str, detail: str, attempts: int) -> None:
+        """Keep since when this generation has been seen; a new one begins anew (L7)."""
+        since = now = self._ports.clock.moment()
+        if past is not None and past.since.boot_id == now.boot_id and same_generation(past.sighting, sighting):
+            since, attempts = past.since, past.attempts + attempts
+        observed = [Observation(sighting, since, reason, detail, attempts)]
+        self._ports.ledger.note(self._place, observed=observed)

@@ -1,0 +1,227 @@
+"""Large objects in parts: explicit multipart uploads that go on after a restart.
+
+Parts are read from the one open descriptor, in their order, and sent by several threads; memory is the part size times the
+parts under way. An upload that goes on asks the store which parts it has, and believes none by its number: the MD5 or SHA-256
+that the store gives for a part is compared with that of our own bytes, and where one differs it is begun anew (AWS,
+"Uploading and copying objects using multipart upload"; ListParts). What shows that the object holds these bytes is the ETag
+that follows from the MD5s of all parts or, where the store keeps checksums, the checksum of their SHA-256s
+("Checking object integrity"): MD5 costs three times as much.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple
+
+from outhaul.model.errors import SourceError, StoreError, Transient, UploadGone
+from outhaul.model.evidence import ByteSource
+from outhaul.ports import Begun, Sent, Stored
+from outhaul.stores.s3_errors import classify
+
+PART_BYTES = 8 << 20
+"""The default of the AWS command line, so that ETags are the same."""
+PARTS_AT_ONCE = 4
+_PARTS_MAX = 10_000  # AWS, "Amazon S3 multipart upload limits"
+_MEBIBYTE = 1 << 20
+
+
+class Part(NamedTuple):
+    """One part that the store has."""
+
+    etag: str
+    md5: bytes
+    sha256: bytes
+
+
+def part_bytes(length: int) -> int:
+    """The size of a part with which an object of this length fits into the most parts that a store takes."""
+    if length <= PART_BYTES * _PARTS_MAX:
+        return PART_BYTES
+    return -(-length // (_PARTS_MAX * _MEBIBYTE)) * _MEBIBYTE
+
+
+class Multipart:
+    """The multipart uploads of one bucket. May be used from several threads."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self.content_md5 = True
+        """Whether each part tells its MD5."""
+        self.sha256 = False
+        """Whether each part tells its SHA-256, to be kept by the store, and no MD5 is computed."""
+        self._fresh: set[str] = set()
+        """Uploads of which nothing has been sent yet."""
+
+    def begin(self, key: str, length: int) -> Begun:
+        """Begin an upload; one of this key that was begun and never got a part is as good as a new one.
+
+        A process that ended between the beginning and the writing down of it leaves such: they cost nothing, and this
+        takes them up again. One that has parts may be another machine's, and is left alone.
+        """
+        if (left := self._empty(key)) is not None:
+            self._fresh.add(left)
+            return Begun(key, left, part_bytes(length))
+        kept = {"ChecksumAlgorithm": "SHA256"} if self.sha256 else {}
+        with errors("CreateMultipartUpload", key):
+            answer = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **kept)
+            begun = Begun(key, said(answer, "UploadId"), part_bytes(length))
+        self._fresh.add(begun.upload)
+        return begun
+
+    def send(
+        self, begun: Begun, length: int, source: ByteSource, seal: Callable[[], None], *, create_only: bool
+    ) -> Sent:
+        """Send what the store does not have yet, and complete the upload."""
+        has = {} if begun.upload in self._fresh else self._has(begun)
+        self._fresh.discard(begun.upload)
+        parts = _Sending(self, begun, has).all_parts(source, length)
+        seal()
+        with errors("CompleteMultipartUpload", begun.key):
+            answer = self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=begun.key,
+                UploadId=begun.upload,
+                MultipartUpload={"Parts": [self._told(number, part) for number, part in enumerate(parts, 1)]},
+                **({"IfNoneMatch": "*"} if create_only else {}),
+            )
+            said(answer, "ETag", "Key", "Bucket", "Location")  # Some leave out the ETag.
+        stored = Stored((answer.get("ETag") or "").strip('"'), answer.get("VersionId") or "")
+        return Sent(stored, _etag_of(parts), _composite_of(parts) if self.sha256 else "")
+
+    def abandon(self, begun: Begun) -> None:
+        """See `ports.Store`."""
+        self._fresh.discard(begun.upload)
+        with contextlib.suppress(UploadGone), errors("AbortMultipartUpload", begun.key):
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=begun.key, UploadId=begun.upload)
+
+    def put_part(self, begun: Begun, number: int, body: bytes, part: Part) -> str:
+        """Send one part; its ETag."""
+        told = {"ContentMD5": _base64(part.md5)} if part.md5 and self.content_md5 else {}
+        if self.sha256:
+            told["ChecksumSHA256"] = _base64(part.sha256)
+        with errors(f"UploadPart {number}", begun.key):
+            answer = self._client.upload_part(
+                Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumber=number, Body=body, **told
+            )
+            return said(answer, "ETag")
+
+    def _empty(self, key: str) -> str | None:
+        try:
+            with errors("ListMultipartUploads", key):
+                answer = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+            for found in answer.get("Uploads") or []:
+                if found.get("Key") == key and not self._has(Begun(key, found["UploadId"], 0)):
+                    return str(found["UploadId"])
+        except StoreError:
+            pass  # It may not be asked, or does not know: then a new one is begun.
+        return None
+
+    def _told(self, number: int, part: Part) -> dict[str, Any]:
+        told: dict[str, Any] = {"PartNumber": number, "ETag": part.etag}
+        if self.sha256:
+            told["ChecksumSHA256"] = _base64(part.sha256)
+        return told
+
+    def _has(self, begun: Begun) -> dict[int, tuple[int, str, str]]:
+        """Number to length, ETag and SHA-256 in Base64 of each part that the store has."""
+        found: dict[int, tuple[int, str, str]] = {}
+        after = 0
+        while True:
+            with errors("ListParts", begun.key):
+                answer = self._client.list_parts(
+                    Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumberMarker=after
+                )
+            parts = answer.get("Parts") or []
+            for part in parts:
+                found[part["PartNumber"]] = (part["Size"], part.get("ETag", ""), part.get("ChecksumSHA256", ""))
+            if not answer.get("IsTruncated") or not parts or parts[-1]["PartNumber"] <= after:
+                return found
+            after = parts[-1]["PartNumber"]
+
+
+class _Sending:
+    """One upload under way: this thread reads, others send."""
+
+    def __init__(self, multipart: Multipart, begun: Begun, has: dict[int, tuple[int, str, str]]) -> None:
+        self._multipart = multipart
+        self._begun = begun
+        self._has = has
+
+    def all_parts(self, source: ByteSource, length: int) -> list[Part]:
+        size = self._begun.part_bytes
+        futures: list[Future[Part]] = []
+        under_way: set[Future[Part]] = set()
+        with ThreadPoolExecutor(PARTS_AT_ONCE) as threads:
+            try:
+                for number, offset in enumerate(range(0, length, size), 1):
+                    while len(under_way) >= PARTS_AT_ONCE:
+                        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                        for future in done:
+                            future.result()
+                    body = source.pread(min(size, length - offset), offset)
+                    futures.append(threads.submit(self._one, number, body))
+                    under_way.add(futures[-1])
+                return [future.result() for future in futures]
+            except (StoreError, SourceError):
+                for future in futures:
+                    future.cancel()
+                raise
+
+    def _one(self, number: int, body: bytes) -> Part:
+        size, etag, sha256 = self._has.get(number, (-1, "", ""))
+        kept = self._multipart.sha256
+        md5 = b"" if kept else hashlib.md5(body, usedforsecurity=False).digest()
+        part = Part("", md5, hashlib.sha256(body).digest() if kept else b"")
+        there = sha256 == _base64(part.sha256) if kept else etag.strip('"') == md5.hex()
+        if size == len(body) and there:
+            return part._replace(etag=etag)
+        if size >= 0 and etag.strip('"'):  # Some stores take no other bytes for a part that they have.
+            raise UploadGone(f"the store has other bytes of part {number}; it is begun anew")
+        return part._replace(etag=self._multipart.put_part(self._begun, number, body, part))
+
+
+def _etag_of(parts: list[Part]) -> str:
+    if not all(part.md5 for part in parts):
+        return ""
+    whole = hashlib.md5(b"".join([part.md5 for part in parts]), usedforsecurity=False).hexdigest()
+    return f"{whole}-{len(parts)}"
+
+
+def _composite_of(parts: list[Part]) -> str:
+    return f"{_base64(hashlib.sha256(b''.join([part.sha256 for part in parts])).digest())}-{len(parts)}"
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()
+
+
+def said(answer: dict[str, Any], *names: str) -> str:
+    """The first of these that is in an answer; one of them must be: what answers 200 without it is not believed (L3)."""
+    for name in names:
+        if answer.get(name):
+            return str(answer[name])
+    raise Transient(f"200 without {names[0]}: that was not the store")
+
+
+@contextlib.contextmanager
+def errors(operation: str, key: str) -> Iterator[None]:
+    """botocore's errors in our terms."""
+    import botocore.exceptions
+    import botocore.parsers
+
+    try:
+        yield
+    except StoreError as error:
+        raise type(error)(f"{operation} {key}: {error}") from None
+    except botocore.exceptions.ClientError as error:
+        told = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = told.get("Code", "")
+        raise classify(status, "" if code.isdigit() else code, told.get("Message", ""), f"{operation} {key}") from None
+    except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as error:
+        raise Transient(f"{operation} {key}: {error}") from None

@@ -1,0 +1,213 @@
+"""Large files: uploads that go on in another process, and parts that nobody needs any more."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.world import JOB, Machine
+from outhaul.model.errors import Denied, SourceUnreadable, Transient, UploadGone
+from outhaul.testing.steps import Crash, Steps
+from outhaul.testing.store import Fault
+
+LARGE = bytes(range(256)) * 400
+PARTS = -(-len(LARGE) // (1 << 14))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """With one large file."""
+    machine = Machine(str(tmp_path / "state"))
+    machine.produce("a/large", LARGE)
+    return machine
+
+
+def crashed_at_part(machine: Machine, number: int) -> None:
+    """The process ends just before this part, counted from 1, is sent."""
+    steps = Steps()
+
+    def count() -> None:
+        steps.before("store.put_part", count if steps.names().count("store.put_part") < number - 2 else end)
+
+    def end() -> None:
+        raise Crash
+
+    steps.before("store.put_part", end if number == 1 else count)
+    with pytest.raises(Crash):
+        machine.run(steps=steps)
+
+
+@pytest.mark.parametrize("number", [1, 2, PARTS])
+def test_an_upload_goes_on_after_a_crash(machine: Machine, number: int) -> None:
+    """What was sent before is not sent again: in all there are no more parts than the file has."""
+    crashed_at_part(machine, number)
+    sent = machine.store.parts_sent
+    assert machine.stored() == {}
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert machine.store.parts_sent == PARTS
+    assert sent == number - 1
+    assert (machine.stored(), machine.store.uploads) == ({"site/a/large": LARGE}, {})
+
+
+def test_an_upload_goes_on_days_later_and_while_its_file_waits(machine: Machine) -> None:
+    """A pass in which the file is not its turn leaves the upload alone."""
+    crashed_at_part(machine, 4)
+    machine.clock.reboot()
+    waiting = JOB._replace(quiet_ns=10**15)
+    assert machine.run(waiting).tally.by_reason == {"quiet": 1}
+    assert len(machine.store.uploads) == 1
+    machine.clock.advance(3 * 86_400)
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert machine.store.parts_sent == PARTS
+
+
+def test_a_directory_that_cannot_be_read_abandons_nothing(machine: Machine) -> None:
+    """What is in it may be there (L10)."""
+    crashed_at_part(machine, 4)
+    steps = Steps()
+
+    def fault() -> None:
+        raise SourceUnreadable("Input/output error")
+
+    steps.before("files.listings", fault, "a")
+    machine.run(steps=steps)
+    assert len(machine.store.uploads) == 1
+
+
+@pytest.mark.parametrize("what", ["vanished", "changed"])
+def test_parts_that_nobody_needs_are_abandoned(machine: Machine, what: str) -> None:
+    """Where the file has gone, or is another, the store is told to forget what it has."""
+    crashed_at_part(machine, 4)
+    if what == "vanished":
+        machine.files.remove("a/large")
+        machine.produced.clear()
+    else:
+        machine.produced.clear()
+        machine.files.write("a/large", LARGE[::-1])
+    machine.run()
+    assert machine.store.uploads == {}
+    assert list(machine.stored().values()) == ([] if what == "vanished" else [LARGE[::-1]])
+    with machine.ledger() as ledger:
+        assert ledger.uploads(ledger.place(JOB)) == []
+
+
+def test_a_store_that_does_not_forget_is_asked_again(machine: Machine) -> None:
+    """That is said, and tried at the next pass."""
+    crashed_at_part(machine, 4)
+    machine.files.remove("a/large")
+    machine.produced.clear()
+    machine.store.fail("abandon", Fault(Transient("timeout")))
+    machine.run()
+    assert [text for text in machine.monitor.notices if "no longer needed" in text] != []
+    machine.run()
+    assert machine.store.uploads == {}
+
+
+def test_a_destination_that_cannot_be_used_abandons_nothing(machine: Machine) -> None:
+    """It waits until it can."""
+    crashed_at_part(machine, 4)
+    machine.files.remove("a/large")
+    machine.produced.clear()
+    machine.clock.advance(2 * 86_400)
+    machine.store.fail("probe", *[Fault(Denied("403"))] * 3)
+    machine.run()
+    assert len(machine.store.uploads) == 1
+
+
+def test_an_upload_that_the_store_has_forgotten_is_begun_anew(machine: Machine) -> None:
+    """As by a rule of the bucket that ends old uploads."""
+    crashed_at_part(machine, 4)
+    machine.store.uploads.clear()
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert (machine.stored(), machine.store.uploads) == ({"site/a/large": LARGE}, {})
+
+
+def test_an_object_that_came_to_be_meanwhile_is_looked_at(machine: Machine) -> None:
+    """Another machine has sent the same bytes while ours were under way: they are adopted, and ours forgotten."""
+    steps = Steps()
+    steps.before("store.put_large", lambda: machine.store.put("site/a/large", LARGE) and None)
+    assert machine.run(steps=steps).tally.by_reason == {"removed": 1}
+    assert machine.store.uploads == {}
+    assert list(machine.stored()) == ["site/a/large"]
+
+
+def test_the_same_where_nothing_was_begun(machine: Machine) -> None:
+    """A store that takes a large file in one piece finds its key taken at the end."""
+    machine.store.resumes = False
+    steps = Steps()
+    steps.before("store.put_large", lambda: machine.store.put("site/a/large", LARGE) and None)
+    assert machine.run(steps=steps).tally.by_reason == {"removed": 1}
+    assert list(machine.stored()) == ["site/a/large"]
+
+
+def test_a_crash_between_the_beginning_and_its_writing_down(machine: Machine) -> None:
+    """The upload that nobody knows of has no parts, and is taken up again."""
+    steps = Steps()
+
+    def end() -> None:
+        raise Crash
+
+    steps.before("ledger.begin_upload", end)
+    with pytest.raises(Crash):
+        machine.run(steps=steps)
+    assert [parts for _, parts in machine.store.uploads.values()] == [{}]
+    machine.run()
+    assert machine.store.uploads == {}
+
+
+def test_a_store_that_begins_nothing(machine: Machine) -> None:
+    """A large file goes in one piece of work."""
+    machine.store.resumes = False
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert machine.stored() == {"site/a/large": LARGE}
+
+
+def test_a_run_that_is_asked_to_end_ends_in_the_middle(machine: Machine) -> None:
+    """The upload stops where it is, the file waits, and the next run goes on."""
+    steps = Steps()
+    stop: list[bool] = []
+    machine.stopped = lambda: bool(stop)
+    steps.before("store.put_part", lambda: stop.append(True))
+    assert machine.run(steps=steps).tally.by_reason == {"interrupted": 1}
+    assert len(machine.store.uploads) == 1
+    stop.clear()
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert machine.store.parts_sent <= PARTS + 1
+
+
+def test_small_files_do_not_wait_for_large_ones(machine: Machine) -> None:
+    """Beside more large files than go at once, small ones are carried first."""
+    for number in range(4):
+        machine.produce(f"b/large-{number}", LARGE + bytes([number]))
+    for number in range(50):
+        machine.produce(f"c/{number}", b"%d" % number)
+    assert machine.run().tally.by_reason == {"removed": 55}
+    assert machine.lost() == set()
+
+
+def test_large_files_wait_where_the_destination_has_failed_meanwhile(machine: Machine) -> None:
+    """Those that have not had their turn are accounted for."""
+    for number in range(4):
+        machine.produce(f"b/large-{number}", LARGE + bytes([number]))
+    machine.store.fail("begin_large", *[Fault(Denied("403"))] * 9)
+    outcome = machine.run()
+    assert (outcome.destination_fault, outcome.tally.by_reason) == ("403", {"destination": 5})
+    machine.store.faults.clear()
+    assert machine.run().tally.by_reason == {"removed": 5}
+
+
+def test_of_two_uploads_of_one_file_the_later_goes_on(machine: Machine) -> None:
+    """The ledger knows of both after a crash: the earlier is abandoned."""
+    crashed_at_part(machine, 4)
+    machine.store.fail("put_part", Fault(UploadGone("no such upload")))
+    steps = Steps()
+
+    def end() -> None:
+        raise Crash
+
+    steps.before("store.put_large", end)
+    with pytest.raises(Crash):
+        machine.run(steps=steps)
+    assert len(machine.store.uploads) == 2
+    machine.run()
+    assert (machine.store.uploads, machine.files.files()) == ({}, {})
+    assert machine.stored() == {"site/a/large": LARGE}
