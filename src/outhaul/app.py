@@ -75,16 +75,19 @@ def run(
         dry_run: Say what would be carried, and touch nothing.
 
     Raises:
+        ConfigurationError: a codec's library is not installed.
         AnotherInstance: another process works with this state directory.
         LedgerError: the ledger failed; what had no receipt was not let go.
     """
     from outhaul.engine.batches import Ports
     from outhaul.engine.rounds import Round
-    from outhaul.wiring import Wiring, at_its_endpoint, open_store
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_store
 
+    for job in jobs:
+        compression(job)  # A library that is missing is told before anything is done.
     reports: list[JobReport] = []
     with Wiring(state) as wired:
-        ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped)
+        ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
         if wired.ledger.set_aside and jobs:
             monitor.notice(
                 jobs[0],

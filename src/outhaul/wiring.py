@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Iterator
+from typing import Protocol
 
 from outhaul.host.clock import SystemClock
 from outhaul.host.filesystem import HostFileSystem
@@ -10,9 +13,10 @@ from outhaul.host.landing import HostLanding
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
-from outhaul.model.errors import SourceError, SourceInUse
+from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
-from outhaul.ports import Clock, Store, Workers
+from outhaul.model.returning import Listed
+from outhaul.ports import Clock, Compression, Held, Store, Workers
 from outhaul.stages.restore import Shelf
 
 
@@ -61,10 +65,35 @@ def open_shelf(destination: Destination, connection: Connection) -> Shelf:
     if destination.kind == "file":
         from outhaul.stores.directory_reading import DirectoryShelf
 
-        return DirectoryShelf(destination.directory, rename_exclusive)
+        return _Decoding(DirectoryShelf(destination.directory, rename_exclusive))
     from outhaul.stores.s3_reading import S3Shelf
 
-    return S3Shelf(destination, connection)
+    return _Decoding(S3Shelf(destination, connection))
+
+
+class _Stored(Protocol):
+    """What the adapters of `Shelf` have: everything but the codecs."""
+
+    def held(self, key: str, version: str) -> Held: ...
+    def read(self, key: str, version: str = "") -> Iterator[bytes]: ...
+    def digests(self, key: str, version: str) -> tuple[bytes, bool]: ...
+    def listing(self, prefix: str) -> Iterator[Listed]: ...
+
+
+class _Decoding:
+    """A shelf, with the codecs beside it; see `stages.restore.Shelf`."""
+
+    def __init__(self, stored: _Stored) -> None:
+        self.held, self.read, self.digests, self.listing = stored.held, stored.read, stored.digests, stored.listing
+
+    def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        from outhaul.codecs import Undecodable, open_codec
+
+        try:
+            yield from open_codec(codec).decode(chunks, limit)
+        except Undecodable as error:
+            raise Damaged(f"it cannot be decompressed: {error}") from error
 
 
 def reading_hands() -> tuple[Clock, Workers]:
@@ -79,6 +108,22 @@ def open_landing(directory: str, *, make: bool) -> HostLanding:
         LandingError: it cannot be made or opened.
     """
     return HostLanding(directory, make=make)
+
+
+def compression(job: Job) -> Compression | None:
+    """What a job wants compressed; its library is loaded here, and only where there is such.
+
+    Raises:
+        ConfigurationError: the library is not installed.
+    """
+    return _compression(job.compress, job.compress_level) if job.compress else None
+
+
+@functools.cache
+def _compression(name: str, level: int | None) -> Compression | None:
+    from outhaul.codecs.choice import compression as chosen
+
+    return chosen(name, level)
 
 
 def at_its_endpoint(job: Job) -> Job:

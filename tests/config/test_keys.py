@@ -74,7 +74,7 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, include, exclude, '
-         "temporary-names, settle, after, empty-directories, proof, on-conflict, endpoint-url, region, profile"),
+         "temporary-names, settle, compress, after, empty-directories, proof, on-conflict, endpoint-url, region, profile"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
          "use the AWS environment variables, files or a profile"),
         ("settle = { quiet = 30 }", '5: job "a": settle.quiet: expected a duration such as "30m", not 30'),
@@ -97,7 +97,10 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('endpoint-url = "http://h:99999"', f'5: job "a": endpoint-url: {URL}'),
         ('region = ""', '5: job "a": region: expected a region such as "eu-central-1", not ""'),
         ('profile = " p"', '5: job "a": profile: expected the name of a profile in ~/.aws/config, not " p"'),
-        ('compress = "zstd"', f'5: job "a": compress: {LATER}: files are sent as they are'),
+        ('compress = "rar"', '5: job "a": compress: expected "none", "auto", "bzip2", "gzip", "zstd", "xz" or "lz4", not "rar"'),
+        ('compress = {}', '5: job "a": compress.codec: is missing; write codec = "zstd"'),
+        ('compress = { codec = "zstd", level = 20 }',
+         '5: job "a": compress.level: expected a level of zstd from 1 to 19, not 20'),
         ('key = "{path}"', f'5: job "a": key: {LATER}: the key is the path beneath the source'),
         ('every = "1h"', f'5: job "a": every: {LATER}, and start `outhaul run` from cron or a timer'),
         ('bundle = "16MiB"', f'5: job "a": bundle: {LATER}: each file becomes one object'),

@@ -39,6 +39,8 @@ def test_the_schema_is_a_schema() -> None:
         (keys.JOB_KEYS, JOB["properties"]),
         (keys.SETTLE_KEYS, JOB["properties"]["settle"]["properties"]),
         (keys.AFTER, JOB["properties"]["after"]["oneOf"][0]["enum"]),
+        (keys.CODECS, JOB["properties"]["compress"]["oneOf"][0]["enum"]),
+        (keys.COMPRESS_KEYS, JOB["properties"]["compress"]["oneOf"][1]["properties"]),
         (keys.ARCHIVE_KEYS, JOB["properties"]["after"]["oneOf"][1]["properties"]),
         (keys.EMPTY_KEYS, JOB["properties"]["empty-directories"]["properties"]),
         (keys.PROOF, JOB["properties"]["proof"]["enum"]),
@@ -64,6 +66,8 @@ def test_parser_and_schema_know_the_same_words(parser: Any, schema: Any) -> None
         {"settle": {"quiet": "0"}},
         {"settle": {"marker": "{name}.done", "skip-newest": 2, "newest-limit": "2h"}},
         {"after": "keep", "proof": "stored"},
+        {"compress": "auto"},
+        {"compress": {"codec": "xz", "level": 0}},
         {"after": {"archive": "~/archive"}, "empty-directories": {"remove-after": "1d"}},
         {
             "after": {"archive": "x", "keep": "30d"},
@@ -109,7 +113,10 @@ WRONG: list[dict[str, Any]] = [
     {"proof": None},
     {"endpoint-url": "host"},
     {"profile": ""},
-    {"compress": "zstd"},
+    {"compress": "rar"},
+    {"compress": {"level": 3}},
+    {"compress": {"codec": "zstd", "level": -1}},
+    {"compress": {"codec": "zstd", "level": "9"}},
 ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from outhaul.codecs.choice import compression
 from outhaul.engine.batches import Ports
 from outhaul.engine.rounds import Outcome, Round
 from outhaul.ledgers.sqlite import SqliteLedger
@@ -54,6 +55,7 @@ class Machine:
                 self.monitor,
                 self.open_store,
                 self.stopped,
+                lambda job: compression(job.compress, job.compress_level),
             )
             return Round(job, ports, dry_run=dry_run).run()
         finally:

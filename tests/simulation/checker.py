@@ -17,6 +17,7 @@ The one record of the product that is read is its ledger, as a database file tha
 
 from __future__ import annotations
 
+import bz2
 import hashlib
 import re
 import sqlite3
@@ -70,7 +71,7 @@ Objects = Mapping[tuple[str, str], bytes]
 
 def check(found: Found, objects: Objects, prefix: str) -> list[str]:
     """All that is wrong with the bytes and receipts of one machine, one line each."""
-    safe = {*found.source.values(), *found.aside, *objects.values()}
+    safe = {*found.source.values(), *found.aside, *(plain(key, content) for (key, _), content in objects.items())}
     wrong = [
         f"LOST {content[:40]!r}... of file {serial}" for serial, content in found.owed.items() if content not in safe
     ]
@@ -96,22 +97,33 @@ def check(found: Found, objects: Objects, prefix: str) -> list[str]:
 
 
 def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]:
-    content = objects.get((row.key, row.version), None if row.version else _any_version(objects, row))
-    if content is None:
+    stored = objects.get((row.key, row.version), None if row.version else _any_version(objects, row))
+    if stored is None:
         yield f"CORRUPT {row.key!r} {row.version}: a receipt says it is there, and it is not"
         return
+    content = plain(row.key, stored)
     if hashlib.sha256(content).digest() != row.sha256 or len(content) != row.size:
         yield f"CORRUPT {row.key!r}: {content[:40]!r} is not what its receipt says"
-    if path_of(row.key, prefix) != row.path:
+    if row.path not in (told := path_of(row.key, prefix), told.removesuffix(".bz2")):
         yield f"WRONG TARGET {row.key!r} for {row.path!r}"
     if content not in found.held.get(row.path, ()):
         yield f"WRONG TARGET {row.key!r} holds {content[:40]!r}, which {row.path!r} never held"
 
 
+def plain(key: str, content: bytes) -> bytes:
+    """What was compressed, as it was before."""
+    if not re.search(r"\.bz2(~[0-9a-f]{16})?$", key):
+        return content
+    try:
+        return bz2.decompress(content)
+    except (OSError, ValueError):
+        return content
+
+
 def _any_version(objects: Objects, row: Row) -> bytes | None:
     """Where no version was told: the one that fits, or else the last."""
     found = [content for (key, _), content in objects.items() if key == row.key]
-    fitting = [content for content in found if hashlib.sha256(content).digest() == row.sha256]
+    fitting = [content for content in found if hashlib.sha256(plain(row.key, content)).digest() == row.sha256]
     return next(iter(fitting or reversed(found)), None)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from outhaul.codecs.choice import compression
 from outhaul.engine import rounds
 from outhaul.engine.batches import Ports
 from outhaul.engine.rounds import Round
@@ -132,6 +133,7 @@ class Machine:
                 self.monitor,
                 lambda _job: self.network,
                 self._stopped,
+                lambda job: compression(job.compress, job.compress_level),
             )
             return Ended("finished", "", Round(self.job, ports).run().tally)
         except PowerCut:

@@ -43,7 +43,7 @@ THERE = (
     ),
     Mutant(
         "a large file may change while it is sent",
-        (Edit(SEAL, "if source.at != package.length or not self._unchanged():", "if False:"),),
+        (Edit(SEAL, "if not outgoing.at_end or not self._unchanged():", "if False:"),),
         ("large",),
     ),
     Mutant(

@@ -100,6 +100,8 @@ SCENARIOS = (
     Small("interrupted removal", {"a/one": 20}, _interrupted),
     Small("coarse time stamps", {"a/one": 20, "a/two": 20}, _coarse),
     Small("keep", {"a/one": 20}, job=JOB._replace(after="keep")),
+    Small("compressed", {"a/one": 20}, job=JOB._replace(compress="bzip2")),
+    Small("large, compressed", {"large": 101}, job=JOB._replace(compress="bzip2")),
     Small("archive", {"a/one": 20}, job=ARCHIVING),
     Small("archive, the name taken", {"a/one": 20}, _in_the_archive, job=ARCHIVING),
     Small("quiet", {"a/one": 20}, job=JOB._replace(quiet_ns=30 * 10**9)),

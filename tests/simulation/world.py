@@ -150,7 +150,7 @@ class World:
         files = machine.files.files()
         may_stay = {path for path in files if path.endswith(".tmp")}
         if machine.job.after == "keep":
-            stored = set(self.objects().values())
+            stored = {checker.plain(key, content) for (key, _), content in self.objects().items()}
             may_stay |= {path for path, content in files.items() if content in stored or machine.files.coarse}
         aside = [machine.files.came_from[entry] for entry in machine.files.private]
         reasons = machine.monitor.reasons()

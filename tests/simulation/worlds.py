@@ -101,6 +101,8 @@ class History:
             files.knows_writers = machine.producer.may_hold = False
             machine.quiet_ns = max(job.quiet_ns, 60 * SECOND_NS)
         files.knows_birth = chance.random() < 0.8
+        if chance.random() < 0.15:
+            job = machine.job = job._replace(compress="bzip2", compress_level=1)
         if job.after == "delete" and chance.random() < 0.2:
             machine.job = job._replace(
                 after="archive",

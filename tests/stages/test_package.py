@@ -1,9 +1,11 @@
 """A package is one reading of one open file that nobody writes to."""
 
+import bz2
 import hashlib
 
 import pytest
 
+from outhaul.codecs.choice import Always
 from outhaul.model.errors import KeyTooLong, SourceChanged, SourceInUse, WritersUnknown
 from outhaul.model.evidence import Package, Settled
 from outhaul.stages.package import UNWATCHED_QUIET_NS, package
@@ -76,3 +78,23 @@ def packed_name(world: World, name: str) -> str:
     """The key of a file of this name."""
     world.files.write(name, b"1")
     return packed(world, path=name).key
+
+
+class _Eager(Always):
+    """Compresses everything, and is content with what comes out smaller."""
+
+    plain_if_larger = True
+
+
+@pytest.mark.parametrize(("content", "smaller"), [(b"x" * 500, True), (b"x", False), (b"", False)])
+def test_what_comes_out_larger_is_sent_as_it_is(world: World, content: bytes, smaller: bool) -> None:
+    """Where the job allows it; its name is then its own."""
+    world.files.write(PATH, content)
+    seen = world.sighting(PATH)._replace(birth_ns=0)
+    with world.files.tree(world.job) as tree, tree.folder("a") as folder, folder.open("file.csv") as file:
+        made = package(world.job, Settled(seen, 0), file, world.store.small_max, _Eager("bzip2", None))
+    assert made.body is not None
+    assert (made.codec, made.key.endswith(".bz2")) == (("bzip2", True) if smaller else ("", False))
+    assert content == (bz2.decompress(made.body) if smaller else made.body)
+    assert made.sha256 == hashlib.sha256(made.body).digest()
+    assert made.content_sha256 == (hashlib.sha256(content).digest() if smaller else b"")

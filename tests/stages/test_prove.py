@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from outhaul.model.errors import OuthaulError, Transient, Unproved
-from outhaul.model.evidence import ByteSource, ProofKind
+from outhaul.model.evidence import ProofKind
 from outhaul.model.job import ProofRule
-from outhaul.ports import Begun, Sent, Stored
+from outhaul.ports import Begun, Outgoing, Sent, Stored
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import upload
 from outhaul.testing.network import Network
@@ -59,7 +59,7 @@ class KeepsPartChecksums(SimulatedStore):
         self,
         key: str,
         length: int,
-        source: ByteSource,
+        source: Outgoing,
         *,
         seal: Callable[[], None],
         begun: Begun | None = None,
@@ -94,7 +94,7 @@ class WithoutEtags(SimulatedStore):
         self,
         key: str,
         length: int,
-        source: ByteSource,
+        source: Outgoing,
         *,
         seal: Callable[[], None],
         begun: Begun | None = None,

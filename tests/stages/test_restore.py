@@ -212,3 +212,29 @@ def test_an_object_that_was_written_anew(world: World) -> None:
     for error in (Denied("may not be read"), Archived("is frozen")):
         world.shelf.fail("read", Fault(error))
         assert audit(moved, world.shelf, read_back=False) == "unproved"
+
+
+def test_what_was_compressed_comes_back_as_it_was(world: World) -> None:
+    """By the receipt: the object is decompressed, and what comes out is checked; an audit looks at the object as stored."""
+    original, stored = CONTENT[:-1] + b"!", (CONTENT[:-1] + b"!")[::-1]
+    made = world.shelf.put("site/b.csv.rev", stored)
+    wanted = Wanted("b.csv", 0, "site/b.csv.rev", "", len(original), sha256(original), made.etag, 0)
+    wanted = wanted._replace(codec="reversed", stored_size=len(stored), stored_sha256=sha256(stored))
+    assert world.restore(wanted) == "restored"
+    assert (world.home / "b.csv").read_bytes() == original
+    assert world.restore(wanted) == "there"
+    for read_back in (False, True):
+        assert audit(wanted, world.shelf, read_back=read_back) == "as-proved"
+    world.shelf.keeps_sha256 = True
+    assert audit(wanted._replace(etag="another"), world.shelf, read_back=False) == "as-proved"
+    assert audit(wanted._replace(stored_size=1), world.shelf, read_back=False) == "changed"
+
+
+def test_a_compressed_object_that_is_damaged(world: World) -> None:
+    """It is not written, whether the codec sees it or only the digest does; nor is more than there should be."""
+    made = world.shelf.put("site/b.csv.rev", CONTENT[::-1][:-1] + b"?")
+    wanted = Wanted("b.csv", 0, "site/b.csv.rev", "", len(CONTENT), sha256(CONTENT), made.etag, 0, "reversed")
+    for one in (wanted, wanted._replace(codec="unknown"), wanted._replace(size=10)):
+        with pytest.raises(Damaged):
+            world.restore(one)
+    assert list(world.home.iterdir()) == []

@@ -1,7 +1,7 @@
 """Compression: files that the ordinary tools open, the same bytes from the same input every time.
 
 `FORMATS` says what there is, without importing any of it; `open_codec` makes one; `trial.worth_compressing` decides for
-`auto`. What every codec promises stands in `codec.Codec`. Nothing here opens a file, keeps a state or decides what
+`auto`. What every codec promises stands in `ports.Codec`. Nothing here opens a file, keeps a state or decides what
 follows from an error. A codec's own library is imported when the codec is made, and its threads end with the iterator.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 
-from outhaul.codecs.codec import Codec, CodecMissing, Undecodable
+from outhaul.codecs.codec import CodecMissing, Undecodable
 from outhaul.codecs.formats import FORMATS, Format, checked_level
+from outhaul.ports import Codec
 
 __all__ = ["FORMATS", "Codec", "CodecMissing", "Format", "Undecodable", "checked_level", "open_codec"]
 

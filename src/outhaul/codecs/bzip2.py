@@ -7,7 +7,7 @@ first. Each stream has a checksum, the file has none: a cut exactly between two 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cached_property, partial
 
 from outhaul.codecs.codec import NOT_IN_PYTHON, load
@@ -37,9 +37,9 @@ class Bzip2:
         """See `Codec.fingerprint`. libbz2 tells Python no version."""
         return f"bzip2 level={self.level} stream={self._piece} sample={sample_digest(self._compress)}"
 
-    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Iterator[bytes]:
+    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Generator[bytes]:
         """See `Codec.encode`. Some 10 MB for each core."""
-        return in_order(self._compress, cut(source, length, self._piece), cores)
+        yield from in_order(self._compress, cut(source, length, self._piece), cores)
 
     def encode_bytes(self, data: bytes) -> bytes:
         """See `Codec.encode_bytes`."""

@@ -6,7 +6,7 @@ member, because some readers stop after the first without a word. The header hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 from types import ModuleType
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class Gzip:
         """See `Codec.fingerprint`."""
         return f"gzip level={self.level} piece={_PIECE} zlib={self._zlib.ZLIB_RUNTIME_VERSION}"
 
-    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Iterator[bytes]:
+    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Generator[bytes]:
         """See `Codec.encode`. About 2 MB for each core."""
         yield _HEADER
         checksum = _Checksum(self._zlib)

@@ -8,7 +8,7 @@ Frames as lz4 made them before 2013 are not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 
 from outhaul.codecs.codec import load
@@ -43,7 +43,7 @@ class Lz4:
         """See `Codec.fingerprint`."""
         return f"lz4 level={self.level} block={_BLOCK} liblz4={self._version}"
 
-    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Iterator[bytes]:
+    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Generator[bytes]:
         """See `Codec.encode`. About 15 MB; one core, however many there are."""
         if length <= _BLOCK:
             yield self.encode_bytes(source.pread(length, 0) if length else b"")

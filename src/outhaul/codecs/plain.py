@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from outhaul.codecs.codec import Undecodable
 from outhaul.codecs.pieces import cut
@@ -21,7 +21,7 @@ class Plain:
     def __init__(self, level: int) -> None:
         self.level = level
 
-    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Iterator[bytes]:
+    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Generator[bytes]:
         """See `Codec.encode`."""
         return (piece for piece in cut(source, length, _PIECE) if piece)
 

@@ -8,7 +8,7 @@ The format: <https://tukaani.org/xz/xz-file-format.txt>. Padding after a stream,
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 
 from outhaul.codecs.codec import NOT_IN_PYTHON, load
@@ -43,7 +43,7 @@ class Xz:
         """See `Codec.fingerprint`. liblzma tells Python no version."""
         return f"xz level={self.level} block={self._piece} sample={sample_digest(self._compress)}"
 
-    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Iterator[bytes]:
+    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Generator[bytes]:
         """See `Codec.encode`. For each core about 60 MB up to level 6, then 200, 400, and 800 at level 9."""
         index = _Index()
         for stream in in_order(self._compress, cut(source, length, self._piece), cores):

@@ -8,7 +8,7 @@ One frame, because some readers stop after the first without a word.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 
 from outhaul.codecs.codec import load
@@ -45,7 +45,7 @@ class Zstd:
         jobs = f"job={self._job}" if self._threads_max else "no-jobs"
         return f"zstd level={self.level} {jobs} libzstd={self._zstd.zstd_version}"
 
-    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Iterator[bytes]:
+    def encode(self, source: ByteSource, length: int, cores: int = 1) -> Generator[bytes]:
         """See `Codec.encode`. For each core about 10 MB at level 3, 50 at 12, 100 beyond. The library starts the threads."""
         if length <= _IN_ONE_GO:
             yield self.encode_bytes(source.pread(length, 0) if length else b"")

@@ -27,11 +27,13 @@ from outhaul.model.job import (
 CONNECTION_KEYS = ("endpoint-url", "region", "profile")
 TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "after", "empty-directories",
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "after", "empty-directories",
     "proof", "on-conflict", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
+COMPRESS_KEYS = ("codec", "level")
+CODECS = ("none", "auto", "bzip2", "gzip", "zstd", "xz", "lz4")
 ARCHIVE_KEYS = ("archive", "keep")
 EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
@@ -40,7 +42,6 @@ ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
 _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
 LATER_JOB_KEYS = {
-    "compress": f"{_LATER}; leave it out: files are sent as they are",
     "key": f"{_LATER}; leave it out: the key is the path beneath the source",
     "every": f"{_LATER}; leave it out, and start `outhaul run` from cron or a timer",
     "bundle": f"{_LATER}; leave it out: each file becomes one object",
@@ -130,6 +131,7 @@ class _Parser:
             exclude=self._patterns(table, where, "exclude"),
             temporary_names=self._take(table, where, "temporary-names", values.truth, False),
             **self._settle(table, where),
+            **self._compress(table, where),
             **self._after(table, where),
             **self._empty_directories(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
@@ -187,6 +189,21 @@ class _Parser:
             "skip_newest": self._take(settle, where, "skip-newest", values.count, 0),
             "newest_limit_ns": self._take(settle, where, "newest-limit", values.quiet, NEWEST_LIMIT_NS_DEFAULT),
         }
+
+    def _compress(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say how its files are compressed."""
+        compress, there = table.get("compress", "none"), (*where, "compress")
+        if not isinstance(compress, dict):
+            name, level = compress, None
+        else:
+            self._refuse_others(compress, there, COMPRESS_KEYS, {})
+            self._require(compress, there, "codec", 'write codec = "zstd"')
+            name, level = compress.get("codec", "none"), compress.get("level")
+            there = (*there, "codec")
+        chosen = self._try(there, lambda value: values.choice(value, CODECS), name, "none")
+        if level is not None:
+            level = self._try((*there[:-1], "level"), lambda value: values.level(chosen, value), level, None)
+        return {"compress": "" if chosen == "none" else chosen, "compress_level": level}
 
     def _after(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
         """The fields of the job that say what becomes of a file that has a receipt."""

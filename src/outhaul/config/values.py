@@ -54,6 +54,17 @@ def quiet(value: object) -> int:
     return duration_ns(value)
 
 
+_LEVELS = {"auto": (1, 19), "bzip2": (1, 9), "gzip": (1, 9), "zstd": (1, 19), "xz": (0, 9), "lz4": (1, 12)}
+
+
+def level(codec: str, value: object) -> int:
+    """How hard a codec tries. The ranges are those of `codecs.FORMATS`; a test keeps the two in step."""
+    lowest, highest = _LEVELS.get(codec, (0, 0))
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError(f"expected a level of {codec} from {lowest} to {highest}, not {shown(value)}")
+    return value
+
+
 def kept(value: object) -> int:
     """A duration for which something is to stay, in nanoseconds; none is not meant."""
     kept_ns = quiet(value)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone
 from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import After, Job
-from outhaul.ports import Begun, Clock, FileSystem, Ledger, Monitor, Store, Tree, Workers
+from outhaul.model.keys import is_key_of
+from outhaul.ports import Begun, Clock, Compression, FileSystem, Ledger, Monitor, Store, Tree, Workers
 from outhaul.stages.dispose import dispose
 from outhaul.stages.package import package
 from outhaul.stages.prove import prove
@@ -32,6 +33,8 @@ class Ports(NamedTuple):
     """Called when the first file is to be sent: a run with nothing to do loads no client."""
     stopped: Callable[[], bool]
     """True once somebody has asked the run to end."""
+    compression: Callable[[Job], Compression | None] = lambda _job: None
+    """What a job wants compressed; None where nothing is."""
 
 
 class Carried(NamedTuple):
@@ -70,7 +73,7 @@ def carry(
     """
     carried = Carried(weight, [], [], 0)
     with ports.workers.in_turn():
-        packages = _package_all(batch, carried, job, tree, store.small_max)
+        packages = _package_all(batch, carried, job, tree, store.small_max, ports.compression(job))
     if ports.stopped():
         return carried
     answer_ns, by_bytes = 0, job.proof == "read-back"
@@ -89,7 +92,12 @@ def carry(
 
 
 def _package_all(
-    batch: Sequence[Settled], carried: Carried, job: Job, tree: Tree, small_max: int
+    batch: Sequence[Settled],
+    carried: Carried,
+    job: Job,
+    tree: Tree,
+    small_max: int,
+    compression: Compression | None,
 ) -> list[tuple[Settled, Package]]:
     packages: list[tuple[Settled, Package]] = []
     for directory, group in groupby(batch, lambda settled: settled.sighting.directory):
@@ -98,7 +106,7 @@ def _package_all(
                 for settled in group:
                     try:
                         with folder.open(settled.sighting.name) as file:
-                            packages.append((settled, package(job, settled, file, small_max)))
+                            packages.append((settled, package(job, settled, file, small_max, compression)))
                     except (SourceError, StoreError) as error:
                         carried.setbacks.append((settled, error))
         except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
@@ -116,12 +124,25 @@ def carry_large(settled: Settled, begun: Begun | None, job: Job, tree: Tree, sto
     by_bytes = job.proof == "read-back"
     try:
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
-            packed = package(job, settled, file, store.small_max)._replace(source=_UntilStopped(file, ports.stopped))
-            sent = None if begun else begin(packed, job.on_conflict, store, by_bytes=by_bytes)
+            compression = ports.compression(job)
+            packed = package(job, settled, file, store.small_max, compression)
+            packed = packed._replace(source=_UntilStopped(file, ports.stopped))
+            codec = compression.named(packed.codec) if compression and packed.codec else None
+            if begun is not None and not is_key_of(begun.key, packed.key):
+                raise UploadGone("it was begun under another key, or with another compression")
+            sent = None if begun else begin(packed, job.on_conflict, store, by_bytes=by_bytes, codec=codec)
             if isinstance(sent, Begun):
                 return carried._replace(begun=(settled, sent))
             if sent is None:
-                sent = upload(packed, job.on_conflict, store, by_bytes=by_bytes, begun=begun, unchanged=file.unchanged)
+                sent = upload(
+                    packed,
+                    job.on_conflict,
+                    store,
+                    by_bytes=by_bytes,
+                    begun=begun,
+                    unchanged=file.unchanged,
+                    codec=codec,
+                )
             carried.proofs.append(prove(sent, job.proof, store, ports.clock.wall_ns()))
     except AlreadyThere:  # It came to be while ours was under way, perhaps by our own request: looking at it tells.
         carried.setbacks.append((settled, UploadGone("an object of its key came to be meanwhile")))

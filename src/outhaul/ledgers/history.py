@@ -18,9 +18,10 @@ from outhaul.model.selection import Chooser, Selection
 
 _TABLES = "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
 _WANTED = (
-    f"SELECT d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id {_TABLES}"
+    f"SELECT d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id, "
+    f"coalesce(r.codec, ''), coalesce(r.stored_size, r.size), coalesce(r.stored_sha256, r.sha256) {_TABLES}"
 )
-_WANTED_KINDS = (int, bytes, bytes, int, int, bytes, str, str, str, bytes, int)
+_WANTED_KINDS = (int, bytes, bytes, int, int, bytes, str, str, str, bytes, int, str, int, bytes)
 _LATEST = "WHERE r.id IN (SELECT max(r.id) {tables}{where}GROUP BY d.id, r.name) ORDER BY d.path, r.name, r.id"
 
 
@@ -155,9 +156,13 @@ def _wanted(row: tuple[Any, ...]) -> tuple[str, Wanted]:
     """The source of a receipt, and what it says of a file."""
     if not all(map(isinstance, row, _WANTED_KINDS)):
         raise TypeError("a row holds what no outhaul wrote")
-    place, directory, name, size, mtime_ns, sha256, key, version, etag, source, _ = row
+    place, directory, name, size, mtime_ns, sha256, key, version, etag, source, _, codec, stored_size, stored_sha256 = (
+        row
+    )
     path = to_path(directory + b"/" + name if directory else name)
     wanted = Wanted(path, place, key, version, size, sha256, etag, mtime_ns)
+    if codec:
+        wanted = wanted._replace(codec=codec, stored_size=stored_size, stored_sha256=stored_sha256)
     why = refusal(path)
     return to_path(source), wanted._replace(refused="refused-name", detail=why) if why else wanted
 

@@ -13,7 +13,7 @@ from outhaul.ports import Begun, Moment, Observation
 
 RECEIPT_COLUMNS = (
     "id, directory, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key, version, etag, proof, sent, "
-    "proved_ns, recorded_ns"
+    "proved_ns, recorded_ns, codec, stored_size, stored_sha256"
 )
 RECEIPT_FIELDS = RECEIPT_COLUMNS.count(",") + 1
 RECEIPT_BACK = "id, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key"
@@ -35,11 +35,12 @@ def to_path(name: bytes) -> str:
 
 def receipt_row(number: int, directory: int, proof: Proof, recorded_ns: int) -> tuple[Any, ...]:
     """In the order of `RECEIPT_COLUMNS`."""
-    (sighting, key, _, sha256, etag, version, kind, sent, proved_ns) = proof
+    (sighting, key, length, sha256, etag, version, kind, sent, proved_ns, codec, stored_sha256) = proof
+    stored = (codec, length, stored_sha256) if codec else (None, None, None)
     (_, name, device, inode, size, mtime_ns, ctime_ns, birth_ns) = sighting
     return (
         number, directory, to_bytes(name), signed(device), signed(inode), size, mtime_ns, ctime_ns, birth_ns,
-        sha256, key, version, etag, kind.value, sent, proved_ns, recorded_ns,
+        sha256, key, version, etag, kind.value, sent, proved_ns, recorded_ns, *stored,
     )  # fmt: skip
 
 

@@ -109,6 +109,12 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (directory, name, upload)
     ) WITHOUT ROWID;
     """,
+    """
+    -- What is stored, where that is not the file itself.
+    ALTER TABLE receipt ADD COLUMN codec TEXT;
+    ALTER TABLE receipt ADD COLUMN stored_size INTEGER;
+    ALTER TABLE receipt ADD COLUMN stored_sha256 BLOB;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -75,8 +75,13 @@ class Package(NamedTuple):
     """b'' of a large package that has not been read yet; its upload, the one reading that there is, fills it in."""
     md5: bytes
     body: bytes | None
-    """The whole content, where it is small; otherwise it is read from `source`, part by part."""
+    """All that will be sent, where it is small; otherwise it is read from `source`, part by part."""
     source: ByteSource
+    codec: str = ""
+    """Which compression was, or will be, done; '' for none. Then the digests above are of what is sent; `length`, of a large
+    package, is that of the file until it has been sent."""
+    content_sha256: bytes = b""
+    """Of the file itself, where that is not what is sent."""
 
 
 class ProofKind(StrEnum):
@@ -122,6 +127,11 @@ class Proof(NamedTuple):
     """False where the object was there before with the same bytes, and was adopted."""
     proved_ns: int
     """Wall clock, nanoseconds since 1970, UTC. For people; nothing is decided by it."""
+    codec: str = ""
+    """The compression of what is stored; '' for none."""
+    stored_sha256: bytes = b""
+    """SHA-256 of what is stored, where that is not the file itself; `length` is that of what is stored, `sha256` is always
+    that of the file."""
 
 
 class Receipt(NamedTuple):

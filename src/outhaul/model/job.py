@@ -59,6 +59,10 @@ class Job(NamedTuple):
     """How many of the newest files of each directory, by modification time, are taken to be still in the making."""
     newest_limit_ns: int = NEWEST_LIMIT_NS_DEFAULT
     """How long such a file must have been left alone to go all the same, so that the last one of all goes too."""
+    compress: str = ""
+    """'auto', or the name of a codec; '' for none."""
+    compress_level: int | None = None
+    """How hard the codec tries; None is its default."""
     after: After = "delete"
     archive: str = ""
     """Absolute path of the directory that files go to, with `after` 'archive'."""

@@ -51,6 +51,11 @@ def second_key(key: str, sha256: bytes) -> str:
     return f"{key}~{sha256[:8].hex()}"
 
 
+def is_key_of(key: str, first: str) -> bool:
+    """Whether `key` is `first`, or the second key of some content under it."""
+    return key == first or (key.startswith(f"{first}~") and len(key) == len(first) + 17)
+
+
 def printable(text: str) -> str:
     """`text` for a terminal or a log line: one line, nothing that a terminal or reader would interpret (L13).
 

@@ -1,7 +1,7 @@
 """The way back: what is wanted, what can become of it, and which paths may be written.
 
 Every file that was asked for is under exactly one key of `RETURNS` at the end, so the counts add up. Nothing here touches
-a disk or a store. What a bundle or a codec adds later goes into `Wanted`, beside the key.
+a disk or a store. What a bundle adds later goes into `Wanted`, beside the key.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class Wanted(NamedTuple):
     """From a listing; it stands in for a digest where there is no receipt."""
     mtime_ns: int = 0
     """0 leaves the time of writing."""
+    codec: str = ""
+    """The compression of the object, which is undone; '' for none. Then the next two are of the object itself."""
+    stored_size: int = -1
+    stored_sha256: bytes = b""
     refused: str = ""
     """A key of `RETURNS`, where it is known beforehand that it cannot be brought back."""
     detail: str = ""

@@ -9,10 +9,11 @@ do not retry beyond what their method says.
 from __future__ import annotations
 
 from outhaul.ports.clock import Clock, Moment
+from outhaul.ports.codec import Codec, Compression
 from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Tree
 from outhaul.ports.ledger import Ledger, Observation
 from outhaul.ports.monitor import Monitor
-from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Sent, Store, Stored
+from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Store, Stored
 from outhaul.ports.workers import Workers
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Aside",
     "Begun",
     "Clock",
+    "Codec",
+    "Compression",
     "FileSystem",
     "Folder",
     "Held",
@@ -32,6 +35,7 @@ __all__ = [
     "NewObject",
     "Observation",
     "OpenFile",
+    "Outgoing",
     "Sent",
     "Store",
     "Stored",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from outhaul.model.errors import StoreError
-from outhaul.model.evidence import ByteSource
 from outhaul.model.job import ProofRule
 
 
@@ -53,6 +52,17 @@ class Sent(NamedTuple):
     """The ETag of a store which computes it from the MD5s of the parts; '' where there is no such."""
     composite: str = ""
     """The SHA-256 of the SHA-256s of the parts, in Base64, '-' and their number; '' where none was told to the store."""
+
+
+class Outgoing(Protocol):
+    """Bytes on their way out: they are read once, from their beginning to their end."""
+
+    def read(self, length: int) -> bytes:
+        """The next bytes: as many as asked for, fewer only at the end, and then none.
+
+        Raises:
+            SourceChanged: the file they come from is not what it was.
+        """
 
 
 class Held(NamedTuple):
@@ -148,17 +158,17 @@ class Store(Protocol):
         self,
         key: str,
         length: int,
-        source: ByteSource,
+        source: Outgoing,
         *,
         seal: Callable[[], None],
         begun: Begun | None = None,
         replace: bool = False,
     ) -> Sent:
-        """As `put`, from `length` bytes of `source`, which is read once, from its beginning to its end, in bounded memory.
+        """As `put`, from all bytes of `source`, in bounded memory.
 
         Args:
             key: Where.
-            length: How much.
+            length: About how many bytes that is: it decides the size of the parts.
             source: What.
             seal: Called when all is sent, before the object comes to be. Where it raises, no object does.
             begun: An upload of the same bytes to go on with. What the store has of it is compared with the source, part by
@@ -168,7 +178,7 @@ class Store(Protocol):
         Raises:
             AlreadyThere: the key is taken.
             UploadGone: the store knows nothing of `begun` any more, or has other bytes of it.
-            SourceChanged: the source ended early.
+            SourceChanged: as the source raises it.
         """
 
     def abandon(self, begun: Begun) -> None:

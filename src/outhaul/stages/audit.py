@@ -29,14 +29,14 @@ def audit(wanted: Wanted, shelf: Shelf, *, read_back: bool) -> str:
     if read_back or not wanted.etag:
         return _by_bytes(wanted, shelf)
     held = shelf.held(wanted.key, wanted.version)
-    if held.length != wanted.size:
+    if held.length != (wanted.stored_size if wanted.codec else wanted.size):
         return "changed"
     if held.etag == wanted.etag:
         return "as-proved"
     try:
         stored, _ = shelf.digests(wanted.key, wanted.version)
         if stored:
-            return "as-proved" if stored == wanted.sha256 else "changed"
+            return "as-proved" if stored == (wanted.stored_sha256 or wanted.sha256) else "changed"
         return _by_bytes(wanted, shelf)
     except (Archived, Denied):
         return "unproved"

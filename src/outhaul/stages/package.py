@@ -10,17 +10,21 @@ from __future__ import annotations
 import hashlib
 
 from outhaul.model.errors import KeyTooLong, SourceChanged, WritersUnknown
-from outhaul.model.evidence import Package, Settled, same_generation
+from outhaul.model.evidence import Package, Settled, Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.model.keys import KEY_BYTES_MAX, object_key
-from outhaul.ports import OpenFile
+from outhaul.ports import Compression, OpenFile
 
 UNWATCHED_QUIET_NS = 60 * 10**9
 """Where nobody can tell whether a file is open for writing: how long outhaul must itself have seen it unchanged."""
 
 
-def package(job: Job, settled: Settled, file: OpenFile, small_max: int) -> Package:
+def package(
+    job: Job, settled: Settled, file: OpenFile, small_max: int, compression: Compression | None = None
+) -> Package:
     """The package of a settled file that has just been opened.
+
+    A small one is compressed here, where the job asks for that; of a large one only the codec is chosen.
 
     Raises:
         SourceInUse: a process has it open for writing.
@@ -32,19 +36,35 @@ def package(job: Job, settled: Settled, file: OpenFile, small_max: int) -> Packa
     unwatched = not file.check_writers()  # First: that somebody writes says more than that something has changed.
     if not same_generation(sighting, settled.sighting):
         raise SourceChanged("it changed between the look at its directory and its opening")
-    key = object_key(job.destination.prefix, sighting.path)
-    if len(key) * 4 > KEY_BYTES_MAX and len(key.encode()) > KEY_BYTES_MAX:
-        raise KeyTooLong(f"its key has {len(key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
     if unwatched and settled.observed_ns < UNWATCHED_QUIET_NS:
         raise WritersUnknown(
             f"outhaul has seen it unchanged for {settled.observed_ns // 10**9} s of {UNWATCHED_QUIET_NS // 10**9} s"
         )
-    if sighting.size <= small_max:
-        body = file.pread(sighting.size, 0)
-        sha256 = hashlib.sha256(body).digest()
-        md5 = hashlib.md5(body, usedforsecurity=False).digest()
-    else:
-        body, sha256, md5 = None, b"", b""
+    made = _read(sighting, file, small_max, compression)
+    key = object_key(job.destination.prefix, sighting.path) + made.key
+    if len(key) * 4 > KEY_BYTES_MAX and len(key.encode()) > KEY_BYTES_MAX:
+        raise KeyTooLong(f"its key has {len(key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
     if not file.unchanged():
         raise SourceChanged("it changed while it was read")
-    return Package(sighting, key, sighting.size, sha256, md5, body, file)
+    return made._replace(key=key)
+
+
+def _read(sighting: Sighting, file: OpenFile, small_max: int, compression: Compression | None) -> Package:
+    """The package, with what is added to the name in place of the key."""
+    codec = compression.codec_for(file, sighting.size) if compression else None
+    suffix, name = (codec.suffix, codec.name) if codec else ("", "")
+    if sighting.size > small_max:
+        return Package(sighting, suffix, sighting.size, b"", b"", None, file, name)
+    content = file.pread(sighting.size, 0)
+    sha256 = hashlib.sha256(content).digest()
+    if codec is None:
+        return Package(sighting, "", len(content), sha256, _md5(content), content, file)
+    body = codec.encode_bytes(content)
+    if compression and compression.plain_if_larger and len(body) >= len(content):
+        return Package(sighting, "", len(content), sha256, _md5(content), content, file)
+    digest = hashlib.sha256(body).digest()
+    return Package(sighting, suffix, len(body), digest, _md5(body), body, file, name, sha256)
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()

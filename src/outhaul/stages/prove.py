@@ -70,10 +70,12 @@ def _proof(upload: Upload, kind: ProofKind, wall_ns: int) -> Proof:
         package.sighting,
         upload.key,
         package.length,
-        package.sha256,
+        package.content_sha256 if package.codec else package.sha256,
         upload.etag,
         upload.version,
         kind,
         upload.sent,
         wall_ns,
+        package.codec,
+        package.sha256 if package.codec else b"",
     )

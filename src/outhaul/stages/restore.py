@@ -29,6 +29,9 @@ class Shelf(Protocol):
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object. Raises `NotThere`, and `Archived` where they cannot be had at once."""
 
+    def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        """The original of compressed bytes, no more than `limit` of it. Raises `Damaged` where they are none."""
+
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """The SHA-256 of the whole object that is kept with it, b'' for none; and whether its ETag may be its MD5."""
 
@@ -177,8 +180,9 @@ def fetch_and_compare(wanted: Wanted, shelf: Shelf) -> str:
 
 
 def _content(wanted: Wanted, shelf: Shelf) -> Iterator[bytes]:
-    """The bytes of the file. Today an object is its file."""
-    return shelf.read(wanted.key, wanted.version)
+    """The bytes of the file, as they were before they were compressed."""
+    stored = shelf.read(wanted.key, wanted.version)
+    return shelf.decoded(wanted.codec, stored, wanted.size) if wanted.codec else stored
 
 
 def _same(there: Existing, wanted: Wanted, shelf: Shelf) -> bool:

@@ -25,9 +25,11 @@ from outhaul.model.errors import (
 from outhaul.model.evidence import ByteSource, Package, Upload
 from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
-from outhaul.ports import Begun, Held, NewObject, Store, Stored
+from outhaul.ports import Begun, Codec, Held, NewObject, Store, Stored
 
 _CHUNK = 1 << 20
+_CORES = 2
+"""At one file: its parts are sent beside it, and other files too."""
 _Made_co = TypeVar("_Made_co", covariant=True)
 
 
@@ -53,7 +55,9 @@ def upload_small(
     return uploads
 
 
-def begin(package: Package, rule: ConflictRule, store: Store, *, by_bytes: bool = False) -> Upload | Begun | None:
+def begin(
+    package: Package, rule: ConflictRule, store: Store, *, by_bytes: bool = False, codec: Codec | None = None
+) -> Upload | Begun | None:
     """Begin to send a large package, so that it can go on in another process.
 
     Returns:
@@ -62,7 +66,7 @@ def begin(package: Package, rule: ConflictRule, store: Store, *, by_bytes: bool 
     Raises:
         As `upload`.
     """
-    return _at_its_key(package, rule, store, by_bytes, _Begin(package, store))
+    return _at_its_key(package, rule, store, by_bytes, _Begin(package, store), codec)
 
 
 def upload(
@@ -73,6 +77,7 @@ def upload(
     by_bytes: bool = False,
     begun: Begun | None = None,
     unchanged: Callable[[], bool] = lambda: True,
+    codec: Codec | None = None,
 ) -> Upload:
     """Send a package to its key, or find it there, or do what the rule says with what is there instead.
 
@@ -83,16 +88,17 @@ def upload(
         by_bytes: Believe no digest of the store.
         begun: What `begin` returned, in this process or an earlier one.
         unchanged: Whether the file is still the one that was packaged: asked before a large object comes to be.
+        codec: What compresses a large package as it is sent; a small one is compressed already.
 
     Raises:
         Conflict: other bytes stand there, and nothing may be done about it.
         SourceChanged: the file is not the same any more. No object has come to be.
         StoreError: see `ports.Store`.
     """
-    send = _Send(package, store, unchanged)
+    send = _Send(package, store, unchanged, codec)
     if begun is not None:
         return send(begun.key, begun=begun, replace=rule == "replace")
-    return _at_its_key(package, rule, store, by_bytes, send)
+    return _at_its_key(package, rule, store, by_bytes, send, codec)
 
 
 class _Create(Protocol[_Made_co]):
@@ -102,12 +108,12 @@ class _Create(Protocol[_Made_co]):
 
 
 def _at_its_key(
-    package: Package, rule: ConflictRule, store: Store, by_bytes: bool, create: _Create[_Made_co]
+    package: Package, rule: ConflictRule, store: Store, by_bytes: bool, create: _Create[_Made_co], codec: Codec | None
 ) -> Upload | _Made_co:
     try:
         return create(package.key)
     except AlreadyThere:
-        return _settle_conflict(package, rule, store, by_bytes, create)
+        return _settle_conflict(_digested(package, codec), rule, store, by_bytes, create)
 
 
 def _caught(package: Package, rule: ConflictRule, store: Store, by_bytes: bool) -> Upload | StoreError:
@@ -121,7 +127,6 @@ def _settle_conflict(
     package: Package, rule: ConflictRule, store: Store, by_bytes: bool, create: _Create[_Made_co]
 ) -> Upload | _Made_co:
     """Its key is taken: by the same bytes, or else the rule says what to do. `by_bytes`: believe no digest of the store."""
-    package = _digested(package)
     if found := _same(package, package.key, store, by_bytes):
         return found
     if rule == "hold":
@@ -147,57 +152,133 @@ class _Begin:
 
 
 class _Send:
-    def __init__(self, package: Package, store: Store, unchanged: Callable[[], bool]) -> None:
+    def __init__(
+        self, package: Package, store: Store, unchanged: Callable[[], bool], codec: Codec | None = None
+    ) -> None:
         self._package = package
         self._store = store
         self._unchanged = unchanged
+        self._codec = codec
 
     def __call__(self, key: str, *, begun: Begun | None = None, replace: bool = False) -> Upload:
         package, store = self._package, self._store
         if package.body is not None:
             stored = store.put(key, package.body, replace=replace)
             return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
-        source = _Digested(package.source)
+        outgoing = _outgoing(package, self._codec)
 
         def seal() -> None:
-            if source.at != package.length or not self._unchanged():
+            if not outgoing.at_end or not self._unchanged():
                 raise SourceChanged("it changed while it was sent")
 
-        sent = store.put_large(key, package.length, source, seal=seal, begun=begun, replace=replace)
-        package = package._replace(sha256=source.digest())
+        try:
+            sent = store.put_large(key, package.length, outgoing, seal=seal, begun=begun, replace=replace)
+        finally:
+            outgoing.close()
+        package = outgoing.of(package)
         return Upload(package, key, sent.stored.etag, sent.proving_etag, sent.stored.version, True, sent.composite)
 
 
 class _Digested:
-    """A source that is read from its beginning to its end, and digested as it goes: this is the reading that is proved."""
+    """A file that is read from its beginning to its end, and digested as it goes: this is the reading that is proved."""
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, length: int) -> None:
         self._source = source
+        self._length = length
         self._sha256 = hashlib.sha256()
         self.at = 0
-        """So far it was read in order; of what is read out of order nothing is digested, and the end is not reached."""
 
     def pread(self, length: int, offset: int) -> bytes:
-        """See `ByteSource`."""
+        """See `ByteSource`; in order only."""
+        assert offset == self.at, "it is read out of order"
         data = self._source.pread(length, offset)
-        if offset == self.at:
-            self._sha256.update(data)
-            self.at += len(data)
+        self._sha256.update(data)
+        self.at += len(data)
         return data
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all of it was read."""
+        return self.at == self._length
 
     def digest(self) -> bytes:
         """SHA-256 of what was read in order."""
         return self._sha256.digest()
 
 
-def _digested(package: Package) -> Package:
-    """The package with its digest: a large one is read for it."""
+class _AsItIs:
+    """A file on its way out; see `ports.Outgoing`."""
+
+    def __init__(self, package: Package) -> None:
+        self._file = _Digested(package.source, package.length)
+        self._length = package.length
+
+    def read(self, length: int) -> bytes:
+        """The next bytes of the file."""
+        length = min(length, self._length - self._file.at)
+        return self._file.pread(length, self._file.at) if length else b""
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all of it was read."""
+        return self._file.at_end
+
+    def of(self, package: Package) -> Package:
+        """The package as it was sent."""
+        return package._replace(sha256=self._file.digest())
+
+    def close(self) -> None:
+        """Nothing has to be given back."""
+
+
+class _Encoded:
+    """The same, compressed on its way; nothing of it is ever on disk."""
+
+    def __init__(self, package: Package, codec: Codec) -> None:
+        self._file = _Digested(package.source, package.length)
+        self._chunks = codec.encode(self._file, package.length, _CORES)
+        self._left = b""
+        self._sha256 = hashlib.sha256()
+        self._sent = 0
+
+    def read(self, length: int) -> bytes:
+        """The next bytes of what the codec makes of the file."""
+        parts, size = [self._left], len(self._left)
+        while size < length and (chunk := next(self._chunks, b"")):
+            parts.append(chunk)
+            size += len(chunk)
+        data = b"".join(parts)
+        data, self._left = data[:length], data[length:]
+        self._sha256.update(data)
+        self._sent += len(data)
+        return data
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all of it was read."""
+        return self._file.at_end and not self._left
+
+    def of(self, package: Package) -> Package:
+        """The package as it was sent."""
+        return package._replace(sha256=self._sha256.digest(), length=self._sent, content_sha256=self._file.digest())
+
+    def close(self) -> None:
+        """End the work of the codec."""
+        self._chunks.close()
+
+
+def _outgoing(package: Package, codec: Codec | None) -> _AsItIs | _Encoded:
+    return _AsItIs(package) if codec is None else _Encoded(package, codec)
+
+
+def _digested(package: Package, codec: Codec | None) -> Package:
+    """The package with its digests: a large one is read, and compressed, for them."""
     if package.sha256:
         return package
-    source = _Digested(package.source)
-    for offset in range(0, package.length, _CHUNK):
-        source.pread(min(_CHUNK, package.length - offset), offset)
-    return package._replace(sha256=source.digest())
+    outgoing = _outgoing(package, codec)
+    while outgoing.read(_CHUNK):
+        pass
+    return outgoing.of(package)
 
 
 def _same(package: Package, key: str, store: Store, by_bytes: bool) -> Upload | None:

@@ -16,8 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient
-from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 
 SMALL_MAX = 16 << 20
 _CHUNK = 4 << 20
@@ -72,7 +71,7 @@ class DirectoryStore:
         self,
         key: str,
         length: int,
-        source: ByteSource,
+        source: Outgoing,
         *,
         seal: Callable[[], None],
         begun: Begun | None = None,
@@ -81,8 +80,8 @@ class DirectoryStore:
         """See `ports.Store`."""
 
         def chunks() -> Iterator[bytes]:
-            for offset in range(0, length, _CHUNK):
-                yield source.pread(min(_CHUNK, length - offset), offset)
+            while chunk := source.read(_CHUNK):
+                yield chunk
             seal()
 
         return Sent(self._create(key, chunks(), replace))

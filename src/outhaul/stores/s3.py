@@ -19,9 +19,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, StoreError, Transient
-from outhaul.model.evidence import ByteSource
 from outhaul.model.job import Connection, Destination
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.stores.s3_account import Account, account
 from outhaul.stores.s3_errors import translate
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
@@ -38,7 +37,8 @@ SMALL_MAX = 16 << 20
 _REMEMBERED_KEYS_MAX = 20_000
 _REQUEST_TIMEOUT = timedelta(minutes=5)
 _CONNECT_TIMEOUT = timedelta(seconds=10)
-_SILENCE_TIMEOUT = timedelta(seconds=60)
+_SILENCE_TIMEOUT = timedelta(seconds=20)
+"""Without a byte, of an answer that has little to say (HEAD, LIST) or comes in a stream (GET). It is tried twice."""
 _T = TypeVar("_T")
 
 
@@ -158,7 +158,7 @@ class S3Store:
         self,
         key: str,
         length: int,
-        source: ByteSource,
+        source: Outgoing,
         *,
         seal: Callable[[], None],
         begun: Begun | None = None,
@@ -171,7 +171,7 @@ class S3Store:
         try:
             if begun is not None and not self._create_only and not replace:
                 self._refuse_head(key)
-            return large.send(once, length, source, seal, create_only=self._create_only and not replace)
+            return large.send(once, source, seal, create_only=self._create_only and not replace)
         except BaseException:
             if begun is None:
                 with contextlib.suppress(Exception):

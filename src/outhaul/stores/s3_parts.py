@@ -18,8 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 from outhaul.model.errors import SourceError, StoreError, Transient, UploadGone
-from outhaul.model.evidence import ByteSource
-from outhaul.ports import Begun, Sent, Stored
+from outhaul.ports import Begun, Outgoing, Sent, Stored
 from outhaul.stores.s3_errors import classify
 
 PART_BYTES = 8 << 20
@@ -73,13 +72,11 @@ class Multipart:
         self._fresh.add(begun.upload)
         return begun
 
-    def send(
-        self, begun: Begun, length: int, source: ByteSource, seal: Callable[[], None], *, create_only: bool
-    ) -> Sent:
+    def send(self, begun: Begun, source: Outgoing, seal: Callable[[], None], *, create_only: bool) -> Sent:
         """Send what the store does not have yet, and complete the upload."""
         has = {} if begun.upload in self._fresh else self._has(begun)
         self._fresh.discard(begun.upload)
-        parts = _Sending(self, begun, has).all_parts(source, length)
+        parts = _Sending(self, begun, has).all_parts(source)
         seal()
         with errors("CompleteMultipartUpload", begun.key):
             answer = self._client.complete_multipart_upload(
@@ -152,19 +149,18 @@ class _Sending:
         self._begun = begun
         self._has = has
 
-    def all_parts(self, source: ByteSource, length: int) -> list[Part]:
+    def all_parts(self, source: Outgoing) -> list[Part]:
         size = self._begun.part_bytes
         futures: list[Future[Part]] = []
         under_way: set[Future[Part]] = set()
         with ThreadPoolExecutor(PARTS_AT_ONCE) as threads:
             try:
-                for number, offset in enumerate(range(0, length, size), 1):
+                while body := source.read(size):
                     while len(under_way) >= PARTS_AT_ONCE:
                         done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                         for future in done:
                             future.result()
-                    body = source.pread(min(size, length - offset), offset)
-                    futures.append(threads.submit(self._one, number, body))
+                    futures.append(threads.submit(self._one, len(futures) + 1, body))
                     under_way.add(futures[-1])
                 return [future.result() for future in futures]
             except (StoreError, SourceError):

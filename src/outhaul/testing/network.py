@@ -11,8 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, NotThere, StoreError
-from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.testing.steps import Steps
 from outhaul.testing.store import SimulatedStore
 
@@ -82,7 +81,7 @@ class Network:
         self,
         key: str,
         length: int,
-        source: ByteSource,
+        source: Outgoing,
         *,
         seal: Callable[[], None],
         begun: Begun | None = None,
@@ -90,8 +89,8 @@ class Network:
     ) -> Sent:
         """See `ports.Store`. The ETag that proves is that of what left this machine, not of what arrived."""
         replace = self._look(key, replace)
-        line = _Line(source, length)
-        parts = self._parts(key, length, line, begun)
+        line = _Line(source)
+        parts = self._parts(key, line, begun)
         seal()
         with self.steps.step("store.put_large", key) as mishap:
             if mishap == "drop":
@@ -101,13 +100,13 @@ class Network:
                 self.late[key] = LATE_READS
             return Sent(stored, line.etag())
 
-    def _parts(self, key: str, length: int, line: _Line, begun: Begun | None) -> list[bytes]:
+    def _parts(self, key: str, line: _Line, begun: Begun | None) -> list[bytes]:
         """Send all parts, each with what may become of it on its way; what the store has of them now."""
         has = self.store.uploads[begun.upload][1] if begun and begun.upload in self.store.uploads else {}
         size = begun.part_bytes if begun else self.store.part_bytes
-        parts = []
-        for number, offset in enumerate(range(0, length, size), 1):
-            body = line.pread(min(size, length - offset), offset)
+        parts: list[bytes] = []
+        while body := line.read(size):
+            number = len(parts) + 1
             if has.get(number) != body:
                 with self.steps.step("store.put_part", key) as mishap:
                     body = self.store.put_part(key, number, _twisted(body, mishap), begun)
@@ -177,15 +176,14 @@ class Network:
 class _Line:
     """A source on its way: what leaves here is digested, part by part; what arrives may be something else."""
 
-    def __init__(self, source: ByteSource, length: int) -> None:
+    def __init__(self, source: Outgoing) -> None:
         self._source = source
-        self._length = length
         self._digests: list[bytes] = []
 
-    def pread(self, length: int, offset: int) -> bytes:
-        """See `ByteSource`."""
-        data = self._source.pread(length, offset)
-        self._digests.append(hashlib.md5(data, usedforsecurity=False).digest())
+    def read(self, length: int) -> bytes:
+        """See `Outgoing`."""
+        data = self._source.read(length)
+        self._digests += [hashlib.md5(data, usedforsecurity=False).digest()] if data else []
         return data
 
     def etag(self) -> str:

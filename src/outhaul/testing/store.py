@@ -15,16 +15,22 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from outhaul.model.errors import AlreadyThere, Denied, NotThere, SourceChanged, StoreError, UploadGone
-from outhaul.model.evidence import ByteSource
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.testing.steps import Steps
 
 
 class BytesOf:
-    """A `ByteSource` over bytes in memory."""
+    """A `ByteSource`, and an `Outgoing`, over bytes in memory."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
+        self._at = 0
+
+    def read(self, length: int) -> bytes:
+        """The next of them."""
+        data = self._content[self._at : self._at + length]
+        self._at += len(data)
+        return data
 
     def pread(self, length: int, offset: int) -> bytes:
         """These bytes."""
@@ -145,7 +151,7 @@ class SimulatedStore:
         self,
         key: str,
         length: int,
-        source: ByteSource,
+        source: Outgoing,
         *,
         seal: Callable[[], None],
         begun: Begun | None = None,
@@ -156,9 +162,9 @@ class SimulatedStore:
             self._refuse_present(key)
         has = self.uploads[begun.upload][1] if begun and begun.upload in self.uploads else {}
         size = begun.part_bytes if begun else self.part_bytes
-        parts = []
-        for number, offset in enumerate(range(0, length, size), 1):
-            part = source.pread(min(size, length - offset), offset)
+        parts: list[bytes] = []
+        while part := source.read(size):
+            number = len(parts) + 1
             parts.append(part if has.get(number) == part else self.put_part(key, number, part, begun))
         seal()
         return Sent(self.complete(key, parts, begun, replace=replace), etag_of(parts))

@@ -158,6 +158,12 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--marker", metavar="NAME", help="only files that have a marker, such as '{name}.done'")
         command.add_argument("--skip-newest", metavar="N", type=_count, help="not the newest N of each directory")
+        command.add_argument(
+            "--compress",
+            metavar="CODEC",
+            help="bzip2, gzip, zstd, xz, lz4, or auto: zstd for what becomes smaller (default: none)",
+        )
+        command.add_argument("--level", metavar="N", type=_count, help="how hard the codec tries")
         if name == "move":
             command.add_argument("--archive", metavar="DIR", help="move proved files there, and remove none")
             command.add_argument(

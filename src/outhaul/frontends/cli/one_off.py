@@ -27,6 +27,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "quiet_for": ("settle", "quiet"),
     "marker": ("settle", "marker"),
     "skip_newest": ("settle", "skip-newest"),
+    "compress": ("compress", "codec"),
+    "level": ("compress", "level"),
     "archive": ("after", "archive"),
     "archive_keep": ("after", "keep"),
     "remove_empty": ("empty-directories", "remove-after"),

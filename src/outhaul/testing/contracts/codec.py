@@ -234,7 +234,7 @@ class CodecContract:
         length = 6 * self.block
         stream = quick.encode(Shrinking(content("text", length)), length, 2)
         next(stream)
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         assert threading.active_count() == before
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
