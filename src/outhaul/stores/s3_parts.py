@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
-from outhaul.model.errors import SourceError, StoreError, Transient, UploadGone
+from outhaul.model.errors import Denied, SourceError, StoreError, Transient, UploadGone
 from outhaul.ports import Begun, Outgoing, Sent, Stored
 from outhaul.stores.s3_errors import classify
 
@@ -74,7 +74,10 @@ class Multipart:
 
     def send(self, begun: Begun, source: Outgoing, seal: Callable[[], None], *, create_only: bool) -> Sent:
         """Send what the store does not have yet, and complete the upload."""
-        has = {} if begun.upload in self._fresh else self._has(begun)
+        try:
+            has = {} if begun.upload in self._fresh else self._has(begun)
+        except Denied as error:
+            raise UploadGone(f"{error} (s3:ListMultipartUploadParts); it is begun anew") from None
         self._fresh.discard(begun.upload)
         parts = _Sending(self, begun, has).all_parts(source)
         seal()
