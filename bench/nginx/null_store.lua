@@ -170,7 +170,7 @@ local function route()
   local arguments = ngx.var.args and ngx.req.get_uri_args(50) or {}
   local slash = path:find("/", 2, true)
   local bucket, key = path:sub(2, (slash or 0) - 1), slash and path:sub(slash + 1) or ""
-  local is_probe = path:find("/.outhaul-probe", 1, true) and key:match("([^/]*)$"):sub(1, 14) == ".outhaul-probe"
+  local is_probe = path:find("/.outhaul-probe", 1, true)
   if is_probe then count.probe_requests = count.probe_requests + 1 end
   if method == "HEAD" then count.heads = count.heads + 1 end
   if bucket == "" then return xml(200, "<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>") end

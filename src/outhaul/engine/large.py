@@ -43,10 +43,11 @@ class LargeUploads:
         self._ledger.begin_upload(self._place, _plain(sighting), begun)
         self._put(_plain(sighting), begun)
 
-    def recorded(self, sighting: Sighting) -> None:
-        """The object is proved, and about to be recorded in the next durable transaction."""
-        if begun := self._begun.pop(_plain(sighting), None):
-            self._ledger.end_upload(self._place, _plain(sighting), begun)
+    def recorded(self, sightings: Sequence[Sighting]) -> None:
+        """Their objects are proved, and about to be recorded in the next durable transaction."""
+        for sighting in map(_plain, sightings) if self._begun else ():
+            if begun := self._begun.pop(sighting, None):
+                self._ledger.end_upload(self._place, sighting, begun)
 
     def useless(self, sighting: Sighting) -> None:
         """It cannot go on: another one is begun for the file."""

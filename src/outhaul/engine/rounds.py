@@ -355,8 +355,7 @@ class Round:
         ]
         if forgotten:
             self.ports.ledger.note(self.place, forgotten=forgotten)
-        for proof in proofs:
-            self._uploads.recorded(proof.sighting)
+        self._uploads.recorded([proof.sighting for proof in proofs])
         receipts = record(self.place, proofs, self.ports.ledger)
         self.tally.bytes_carried += sum([proof.length for proof in proofs])
         self.tally.adopted += sum([not proof.sent for proof in proofs])

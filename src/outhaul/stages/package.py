@@ -40,30 +40,28 @@ def package(
         raise WritersUnknown(
             f"outhaul has seen it unchanged for {settled.observed_ns // 10**9} s of {UNWATCHED_QUIET_NS // 10**9} s"
         )
-    made = _read(sighting, file, small_max, compression)
-    key = object_key(job.destination.prefix, sighting.path) + made.key
-    if len(key) * 4 > KEY_BYTES_MAX and len(key.encode()) > KEY_BYTES_MAX:
-        raise KeyTooLong(f"its key has {len(key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
+    made = _read(object_key(job.destination.prefix, sighting.path), sighting, file, small_max, compression)
+    if len(made.key) * 4 > KEY_BYTES_MAX and len(made.key.encode()) > KEY_BYTES_MAX:
+        raise KeyTooLong(f"its key has {len(made.key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
     if not file.unchanged():
         raise SourceChanged("it changed while it was read")
-    return made._replace(key=key)
+    return made
 
 
-def _read(sighting: Sighting, file: OpenFile, small_max: int, compression: Compression | None) -> Package:
-    """The package, with what is added to the name in place of the key."""
+def _read(key: str, sighting: Sighting, file: OpenFile, small_max: int, compression: Compression | None) -> Package:
     codec = compression.codec_for(file, sighting.size) if compression else None
     suffix, name = (codec.suffix, codec.name) if codec else ("", "")
     if sighting.size > small_max:
-        return Package(sighting, suffix, sighting.size, b"", b"", None, file, name)
+        return Package(sighting, key + suffix, sighting.size, b"", b"", None, file, name)
     content = file.pread(sighting.size, 0)
     sha256 = hashlib.sha256(content).digest()
     if codec is None:
-        return Package(sighting, "", len(content), sha256, _md5(content), content, file)
+        return Package(sighting, key, len(content), sha256, _md5(content), content, file)
     body = codec.encode_bytes(content)
     if compression and compression.plain_if_larger and len(body) >= len(content):
-        return Package(sighting, "", len(content), sha256, _md5(content), content, file)
+        return Package(sighting, key, len(content), sha256, _md5(content), content, file)
     digest = hashlib.sha256(body).digest()
-    return Package(sighting, suffix, len(body), digest, _md5(body), body, file, name, sha256)
+    return Package(sighting, key + suffix, len(body), digest, _md5(body), body, file, name, sha256)
 
 
 def _md5(data: bytes) -> bytes:
