@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.world import JOB, Machine
-from outhaul.model.errors import UploadGone
+from outhaul.model.errors import SourceUnreadable, UploadGone
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
 
@@ -115,3 +115,16 @@ def test_a_store_that_fails_in_the_middle_ends_the_codec(machine: Machine) -> No
     machine.store.fail("put_part", Fault(UploadGone("no such upload")))
     assert machine.run(BZIP2).tally.by_reason == {"removed": 1}
     assert bz2.decompress(machine.stored()["site/large.bz2"]) == LARGE
+
+
+def test_a_source_that_fails_while_it_is_compressed(machine: Machine) -> None:
+    """It is the source that is named, not the codec."""
+    machine.produce("large", LARGE)
+    steps = Steps()
+
+    def fault() -> None:
+        raise SourceUnreadable("Input/output error")
+
+    steps.before("files.pread", fault)
+    assert machine.run(BZIP2, steps=steps).tally.by_reason == {"unreadable": 1}
+    assert machine.run(BZIP2).tally.by_reason == {"removed": 1}

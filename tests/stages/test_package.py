@@ -6,9 +6,10 @@ import hashlib
 import pytest
 
 from outhaul.codecs.choice import Always
-from outhaul.model.errors import KeyTooLong, SourceChanged, SourceInUse, WritersUnknown
+from outhaul.model.errors import KeyTooLong, SourceChanged, SourceInUse, Unproved, WritersUnknown
 from outhaul.model.evidence import Package, Settled
 from outhaul.stages.package import UNWATCHED_QUIET_NS, package
+from stages.faulty import Faulty
 from stages.world import World
 
 PATH = "a/file.csv"
@@ -98,3 +99,16 @@ def test_what_comes_out_larger_is_sent_as_it_is(world: World, content: bytes, sm
     assert content == (bz2.decompress(made.body) if smaller else made.body)
     assert made.sha256 == hashlib.sha256(made.body).digest()
     assert made.content_sha256 == (hashlib.sha256(content).digest() if smaller else b"")
+
+
+@pytest.mark.parametrize("what", ["misread", "flipped"])
+def test_a_codec_that_makes_a_mistake_is_found_out(world: World, what: str) -> None:
+    """What it makes is decompressed, and compared with the file, before anything is sent."""
+    seen = world.sighting(PATH)._replace(birth_ns=0)
+    with (
+        world.files.tree(world.job) as tree,
+        tree.folder("a") as folder,
+        folder.open("file.csv") as file,
+        pytest.raises(Unproved),
+    ):
+        package(world.job, Settled(seen, 0), file, world.store.small_max, Faulty(what))

@@ -9,6 +9,7 @@ from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
 from outhaul.stages.upload import upload
 from outhaul.testing.store import Fault, StoredObject
+from stages.faulty import Faulty
 from stages.world import World
 
 KEY = "site/a/file.csv"
@@ -116,3 +117,13 @@ def test_the_same_bytes_are_adopted_by_every_rule(world: World, rule: ConflictRu
     world.files.write("a/file.csv", b"same")
     upload(world.package(), rule, world.store)
     assert upload(world.package(), rule, world.store).sent is False
+
+
+@pytest.mark.parametrize("what", ["misread", "flipped"])
+def test_a_large_file_that_a_codec_spoils_does_not_come_to_be(world: World, what: str) -> None:
+    """It is decompressed as it goes, and has to give the file: otherwise there is no object."""
+    world.files.write("a/file.csv", LARGE)
+    package = world.package()._replace(codec="bzip2")
+    with pytest.raises(Unproved):
+        upload(package, "keep-both", world.store, codec=Faulty(what))
+    assert world.store.objects == {}

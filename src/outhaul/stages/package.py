@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 
-from outhaul.model.errors import KeyTooLong, SourceChanged, WritersUnknown
+from outhaul.model.errors import KeyTooLong, OuthaulError, SourceChanged, Unproved, WritersUnknown
 from outhaul.model.evidence import Package, Settled, Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.model.keys import KEY_BYTES_MAX, object_key
-from outhaul.ports import Compression, OpenFile
+from outhaul.ports import Codec, Compression, OpenFile
 
 UNWATCHED_QUIET_NS = 60 * 10**9
 """Where nobody can tell whether a file is open for writing: how long outhaul must itself have seen it unchanged."""
@@ -31,6 +31,7 @@ def package(
         WritersUnknown: nobody can tell, and it has not been watched for long enough.
         SourceChanged: it is not the file that was settled, or it changed while it was read.
         KeyTooLong: its key would be too long.
+        Unproved: it cannot be compressed so that it can be decompressed again.
     """
     sighting = file.sighting
     unwatched = not file.check_writers()  # First: that somebody writes says more than that something has changed.
@@ -60,8 +61,19 @@ def _read(key: str, sighting: Sighting, file: OpenFile, small_max: int, compress
     body = codec.encode_bytes(content)
     if compression and compression.plain_if_larger and len(body) >= len(content):
         return Package(sighting, key, len(content), sha256, _md5(content), content, file)
+    _check(codec, body, content)
     digest = hashlib.sha256(body).digest()
     return Package(sighting, key + suffix, len(body), digest, _md5(body), body, file, name, sha256)
+
+
+def _check(codec: Codec, body: bytes, content: bytes) -> None:
+    """What is compressed must give the file again: a codec, or the memory it works in, may be faulty."""
+    try:
+        same = b"".join(codec.decode((body,), len(content))) == content
+    except OuthaulError:
+        same = False
+    if not same:
+        raise Unproved(f"what {codec.name} has made of it does not give it again")
 
 
 def _md5(data: bytes) -> bytes:

@@ -9,7 +9,7 @@ nothing yet: `stages/prove.py` does.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from outhaul.model.errors import (
@@ -17,7 +17,9 @@ from outhaul.model.errors import (
     Conflict,
     Denied,
     NotThere,
+    OuthaulError,
     SourceChanged,
+    SourceError,
     StoreError,
     Transient,
     Unproved,
@@ -232,31 +234,59 @@ class _AsItIs:
 
 
 class _Encoded:
-    """The same, compressed on its way; nothing of it is ever on disk."""
+    """The same, compressed on its way; nothing of it is ever on disk.
+
+    It is decompressed again at once, and must give the file: a codec, or the memory it works in, may be faulty.
+    """
 
     def __init__(self, package: Package, codec: Codec) -> None:
+        self._codec = codec.name
         self._file = _Digested(package.source, package.length)
         self._chunks = codec.encode(self._file, package.length, _CORES)
-        self._left = b""
+        self._decoded = codec.decode(self._tapped(), package.length)
+        self._decoded_sha256 = hashlib.sha256()
+        self._ready: list[bytes] = []
+        self._ready_bytes = 0
         self._sha256 = hashlib.sha256()
         self._sent = 0
 
     def read(self, length: int) -> bytes:
-        """The next bytes of what the codec makes of the file."""
-        parts, size = [self._left], len(self._left)
-        while size < length and (chunk := next(self._chunks, b"")):
-            parts.append(chunk)
-            size += len(chunk)
-        data = b"".join(parts)
-        data, self._left = data[:length], data[length:]
+        """The next bytes of what the codec makes of the file.
+
+        Raises:
+            Unproved: what it makes does not give the file again.
+        """
+        while self._ready_bytes < length and (plain := self._next_decoded()) is not None:
+            self._decoded_sha256.update(plain)
+        data = b"".join(self._ready)
+        data, left = data[:length], data[length:]
+        self._ready, self._ready_bytes = [left], len(left)
         self._sha256.update(data)
         self._sent += len(data)
         return data
 
+    def _tapped(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self._ready.append(chunk)
+            self._ready_bytes += len(chunk)
+            yield chunk
+
+    def _next_decoded(self) -> bytes | None:
+        """None at the end."""
+        try:
+            plain = next(self._decoded, None)
+        except (SourceError, StoreError):
+            raise
+        except OuthaulError as error:
+            raise Unproved(f"what {self._codec} makes of it does not give it again: {error}") from error
+        if plain is None and self._decoded_sha256.digest() != self._file.digest():
+            raise Unproved(f"what {self._codec} makes of it does not give it again")
+        return plain
+
     @property
     def at_end(self) -> bool:
         """Whether all of it was read."""
-        return self._file.at_end and not self._left
+        return self._file.at_end and not self._ready_bytes
 
     def of(self, package: Package) -> Package:
         """The package as it was sent."""
