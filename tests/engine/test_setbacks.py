@@ -9,9 +9,10 @@ from engine.world import JOB, Machine
 from outhaul.engine.pace import BATCH_MAX, BATCH_MIN, FAR_THREADS, FEW_THREADS, THREADS_MIN, Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
 from outhaul.model.errors import Denied, SourceError, Transient
+from outhaul.ports import Stored
 from outhaul.testing.files import ARCHIVE
 from outhaul.testing.steps import Crash, Steps
-from outhaul.testing.store import Fault
+from outhaul.testing.store import Fault, SimulatedStore
 
 QUIET = JOB._replace(quiet_ns=30 * 10**9)
 LARGE = b"large" * 40_000
@@ -198,3 +199,40 @@ def test_how_far_the_store_is_sets_threads_and_batches(
     assert pace.batch in batch
     assert pace.at_once_each * pace.threads <= max(pace.at_once, pace.threads)
     assert (pace.at_once_each > 1) == many_at_once
+
+
+# --- a file that never goes ---------------------------------------------------------------------------------------------
+
+
+class Poisoned(SimulatedStore):
+    """A store that has an error of its own for one key, and for no other."""
+
+    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+        if key.endswith("poison"):
+            raise Transient("500 InternalError")
+        return super().put(key, body, replace=replace)
+
+
+def test_a_poison_file_is_held_after_many_attempts(machine: Machine) -> None:
+    """It waits for some runs, is then held with what the store said last, and is tried again all the same; others go on."""
+    machine.store = Poisoned()
+    machine.produce("poison", b"poison")
+    seen = []
+    for number in range(4):
+        machine.produce(f"a/{number}", b"%d" % number)
+        seen.append(machine.run().tally.by_reason)
+        machine.clock.advance(60)
+    assert seen == [{"removed": 1, "retry": 1}] * 2 + [{"removed": 1, "failing": 1}] * 2
+    assert "500 InternalError" in machine.observations()["poison"].detail
+    machine.store = SimulatedStore()
+    assert machine.run().tally.by_reason == {"removed": 1}
+
+
+def test_a_destination_that_is_away_makes_no_file_poison(machine: Machine) -> None:
+    """Where nothing arrives, it is the destination that is told."""
+    machine.store = Poisoned()
+    machine.produce("poison", b"poison")
+    for _ in range(5):
+        outcome = machine.run()
+        machine.clock.advance(60)
+        assert (outcome.destination_fault, outcome.tally.by_reason) == ("500 InternalError", {"retry": 1})

@@ -185,7 +185,7 @@ HERE = (
         (
             Edit(
                 f"{ROUND}._set_back",
-                "self._standings.set_back(settled.sighting, reason, str(error), attempts)",
+                "self._standings.set_back(settled.sighting, reason, str(error), attempts, alone=alone)",
                 "self.tally.put('removed')",
             ),
         ),

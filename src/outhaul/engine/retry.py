@@ -30,6 +30,8 @@ from outhaul.model.errors import (
 
 ATTEMPTS_IN_A_RUN = 4
 FAILURES_MAX = 6
+HELD_AFTER = 12
+"""Attempts, over several runs, after which a file that alone does not go is a matter for a person."""
 _PAUSE_FIRST_NS = 500_000_000
 _PAUSE_MAX_NS = 30 * 10**9
 

@@ -393,7 +393,8 @@ class Round:
         attempts = self._attempts.pop(settled.sighting, 1)
         if isinstance(error, Transient):
             self._unanswered = str(error)
-        self._standings.set_back(settled.sighting, reason, str(error), attempts)
+        alone = self._files_carried > 0 and not self.fault
+        self._standings.set_back(settled.sighting, reason, str(error), attempts, alone=alone)
 
     # --- to the end -----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from outhaul.engine.batches import Ports
+from outhaul.engine.retry import HELD_AFTER
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Sighting, same_generation
 from outhaul.model.job import Job
@@ -42,10 +43,13 @@ class Standings:
             # Seen at this moment, which may be hours after the beginning of the walk.
             self._observe(sighting, past, reason, detail, 0)
 
-    def set_back(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1) -> None:
-        """A file that was on its way."""
-        self.stand(Standing(sighting.path, reason, detail), sighting.size)
+    def set_back(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1, *, alone: bool = False) -> None:
+        """A file that was on its way; `alone`: in this pass others have arrived where it does not."""
         past = self.past.pop(sighting, None)
+        before = past.attempts if past is not None and same_generation(past.sighting, sighting) else 0
+        if alone and reason == "retry" and before + attempts >= HELD_AFTER:
+            reason, detail = "failing", f"{before + attempts} attempts; the last: {detail}"
+        self.stand(Standing(sighting.path, reason, detail), sighting.size)
         if reason == "vanished":
             if past is not None:
                 self._ports.ledger.note(self._place, forgotten=[(sighting.directory, sighting.name)])

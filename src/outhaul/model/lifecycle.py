@@ -76,6 +76,11 @@ REASONS: dict[str, Reason] = {
         "Shorten the path or the prefix of the destination.",
     ),
     "refused": Reason(State.HELD, "the store refuses this object", "The text after it is the store's own reason."),
+    "failing": Reason(
+        State.HELD,
+        "has failed at every one of many attempts, while the destination takes others",
+        "The text after it is the store's own reason. It is tried again at each run, and stops no other.",
+    ),
     "conflict": Reason(
         State.HELD,
         "other bytes stand under its key in the store",
