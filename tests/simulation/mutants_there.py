@@ -58,6 +58,14 @@ THERE = (
         ("large",),
     ),
     Mutant(
+        "parts are believed by their number, and any ETag",
+        (
+            Edit("outhaul.testing.network:Network._parts", "has.get(number) != body", "number not in has"),
+            Edit(PROVE, "upload.etag == upload.proving_etag", "upload.etag"),
+        ),
+        ("large, the upload of other bytes",),
+    ),
+    Mutant(
         "an upload that nobody needs any more is forgotten, and not abandoned",
         (Edit("outhaul.engine.large:LargeUploads.abandon", "store.abandon(begun)", "pass"),),
         ("large",),

@@ -81,6 +81,22 @@ def _in_the_archive(world: World, machine: Machine) -> None:
     machine.producer.note()
 
 
+def _begun_of_other_bytes(world: World, machine: Machine) -> None:
+    """A crash in the middle of an upload; then other bytes come under the same time stamps."""
+
+    def crash() -> None:
+        raise Crash
+
+    machine.files.coarse = True
+    machine.steps.before("store.put_large", crash)
+    machine.run()
+    inode = machine.files.find("large")
+    assert inode is not None
+    machine.producer.owed.pop(inode.serial, None)
+    inode.content = machine.producer.content(len(inode.content))
+    machine.producer.note()
+
+
 ARCHIVING = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=60 * 10**9, empty_ns=30 * 10**9)
 ONE = Small("one file", {"a/one": 20})
 TWO = Small("two files", {"a/one": 20, "b/two": 130}, producer=False)
@@ -100,6 +116,7 @@ SCENARIOS = (
     Small("interrupted removal", {"a/one": 20}, _interrupted),
     Small("coarse time stamps", {"a/one": 20, "a/two": 20}, _coarse),
     Small("keep", {"a/one": 20}, job=JOB._replace(after="keep")),
+    Small("large, the upload of other bytes", {"large": 101}, _begun_of_other_bytes),
     Small("compressed", {"a/one": 20}, job=JOB._replace(compress="bzip2")),
     Small("large, compressed", {"large": 101}, job=JOB._replace(compress="bzip2")),
     Small("archive", {"a/one": 20}, job=ARCHIVING),
