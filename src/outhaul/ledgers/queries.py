@@ -117,7 +117,8 @@ class Reading:
         with self._faults():
             found = self._database.execute("PRAGMA user_version").fetchone()[0]
         if found != VERSION:
-            raise LedgerError(f"{path} has version {found}, and this outhaul reads {VERSION}")
+            then = "the next run brings it up to date" if found < VERSION else "use the newer outhaul"
+            raise LedgerError(f"{path} has version {found}, and this outhaul reads {VERSION}: {then}")
 
     def __enter__(self) -> Self:
         return self
