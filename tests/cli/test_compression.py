@@ -21,6 +21,8 @@ FILES = {
     ),
 }
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def outhaul(tmp_path: Path) -> Program:
