@@ -6,6 +6,7 @@ import lzma
 import os
 import random
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,18 @@ def test_auto(outhaul: Program, tmp_path: Path) -> None:
     stored = {os.path.relpath(path, tmp_path / "stored") for path in (tmp_path / "stored").rglob("*") if path.is_file()}
     assert stored == {"a/text.csv.zst", "a/large.csv.zst", "noise.bin", "empty"}
     assert outhaul("copy", "source", "stored", "--state", "state", "--compress", "auto").out == ""
+
+
+def test_the_events_tell_the_file_and_what_is_stored(outhaul: Program, tmp_path: Path) -> None:
+    """In JSON, size and digest are the file's; those of the object stand beside them where they differ."""
+    ran = outhaul("copy", "source", "stored", "--state", "state", "--compress", "auto", "--json", "--include", "noise.bin",
+                  "--include", "text.csv")  # fmt: skip
+    told = {event["path"]: event for event in ran.events if event["event"] == "carried"}
+    text, stored = told["a/text.csv"], (tmp_path / "stored" / "a" / "text.csv.zst").read_bytes()
+    assert (text["size"], text["sha256"]) == (len(FILES["a/text.csv"]), sha256(FILES["a/text.csv"]).hexdigest())
+    assert (text["codec"], text["stored_size"], text["stored_sha256"]) == (
+        "zstd",
+        len(stored),
+        sha256(stored).hexdigest(),
+    )
+    assert "codec" not in told["noise.bin"]

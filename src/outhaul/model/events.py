@@ -20,7 +20,7 @@ class Tally:
         self.seen = 0
         self.by_reason: dict[str, int] = {}
         self.bytes_carried = 0
-        """Size of the files that were proved and recorded in this run."""
+        """Size of what was proved and recorded in this run, as it is stored."""
         self.bytes_waiting = 0
         """Size of the files that wait or are held."""
         self.adopted = 0

@@ -108,6 +108,13 @@ def describe(standing: Standing) -> str:
     return f"{standing.state.value:8} {printable(standing.path)}: {REASONS[standing.reason].meaning}{detail}"
 
 
+def _stored(proof: Proof) -> dict[str, object]:
+    """What is in the store, where that is not the file itself."""
+    if not proof.codec:
+        return {}
+    return {"codec": proof.codec, "stored_size": proof.length, "stored_sha256": proof.stored_sha256.hex()}
+
+
 class JsonMonitor:
     """One JSON object a line on standard output: each file, each notice, and a summary of each job."""
 
@@ -130,7 +137,7 @@ class JsonMonitor:
         for receipt, proof in zip(receipts, proofs, strict=True):
             self._out({
                 "event": "carried", "job": job.name, **say.path_fields(proof.sighting.path), "receipt": receipt.number,
-                "size": proof.length, "sha256": proof.sha256.hex(), "destination": receipt.destination,
+                "size": proof.sighting.size, "sha256": proof.sha256.hex(), **_stored(proof), "destination": receipt.destination,
                 "key": proof.key, "version": proof.version, "etag": proof.etag, "proof": proof.kind.value,
                 "sent": proof.sent,
             })  # fmt: skip
