@@ -76,6 +76,7 @@ class _Stored(Protocol):
 
     def held(self, key: str, version: str) -> Held: ...
     def read(self, key: str, version: str = "") -> Iterator[bytes]: ...
+    def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]: ...
     def digests(self, key: str, version: str) -> tuple[bytes, bool]: ...
     def listing(self, prefix: str) -> Iterator[Listed]: ...
 
@@ -85,6 +86,12 @@ class _Decoding:
 
     def __init__(self, stored: _Stored) -> None:
         self.held, self.read, self.digests, self.listing = stored.held, stored.read, stored.digests, stored.listing
+        self.read_part = stored.read_part
+
+    def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        part = self.read_part(key, version, offset, length)
+        return self.decoded(codec, part, limit) if codec else part
 
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`."""

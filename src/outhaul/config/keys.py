@@ -27,13 +27,14 @@ from outhaul.model.job import (
 CONNECTION_KEYS = ("endpoint-url", "region", "profile")
 TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "after", "empty-directories",
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "after", "empty-directories",
     "proof", "on-conflict", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
 COMPRESS_KEYS = ("codec", "level")
 CODECS = ("none", "auto", "bzip2", "gzip", "zstd", "xz", "lz4")
+BUNDLE_KEYS = ("size", "file-max", "wait")
 ARCHIVE_KEYS = ("archive", "keep")
 EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
@@ -44,7 +45,6 @@ _LATER = f"is {_NOT_YET}"
 LATER_JOB_KEYS = {
     "key": f"{_LATER}; leave it out: the key is the path beneath the source",
     "every": f"{_LATER}; leave it out, and start `outhaul run` from cron or a timer",
-    "bundle": f"{_LATER}; leave it out: each file becomes one object",
 }
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
@@ -132,6 +132,7 @@ class _Parser:
             temporary_names=self._take(table, where, "temporary-names", values.truth, False),
             **self._settle(table, where),
             **self._compress(table, where),
+            **self._bundle(table, where),
             **self._after(table, where),
             **self._empty_directories(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
@@ -204,6 +205,25 @@ class _Parser:
         if level is not None:
             level = self._try((*there[:-1], "level"), lambda value: values.level(chosen, value), level, None)
         return {"compress": "" if chosen == "none" else chosen, "compress_level": level}
+
+    def _bundle(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say which files travel together."""
+        if "bundle" not in table:
+            return {}
+        bundle, where = table["bundle"], (*where, "bundle")
+        if not isinstance(bundle, dict):
+            size = self._try(where, values.bundle_size, bundle, 0)
+            return {"bundle_bytes": size, "bundle_file_max": size // values.FILES_IN_A_BUNDLE}
+        self._refuse_others(bundle, where, BUNDLE_KEYS, {})
+        self._require(bundle, where, "size", 'write size = "16MiB"')
+        size = self._take(bundle, where, "size", values.bundle_size, 0)
+        return {
+            "bundle_bytes": size,
+            "bundle_file_max": self._take(
+                bundle, where, "file-max", lambda value: values.file_max(value, size), size // values.FILES_IN_A_BUNDLE
+            ),
+            "bundle_wait_ns": self._take(bundle, where, "wait", values.quiet, 0),
+        }
 
     def _after(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
         """The fields of the job that say what becomes of a file that has a receipt."""

@@ -10,6 +10,7 @@ import re
 from typing import TypeVar
 
 from outhaul.config.durations import duration_ns, expected_duration
+from outhaul.config.sizes import shown_size, size_bytes
 from outhaul.config.wording import shown
 from outhaul.model.patterns import broken
 
@@ -63,6 +64,28 @@ def level(codec: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise ValueError(f"expected a level of {codec} from {lowest} to {highest}, not {shown(value)}")
     return value
+
+
+BUNDLE_LEAST, BUNDLE_MOST = 64 << 10, 256 << 20
+FILES_IN_A_BUNDLE = 16
+"""A file that is larger than this part of a bundle goes alone, unless the job says otherwise."""
+
+
+def bundle_size(value: object) -> int:
+    """About how large a bundle becomes, in bytes. It is made in memory."""
+    size = size_bytes(value)
+    if not BUNDLE_LEAST <= size <= BUNDLE_MOST:
+        least, most = shown_size(BUNDLE_LEAST), shown_size(BUNDLE_MOST)
+        raise ValueError(f"expected a size from {least} to {most}, not {shown(value)}")
+    return size
+
+
+def file_max(value: object, size: int) -> int:
+    """The largest file that travels with others, in bytes."""
+    most = size_bytes(value, "1MiB")
+    if not 0 < most <= max(size, 1):
+        raise ValueError(f"expected a size from 1B to that of the bundle, not {shown(value)}")
+    return most
 
 
 def kept(value: object) -> int:

@@ -15,6 +15,7 @@ from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
 from outhaul.ports import Begun, Clock, Compression, FileSystem, Ledger, Monitor, Store, Tree, Workers
+from outhaul.stages.bundle import Packed
 from outhaul.stages.dispose import dispose
 from outhaul.stages.package import package
 from outhaul.stages.prove import prove
@@ -49,6 +50,8 @@ class Carried(NamedTuple):
     begun: tuple[Settled, Begun] | None = None
     """A large upload that was begun, and is to be written down before its first part is sent."""
     is_large: bool = False
+    packed: tuple[list[Settled], Packed] | None = None
+    """A bundle that is to be written down before it is sent, and its files."""
 
 
 class Released(NamedTuple):

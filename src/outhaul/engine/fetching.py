@@ -11,6 +11,7 @@ from contextlib import ExitStack, nullcontext
 from itertools import groupby
 from typing import NamedTuple
 
+from outhaul.engine.spans import Spans
 from outhaul.model.errors import Damaged, LandingError, OuthaulError, StoreError
 from outhaul.model.returning import Wanted
 from outhaul.ports import Clock
@@ -68,6 +69,8 @@ class Fetcher:
             self._plan_all(fetched)
             return fetched
         times: list[int] = []
+        if any(one.within is not None for one in batch):
+            shelf = Spans(shelf, batch)
         with ExitStack() as opened:
             folders = []
             ready: list[Ready] = []

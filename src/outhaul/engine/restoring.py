@@ -25,6 +25,8 @@ from outhaul.stages.restore import Shelf
 BYTES_IN_FLIGHT_MAX = 64 << 20
 """Memory for what is being fetched; see `fetching.weight`."""
 _BATCH_BYTES_MAX = 4 << 20
+_MEMBERS_MAX = 1024
+"""Files of bundles in a batch: they share requests."""
 _CPU_FILES = 256
 _PROGRESS_NS = 100 * 10**6
 _DRAIN_SECONDS = 10
@@ -112,7 +114,7 @@ class Restoring:
         self._batch_bytes += weight(wanted)
         room = len(self._batch) + self._under_way + self._landed
         if (
-            len(self._batch) >= self._pace.batch
+            len(self._batch) >= (self._pace.batch if wanted.within is None else _MEMBERS_MAX)
             or self._batch_bytes >= _BATCH_BYTES_MAX
             or (self._limit and room >= self._limit)
         ):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, carry_large, in_pieces, release
+from outhaul.engine.bundling import Gathering, left_behind, pack_bundle, send_bundle
 from outhaul.engine.closing import close
 from outhaul.engine.large import AT_ONCE, LargeUploads
 from outhaul.engine.opening import open_destination
@@ -19,6 +20,7 @@ from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
 from outhaul.engine.standings import Standings
+from outhaul.engine.walking import Walk
 from outhaul.model.errors import (
     Denied,
     Misconfigured,
@@ -30,15 +32,13 @@ from outhaul.model.errors import (
     UploadGone,
 )
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
-from outhaul.ports import Moment, Observation, Store, Tree
-from outhaul.stages.discover import Found, discover
+from outhaul.ports import Moment, Store, Tree
 from outhaul.stages.record import record
-from outhaul.stages.settle import SECOND_NS, settle
+from outhaul.stages.settle import SECOND_NS
 
-CLOCK_TOLERANCE_NS = 5 * SECOND_NS
 BYTES_IN_FLIGHT_MAX = 48 << 20
 """Memory for file contents: a worker holds one file of its batch at a time."""
 _BATCH_BYTES_MAX = 4 << 20
@@ -71,6 +71,7 @@ class Round:
         self._store: Store | None = None
         self._batch: list[Settled] = []
         self._batch_bytes = 0
+        self._gathered = Gathering(job)
         self._again: list[Settled] = []
         self._uploads = LargeUploads(self.place, ports.ledger)
         self._large: list[Settled] = []
@@ -83,9 +84,7 @@ class Round:
         self._files_carried = 0
         self._failures = 0
         self._unanswered = ""
-        self._steady = False
-        self._saw_all = True
-        self._directories: list[str] = []
+        self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen)
         self._cpu_mark = (0, 0)
 
     def run(self) -> Outcome:
@@ -101,6 +100,7 @@ class Round:
         with ports.files.tree(self.job) as tree:
             if not self.dry_run:
                 self._recover(tree)
+                self._look_for_bundles()
             self._walk(tree, now)
             self._drain(tree)
             if not self.dry_run:
@@ -119,90 +119,47 @@ class Round:
                 self.tally.seen += 1
                 self._standings.stand(found)
 
+    def _look_for_bundles(self) -> None:
+        """Those that an earlier process was about to send: what is unknown of them has to be known first (L3)."""
+        if not self.ports.ledger.bundles(self.place):
+            return
+        store = self._open_store()
+        if store is None:
+            return
+        for attempt in range(1, ATTEMPTS_IN_A_RUN + 1):
+            try:
+                for proofs in left_behind(self.place, self.job, store, self.ports):
+                    record(self.place, proofs, self.ports.ledger)
+                return
+            except Transient as error:
+                if attempt == ATTEMPTS_IN_A_RUN:
+                    self._give_up(str(error))
+                else:
+                    self._pause(str(error))
+            except StoreError as error:
+                self._give_up(str(error))
+                return
+
     # --- find and settle ------------------------------------------------------------------------------------
 
     def _walk(self, tree: Tree, now: Moment) -> None:
-        steady = self._steady = self.ports.ledger.steady_since(now, CLOCK_TOLERANCE_NS)
-        unvisited = self.ports.ledger.observed_directories(self.place)
-        directory, remembered = None, dict[str, Observation]()
-        closed: list[str] = []
-        for found in discover(self.job, tree):
-            if self.ports.stopped():
-                break
-            if found.directory != directory:
-                self._forget(directory, remembered)
-                directory = found.directory
-                remembered = self.ports.ledger.observations(self.place, directory)
-                unvisited.discard(directory)
-                if self.job.empty_ns:
-                    self._directories.append(directory)
-            self.tally.seen += len(found.sightings) + len(found.standings)
-            for standing in found.standings:
-                self._standings.stand(standing)
-                if standing.reason == "closed-directory":  # Whatever was known of what is in it stays known (L10).
-                    closed.append(f"{directory}/")
-                    self._saw_all = False
-                    remembered = {}
-            steady = steady and self._kept_step(now)
-            self._sort(found, remembered, now, steady, tree)
-            self._standings.tell()
-        else:
-            self._forget(directory, remembered)
-            for vanished in unvisited:
-                if not vanished.startswith(tuple(closed)):
-                    self.ports.ledger.forget_directory(self.place, vanished)
-
-    def _kept_step(self, then: Moment) -> bool:
-        """Whether the wall clock has kept step with the boot clock since: what was listed is older than this look (L7)."""
-        now = self.ports.clock.moment()
-        return abs((now.wall_ns - then.wall_ns) - (now.boot_ns - then.boot_ns)) <= CLOCK_TOLERANCE_NS
-
-    def _sort(self, found: Found, remembered: dict[str, Observation], now: Moment, steady: bool, tree: Tree) -> None:
-        job, keep = self.job, self.job.after == "keep"
-        self._uploads.seen(found.sightings)
-        receipts = self.ports.ledger.receipts(self.place, found.directory, [s.name for s in found.sightings])
-        unchanged = 0
-        still_here: list[Receipt] = []
-        for sighting in found.sightings:
-            receipt = receipts.get(sighting.name)
-            if receipt is not None and same_generation(receipt.sighting, sighting):
-                if keep:
-                    unchanged += 1
-                    if sighting.name in remembered:
-                        remembered.pop(sighting.name)
-                        self.ports.ledger.note(self.place, forgotten=[(found.directory, sighting.name)])
-                else:
-                    still_here.append(receipt)
-                    if past := remembered.pop(sighting.name, None):
-                        self._standings.past[receipt.sighting] = past
-                continue
-            past = remembered.pop(sighting.name, None)
-            held_back = found.held_back.get(sighting.name, "") if found.held_back else ""
-            if held_back == "unmarked":
-                self._standings.wait(sighting, past, now, held_back, "")
-                continue
-            verdict = settle(job, sighting, past, now, steady, among_newest=held_back == "newest")
-            if isinstance(verdict, Settled):
-                if past is not None:
-                    self._standings.past[sighting] = past
-                self._add(verdict, tree)
-            else:
-                self._standings.wait(sighting, past, now, held_back or "quiet", f"{-(-verdict // SECOND_NS)} s more")
-        if unchanged:
-            self.tally.put("unchanged", unchanged)
-        if still_here and not self.dry_run:
-            self._make_room(tree, 0)
-        self._release(still_here, tree)
-
-    def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
-        if directory is not None and remembered:
-            self.ports.ledger.note(self.place, forgotten=[(directory, name) for name in remembered])
+        for looked in self._found.looks(tree, now):
+            for settled in looked.settled:
+                self._add(settled, tree)
+            if looked.proved and not self.dry_run:
+                self._make_room(tree, 0)
+            self._release(looked.proved, tree)
 
     # --- carry ----------------------------------------------------------------------------------------------
 
     def _add(self, settled: Settled, tree: Tree) -> None:
         if self.dry_run:
             self._standings.stand(Standing(settled.sighting.path, "planned"), settled.sighting.size)
+            return
+        if self._gathered.takes(settled):
+            self._gathered.add(settled)
+            if self._gathered.is_full:
+                self._send_gathered(tree)
             return
         store = self._open_store()
         if store is not None and settled.sighting.size > store.small_max:
@@ -216,19 +173,42 @@ class Round:
 
     def _send(self, tree: Tree) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        if not batch:
-            return
-        store = self._open_store()
+        weight = sum([settled.sighting.size for settled in batch])
+        if store := self._ready_for(batch, weight, tree):
+            self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
+
+    def _send_gathered(self, tree: Tree) -> None:
+        """Pack what is gathered into a bundle; a file that is alone goes as it is."""
+        weight, files = self._gathered.weight, self._gathered.take()
+        if len(files) == 1:
+            self._batch += files
+            self._send(tree)
+        elif self._ready_for(files, weight, tree):
+            self._submit(partial(pack_bundle, files, weight, self.job, tree, self.ports))
+
+    def _send_rest(self, tree: Tree) -> None:
+        """The walk is over: what is gathered goes now, or waits for more in the next pass where the job says so."""
+        if wait_ns := self._gathered.may_wait_ns:
+            now = self.ports.clock.moment()
+            for settled in self._gathered.take():
+                past = self._standings.taken(settled.sighting)
+                detail = f"{-(-wait_ns // SECOND_NS)} s more, or until there are enough"
+                self._standings.wait(settled.sighting, past, now, "bundle", detail)
+        self._send_gathered(tree)
+        self._send(tree)
+
+    def _ready_for(self, batch: Sequence[Settled], weight: int, tree: Tree) -> Store | None:
+        """The store for these files, once there is room for them; None where they cannot go now."""
+        store = self._open_store() if batch else None
         if store is None or self.fault:
             for settled in batch:
                 self._set_back(settled, Misconfigured(self.fault))
-            return
-        weight = sum([settled.sighting.size for settled in batch])
+            return None
         self._make_room(tree, weight)
         if self.ports.stopped():
-            return
+            return None
         self._bytes_in_flight += weight
-        self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
+        return store
 
     def _send_large(self, tree: Tree) -> None:
         """Large files wait for one another, and no small one waits for them."""
@@ -296,6 +276,8 @@ class Round:
             settled, begun = carried.begun
             self._uploads.began(settled.sighting, begun)
             self._large.append(settled)
+        if carried.packed is not None:
+            self._send_packed(carried)
         if carried.proofs:
             if not self._proofs:
                 self._first_proof_ns = self.ports.clock.monotonic_ns()
@@ -322,6 +304,19 @@ class Round:
             self._pause(str(carried.setbacks[-1][1]))
         if transient:
             self._pace.ease()
+
+    def _send_packed(self, carried: Carried) -> None:
+        """A bundle is ready: it is written down, and then sent."""
+        assert carried.packed is not None
+        assert self._store is not None
+        files, packed = carried.packed
+        if self.fault:
+            for settled in files:
+                self._set_back(settled, Misconfigured(self.fault))
+            return
+        number = self.ports.ledger.begin_bundle(self.place, packed.bundle)
+        self._bytes_in_flight += carried.weight
+        self._submit(partial(send_bundle, number, packed, files, carried.weight, self.job, self._store, self.ports))
 
     def _cpu_ns_per_file(self) -> int:
         """Measured over some hundred files, from the first on: what starting the program took is no file's cost."""
@@ -401,12 +396,12 @@ class Round:
     def _close(self, tree: Tree, now: Moment) -> None:
         if self.ports.stopped():
             return
-        store = self._open_store() if self._saw_all and self._uploads.to_abandon else None
+        store = self._open_store() if self._found.saw_all and self._uploads.to_abandon else None
         if store is not None and (why := self._uploads.abandon(store)):
             self.ports.monitor.notice(self.job, why)
-        if not self._steady:
+        if not self._found.steady:
             return
-        closed = close(self.job, self.place, tree, self._directories, now.wall_ns, self._open_store, self.ports)
+        closed = close(self.job, self.place, tree, self._found.directories, now.wall_ns, self._open_store, self.ports)
         self.tally.expired, self.tally.directories = closed.expired, closed.directories
         if closed.fault:
             self.ports.monitor.notice(self.job, closed.fault)
@@ -425,7 +420,7 @@ class Round:
                 for settled in again:
                     self._add(settled, tree)
             if not self.ports.stopped():
-                self._send(tree)
+                self._send_rest(tree)
             self._send_large(tree)
             self._collect(tree)
             if not self._tasks:

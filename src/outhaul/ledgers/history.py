@@ -13,15 +13,20 @@ from typing import Any, NamedTuple
 
 from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, Why, receipt_of
 from outhaul.ledgers.rows import to_path
+from outhaul.model.evidence import Within
 from outhaul.model.returning import Wanted, refusal
 from outhaul.model.selection import Chooser, Selection
 
-_TABLES = "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
+_TABLES = (
+    "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
+    "LEFT JOIN bundle b ON b.id = r.bundle "
+)
 _WANTED = (
     f"SELECT d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id, "
-    f"coalesce(r.codec, ''), coalesce(r.stored_size, r.size), coalesce(r.stored_sha256, r.sha256) {_TABLES}"
+    "coalesce(r.codec, ''), coalesce(b.size, r.stored_size, r.size), coalesce(b.sha256, r.stored_sha256, r.sha256), "
+    f"coalesce(r.bundle, 0), coalesce(r.frame_offset, 0), coalesce(r.frame_length, 0), coalesce(r.frame_at, 0) {_TABLES}"
 )
-_WANTED_KINDS = (int, bytes, bytes, int, int, bytes, str, str, str, bytes, int, str, int, bytes)
+_WANTED_KINDS = (int, bytes, bytes, int, int, bytes, str, str, str, bytes, int, str, int, bytes, int, int, int, int)
 _LATEST = "WHERE r.id IN (SELECT max(r.id) {tables}{where}GROUP BY d.id, r.name) ORDER BY d.path, r.name, r.id"
 
 
@@ -156,12 +161,13 @@ def _wanted(row: tuple[Any, ...]) -> tuple[str, Wanted]:
     """The source of a receipt, and what it says of a file."""
     if not all(map(isinstance, row, _WANTED_KINDS)):
         raise TypeError("a row holds what no outhaul wrote")
-    place, directory, name, size, mtime_ns, sha256, key, version, etag, source, _, codec, stored_size, stored_sha256 = (
-        row
-    )
+    (place, directory, name, size, mtime_ns, sha256, key, version, etag, source, _, codec, stored_size, stored_sha256,
+     *within) = row  # fmt: skip
     path = to_path(directory + b"/" + name if directory else name)
     wanted = Wanted(path, place, key, version, size, sha256, etag, mtime_ns)
-    if codec:
+    if within[0]:
+        wanted = wanted._replace(within=Within(*within))
+    if codec or within[0]:
         wanted = wanted._replace(codec=codec, stored_size=stored_size, stored_sha256=stored_sha256)
     why = refusal(path)
     return to_path(source), wanted._replace(refused="refused-name", detail=why) if why else wanted

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 from outhaul.ledgers.damage import FILE_NAME
+from outhaul.ledgers.opening import connect
 from outhaul.ledgers.rows import to_bytes, to_path
 from outhaul.ledgers.schema import VERSION
-from outhaul.ledgers.sqlite import connect
 from outhaul.model.errors import LedgerError
 from outhaul.model.lifecycle import REASONS, Reason, State
 from outhaul.model.patterns import compile_patterns

@@ -63,6 +63,12 @@ class Job(NamedTuple):
     """'auto', or the name of a codec; '' for none."""
     compress_level: int | None = None
     """How hard the codec tries; None is its default."""
+    bundle_bytes: int = 0
+    """About how large a bundle of small files becomes, in bytes; 0 sends each file as an object of its own."""
+    bundle_file_max: int = 0
+    """A file of more bytes goes alone."""
+    bundle_wait_ns: int = 0
+    """How long a file may wait for others, so that a bundle becomes full; 0 is no longer than a pass takes."""
     after: After = "delete"
     archive: str = ""
     """Absolute path of the directory that files go to, with `after` 'archive'."""

@@ -59,6 +59,11 @@ REASONS: dict[str, Reason] = {
     "newest": Reason(
         State.WAITING, "is among the newest of its directory", "It goes when a newer one comes, or after newest-limit."
     ),
+    "bundle": Reason(
+        State.WAITING,
+        "waits for others, to travel with them in a bundle",
+        "It goes when there are enough, or when bundle.wait is over.",
+    ),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
     "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
     "destination": Reason(

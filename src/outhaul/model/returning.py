@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from outhaul.model.evidence import Within
 from outhaul.model.keys import escape, path_of
 
 
@@ -42,9 +43,12 @@ class Wanted(NamedTuple):
     mtime_ns: int = 0
     """0 leaves the time of writing."""
     codec: str = ""
-    """The compression of the object, which is undone; '' for none. Then the next two are of the object itself."""
+    """The compression of the object, which is undone; '' for none."""
     stored_size: int = -1
+    """With the next: of the object itself, where that is not the file."""
     stored_sha256: bytes = b""
+    within: Within | None = None
+    """Where it is in an object that carries several files; the three above are then of that object."""
     refused: str = ""
     """A key of `RETURNS`, where it is known beforehand that it cannot be brought back."""
     detail: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from outhaul.model.bundle import Bundle
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
 from outhaul.model.job import Job
@@ -57,6 +58,18 @@ class Ledger(Protocol):
 
     def end_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
         """Forget one, with the next durable transaction: its object is recorded, or the store has forgotten it."""
+
+    def bundles(self, place: int) -> list[tuple[int, Bundle]]:
+        """The bundles that were to be sent and are not recorded, each with its number."""
+
+    def begin_bundle(self, place: int, bundle: Bundle) -> int:
+        """Remember that one is about to be sent: its number. When this returns, that is on disk.
+
+        It is forgotten with the transaction that records proofs of files within it.
+        """
+
+    def end_bundle(self, number: int) -> None:
+        """Forget one that the store does not have, with the next durable transaction."""
 
     def note(
         self,

@@ -5,7 +5,7 @@ is the one of its receipt, and it is on disk, and not otherwise. Without a recei
 that an ETag is, the digits at the end of a second key, a stored SHA-256; where there is none, that is said. A file that is
 there already is compared, and left alone unless it may be written over. Nothing is retried here.
 
-`_content` is where what a codec or a bundle adds belongs: it gives the bytes of the file, whatever the object holds.
+`_content` gives the bytes of the file, whatever the object holds: the file, a compressed one, or a bundle of many.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from outhaul.model.errors import Damaged, Denied
 from outhaul.model.returning import Listed, Wanted, second_key_digits
 from outhaul.ports import Held
 
+_ANY = 1 << 62
+"""No limit: whoever takes the bytes stops by itself."""
+
 
 class Shelf(Protocol):
     """A store, as whoever fetches sees it. It may be used from several threads; it raises `StoreError`s, as `Store` does."""
@@ -28,6 +31,12 @@ class Shelf(Protocol):
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object. Raises `NotThere`, and `Archived` where they cannot be had at once."""
+
+    def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
+        """So many bytes of an object, from an offset on; fewer where it ends before. Raises as `read`."""
+
+    def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
+        """The same, decompressed where there is a codec, up to a limit; more than is taken need not be read."""
 
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """The original of compressed bytes, no more than `limit` of it. Raises `Damaged` where they are none."""
@@ -180,9 +189,24 @@ def fetch_and_compare(wanted: Wanted, shelf: Shelf) -> str:
 
 
 def _content(wanted: Wanted, shelf: Shelf) -> Iterator[bytes]:
-    """The bytes of the file, as they were before they were compressed."""
+    """The bytes of the file, as they were before they were compressed, or put into a bundle."""
+    if wanted.within is not None:
+        _, offset, length, at = wanted.within
+        return _cut(shelf.frame(wanted.codec, wanted.key, wanted.version, offset, length, _ANY), at, wanted.size)
     stored = shelf.read(wanted.key, wanted.version)
     return shelf.decoded(wanted.codec, stored, wanted.size) if wanted.codec else stored
+
+
+def _cut(chunks: Iterator[bytes], at: int, size: int) -> Iterator[bytes]:
+    """So many of these bytes, from `at` on. What follows is not read."""
+    passed = 0
+    for chunk in chunks if size else ():
+        piece = chunk[max(0, at - passed) : max(0, at + size - passed)]
+        passed += len(chunk)
+        if piece:
+            yield piece
+        if passed >= at + size:
+            return
 
 
 def _same(there: Existing, wanted: Wanted, shelf: Shelf) -> bool:

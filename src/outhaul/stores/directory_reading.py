@@ -18,6 +18,10 @@ class DirectoryShelf(DirectoryStore):
         """See `stages.restore.Shelf`. There are no versions."""
         return self.head(key)
 
+    def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        return self._chunks(key, offset, length)
+
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """A file system keeps none."""
         return b"", False

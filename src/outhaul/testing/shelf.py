@@ -19,6 +19,16 @@ class SimulatedShelf(SimulatedStore):
             found = self._find(key, version)
             return Held(len(found.content), found.etag, found.version)
 
+    def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        with self._call("read", key):
+            yield self._find(key, version).content[offset : offset + length]
+
+    def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        part = self.read_part(key, version, offset, length)
+        return self.decoded(codec, part, limit) if codec else part
+
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`. 'reversed' is the one codec here: the bytes from their end."""
         content = b"".join(chunks)

@@ -164,6 +164,15 @@ def build_parser() -> argparse.ArgumentParser:
             help="bzip2, gzip, zstd, xz, lz4, or auto: zstd for what becomes smaller (default: none)",
         )
         command.add_argument("--level", metavar="N", type=_count, help="how hard the codec tries")
+        command.add_argument(
+            "--bundle", metavar="SIZE", help="many small files become one object of about this size: 16MiB"
+        )
+        command.add_argument(
+            "--bundle-file-max", metavar="SIZE", help="a larger file goes alone (a 16th of the bundle)"
+        )
+        command.add_argument(
+            "--bundle-wait", metavar="TIME", help="how long a file may wait for others: 10m (not at all)"
+        )
         if name == "move":
             command.add_argument("--archive", metavar="DIR", help="move proved files there, and remove none")
             command.add_argument(
