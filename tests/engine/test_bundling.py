@@ -133,6 +133,7 @@ def test_no_ending_leaves_a_bundle_that_nobody_knows(tmp_path: Path, when: str) 
             pass
         machine.produce("d0/another", b"another")  # So the next bundle would be another one.
         machine.run(BUNDLING)
+        machine.clock.advance(700)  # What the store does not have is looked for until then.
         machine.run(BUNDLING)
         assert machine.files.files() == {}, f"call {number}"
         assert machine.produced <= set(carried(machine).values()) | set(machine.stored().values()), f"call {number}"
@@ -175,6 +176,20 @@ def test_what_the_store_does_not_tell_stops_the_pass(machine: Machine) -> None:
     machine.run(BUNDLING)
     machine.run(BUNDLING)
     assert (machine.files.files(), carried(machine)) == ({}, CONTENTS)
+
+
+def test_what_was_begun_alone_goes_on_alone(tmp_path: Path) -> None:
+    """A file whose upload in parts was interrupted does not travel in a bundle: its parts would stay in the store."""
+    machine = Machine(str(tmp_path / "state"))
+    machine.store.small_max = 1 << 10
+    machine.produce("alone", bytes(2 << 10))
+    steps = Steps()
+    steps.before("store.put_large", _end)
+    with pytest.raises(Crash):
+        machine.run(BUNDLING, steps=steps)
+    machine.produce("another", b"x")
+    assert machine.run(BUNDLING).tally.by_reason == {"removed": 2}
+    assert (machine.store.uploads, set(machine.stored())) == ({}, {"site/alone", "site/another"})
 
 
 def test_a_bundle_that_the_store_altered_proves_nothing(machine: Machine) -> None:

@@ -98,6 +98,8 @@ def _begun_of_other_bytes(world: World, machine: Machine) -> None:
 
 
 ARCHIVING = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=60 * 10**9, empty_ns=30 * 10**9)
+BUNDLING = JOB._replace(bundle_bytes=4000, bundle_file_max=64)
+SMALL_ONES = {"a/one": 20, "a/two": 30, "b/c/three": 1, "large": 101}
 ONE = Small("one file", {"a/one": 20})
 TWO = Small("two files", {"a/one": 20, "b/two": 130}, producer=False)
 SCENARIOS = (
@@ -119,6 +121,8 @@ SCENARIOS = (
     Small("large, the upload of other bytes", {"large": 101}, _begun_of_other_bytes),
     Small("compressed", {"a/one": 20}, job=JOB._replace(compress="bzip2")),
     Small("large, compressed", {"large": 101}, job=JOB._replace(compress="bzip2")),
+    Small("bundle", SMALL_ONES, job=BUNDLING),
+    Small("bundle, compressed", SMALL_ONES, _opaque, job=BUNDLING._replace(compress="bzip2"), producer=False),
     Small("archive", {"a/one": 20}, job=ARCHIVING),
     Small("archive, the name taken", {"a/one": 20}, _in_the_archive, job=ARCHIVING),
     Small("quiet", {"a/one": 20}, job=JOB._replace(quiet_ns=30 * 10**9)),

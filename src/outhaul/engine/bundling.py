@@ -16,6 +16,8 @@ from outhaul.model.job import Job
 from outhaul.ports import Ledger, Store, Tree
 from outhaul.stages.bundle import Content, Packed, content, look_for, pack, proofs_of_members, send
 
+_LOOKED_FOR_NS = 600 * 10**9
+"""For so long a bundle may still come to be that the store does not have: some show late what they have taken."""
 _OVERHEAD = 1024
 """Bytes that a file adds to a bundle besides its own, about: a header, padding, and a line of the index."""
 
@@ -94,7 +96,7 @@ def send_bundle(
 
 
 def left_behind(place: int, job: Job, store: Store, ports: Ports) -> Iterator[list[Proof]]:
-    """What an earlier process was about to send, as far as the store has it; the rest is forgotten.
+    """What an earlier process was about to send, as far as the store has it; the rest is forgotten after a while.
 
     Yields:
         The proofs of the files of one bundle.
@@ -103,15 +105,15 @@ def left_behind(place: int, job: Job, store: Store, ports: Ports) -> Iterator[li
         StoreError: what the store has is unknown; it is looked for again by the next pass.
     """
     ledger: Ledger = ports.ledger
-    for number, bundle in ledger.bundles(place):
+    for number, begun_ns, bundle in ledger.bundles(place):
         try:
             proof = look_for(bundle, job, store, ports.clock.wall_ns())
         except (Denied, Unproved):  # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject").
             proof = None
-        if proof is None:
-            ledger.end_bundle(number)
-        else:
+        if proof is not None:
             yield proofs_of_members(bundle, number, proof)
+        elif ports.clock.wall_ns() - begun_ns > _LOOKED_FOR_NS:
+            ledger.end_bundle(number)
 
 
 def _contents(batch: Sequence[Settled], carried: Carried, tree: Tree) -> Iterator[tuple[Settled, Content]]:

@@ -156,11 +156,15 @@ class Round:
         if self.dry_run:
             self._standings.stand(Standing(settled.sighting.path, "planned"), settled.sighting.size)
             return
-        if self._gathered.takes(settled):
+        # What was begun alone goes on alone: in a bundle its parts would stay in the store.
+        if self._gathered.takes(settled) and not self._uploads.of(settled.sighting):
             self._gathered.add(settled)
             if self._gathered.is_full:
                 self._send_gathered(tree)
             return
+        self._add_alone(settled, tree)
+
+    def _add_alone(self, settled: Settled, tree: Tree) -> None:
         store = self._open_store()
         if store is not None and settled.sighting.size > store.small_max:
             self._large.append(settled)
@@ -181,8 +185,7 @@ class Round:
         """Pack what is gathered into a bundle; a file that is alone goes as it is."""
         weight, files = self._gathered.weight, self._gathered.take()
         if len(files) == 1:
-            self._batch += files
-            self._send(tree)
+            self._add_alone(files[0], tree)
         elif self._ready_for(files, weight, tree):
             self._submit(partial(pack_bundle, files, weight, self.job, tree, self.ports))
 

@@ -40,7 +40,7 @@ from outhaul.model.errors import LedgerError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
 from outhaul.model.job import Job
-from outhaul.ports import Abilities, Begun, Moment, Observation
+from outhaul.ports import Abilities, Begun, BegunBundle, Moment, Observation
 
 _ABILITIES_KEPT_NS = 24 * 3600 * 10**9
 _ROWS_PER_INSERT = 32
@@ -281,15 +281,18 @@ class SqliteLedger:
         values = (number, to_bytes(sighting.name), begun.upload)
         self._noted.append(("DELETE FROM upload WHERE directory = ? AND name = ? AND upload = ?", values))
 
-    def bundles(self, place: int) -> list[tuple[int, Bundle]]:
+    def bundles(self, place: int) -> list[BegunBundle]:
         """See `ports.Ledger`."""
         with _faults(self._state):
             rows = self._database.execute(
-                "SELECT id, kind, key, size, sha256, md5, codec, members FROM bundle "
+                "SELECT id, begun_ns, kind, key, size, sha256, md5, codec, members FROM bundle "
                 "WHERE place = ? AND members IS NOT NULL ORDER BY id",
                 (place,),
             ).fetchall()
-            return [(number, Bundle._make([*told, members_of_blob(blob)])) for number, *told, blob in rows]
+            return [
+                BegunBundle(number, begun_ns, Bundle._make([*told, members_of_blob(blob)]))
+                for number, begun_ns, *told, blob in rows
+            ]
 
     def begin_bundle(self, place: int, bundle: Bundle) -> int:
         """See `ports.Ledger`."""
@@ -298,7 +301,8 @@ class SqliteLedger:
             self._write_noted()
             row = self._database.execute(
                 "INSERT INTO bundle (place, kind, key, size, sha256, md5, codec, files, begun_ns, members) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET members = excluded.members RETURNING id",
+                "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE "
+                "SET members = excluded.members, begun_ns = excluded.begun_ns RETURNING id",
                 (place, kind, key, size, sha256, md5, codec, len(members), self._wall_ns(), members_blob(members)),
             ).fetchone()
         return int(row[0])

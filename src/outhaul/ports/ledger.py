@@ -26,6 +26,15 @@ class Observation(NamedTuple):
     """How often carrying this generation was tried and failed."""
 
 
+class BegunBundle(NamedTuple):
+    """A bundle that was about to be sent. A hint: whether the store has it is not known."""
+
+    number: int
+    begun_ns: int
+    """When, on the wall clock."""
+    bundle: Bundle
+
+
 class Ledger(Protocol):
     """What has been seen and what has been proved. Facts, never orders. Used from one thread.
 
@@ -59,8 +68,8 @@ class Ledger(Protocol):
     def end_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
         """Forget one, with the next durable transaction: its object is recorded, or the store has forgotten it."""
 
-    def bundles(self, place: int) -> list[tuple[int, Bundle]]:
-        """The bundles that were to be sent and are not recorded, each with its number."""
+    def bundles(self, place: int) -> list[BegunBundle]:
+        """The bundles that were to be sent and are not recorded."""
 
     def begin_bundle(self, place: int, bundle: Bundle) -> int:
         """Remember that one is about to be sent: its number. When this returns, that is on disk.
