@@ -18,7 +18,7 @@ from outhaul import app
 from outhaul.engine import retry
 from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.model.job import ConflictRule, Connection, Destination, Job, ProofRule
-from outhaul.stores import http_lane, s3, s3_control, s3_parts
+from outhaul.stores import http_lane, s3, s3_control, s3_obstore, s3_parts
 from strict.server import StrictServer
 
 PREFIX = "site"
@@ -128,8 +128,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses and time-outs, and small parts, for runs in this process."""
     monkeypatch.setattr(retry, "_PAUSE_FIRST_NS", 1_000_000)
     monkeypatch.setattr(http_lane, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(s3, "_REQUEST_TIMEOUT", timedelta(seconds=1))
-    monkeypatch.setattr(s3, "_SILENCE_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setattr(s3_obstore, "_REQUEST_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(s3_obstore, "_SILENCE_TIMEOUT", timedelta(seconds=0.5))
     monkeypatch.setattr(s3_control, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(s3_parts, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr(s3.S3Store, "small_max", PART_BYTES)
