@@ -18,6 +18,7 @@ from outhaul import app
 from outhaul.engine import retry
 from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.model.job import ConflictRule, Connection, Destination, Job, ProofRule
+from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.stores import http_lane, s3, s3_control, s3_obstore, s3_parts
 from strict.server import StrictServer
 
@@ -49,6 +50,8 @@ class Journey:
     proof: ProofRule = "auto"
     on_conflict: ConflictRule = "keep-both"
     bucket: str = "the-bucket"
+    connection: Connection = field(default_factory=Connection)
+    objects: ObjectSettings = NO_SETTINGS
 
     def begin(self) -> None:
         """Write the files."""
@@ -66,7 +69,8 @@ class Journey:
             name="move",
             source=str(self.source),
             destination=Destination(f"s3://{self.bucket}/{PREFIX}", "s3", self.bucket, PREFIX),
-            connection=Connection(self.server.endpoint_url, self.server.region),
+            connection=self.connection._replace(endpoint_url=self.server.endpoint_url, region=self.server.region),
+            objects=self.objects,
             quiet_ns=0,
             proof=self.proof,
             on_conflict=self.on_conflict,

@@ -87,12 +87,15 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
     return Transient(f"{operation}: {said}")
 
 
+_NO_LOCK = re.compile("missing Object ?Lock ?Configuration")
 _NOT_DONE = (501, 505)
 
 
 def classify(status: int, code: str, message: str, operation: str) -> StoreError:
     """An answer of the store as one of ours."""
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
+    if code == "InvalidRequest" and _NO_LOCK.search(message):
+        kind, advice = Misconfigured, "enable Object Lock on the bucket, or leave out lock"
     if kind is Denied and not advice and code in ("AccessDenied", ""):
         advice = _permission(operation.split(" ")[0])
     if kind is Misconfigured and not advice:

@@ -17,11 +17,10 @@ from urllib.parse import quote
 
 from outhaul.model.errors import Misconfigured
 from outhaul.model.job import Connection, manner_of
-from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
+from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.stores.s3_errors import keep_secret
 
 _HERE = Connection()
-_CREATING = ("PutObject", "CreateMultipartUpload")
 _WITH_CUSTOMER_KEY = ("GetObject", "HeadObject", "UploadPart", "CompleteMultipartUpload", "ListParts")
 _KEY_BYTES = 32
 _KEY_FILE_BYTES_MAX = 1024
@@ -70,9 +69,19 @@ class RequestHeaders:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
         return {**self._object, "x-amz-object-lock-retain-until-date": stamp}
 
+    def putting(self, now: int) -> dict[str, str]:
+        """As `creating`, of a request that has the bytes too, and their SHA-256.
+
+        Under a lock its algorithm is named, as AWS's own clients do: some stores look for that, and not for the checksum.
+        """
+        locked = self._settings.lock != Lock()
+        return self.creating(now) | ({"x-amz-sdk-checksum-algorithm": "SHA256"} if locked else {})
+
     def of(self, operation: str, now: int) -> dict[str, str]:
         """Those of an operation of the S3 API."""
-        if operation in _CREATING:
+        if operation == "PutObject":
+            return self.putting(now)
+        if operation == "CreateMultipartUpload":
             return self.creating(now)
         return self._with_key if operation in _WITH_CUSTOMER_KEY else self._always
 

@@ -80,7 +80,7 @@ class More(Protocol):
     def typed(self) -> bool:
         """Whether objects are told a type at all."""
 
-    def creating(self, now: int) -> dict[str, str]:
+    def putting(self, now: int) -> dict[str, str]:
         """Headers, all of which come behind `x-amz-date` by the alphabet."""
 
     def content_type(self, key: str) -> str:
@@ -163,7 +163,7 @@ class PutSigner:
         self._second = now
         # All of them come behind those of each request, in the order of what is signed.
         told = {"x-amz-date": stamp, **({"x-amz-security-token": token} if token else {})}
-        told.update(self._more.creating(now) if self._more else {})
+        told.update(self._more.putting(now) if self._more else {})
         names = sorted(told)
         signed = ";".join(["host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256", *names])
         self._signed = signed, f"content-type;{signed}"
