@@ -145,7 +145,8 @@ def test_endpoints_of_aws_are_botocores(region: str, bucket: str, manner: tuple[
     """Dual-stack, FIPS, acceleration and what of them goes together lead to the host that botocore would talk to."""
     if "accelerate" in manner and "." in bucket:
         pytest.skip("there is no such endpoint")
-    known = Account("", region, "a", "b", "", None, _SESSION, "")._replace(**dict.fromkeys(manner, True))
+    accelerate, dual_stack, fips = (name in manner for name in ("accelerate", "dual_stack", "fips"))
+    known = Account("", region, "a", "b", "", None, _SESSION, "", "", accelerate, dual_stack, fips)
     client = Control(known, bucket)._client
     urls: list[str] = []
 

@@ -64,7 +64,7 @@ def _over(given: Connection, job: Job) -> Job:
     return job._replace(connection=job.connection._replace(**said)) if said else job
 
 
-def given_connection(options: argparse.Namespace, found: list[str], target: Destination | None = None) -> Connection:
+def given_connection(options: argparse.Namespace, found: list[str]) -> Connection:
     """How the command line wants the store to be reached; what is wrong with that goes into `found`."""
     given: dict[str, str | bool] = {}
     for key in CONNECTION_KEYS:
@@ -75,7 +75,7 @@ def given_connection(options: argparse.Namespace, found: list[str], target: Dest
         except ValueError as error:
             found.append(f"--{key}: {error}")
     connection = Connection()._replace(**given)  # type: ignore[arg-type]
-    found.extend(f"--{key}: {text}" for key, text in faults(connection, target or Destination("", "s3", "", "")))
+    found.extend(f"--{key}: {text}" for key, text in faults(connection, Destination("", "s3", "", "")))
     return connection
 
 
