@@ -51,7 +51,10 @@ def move(tmp_path: Path, server: Server, bucket: str, *options: str) -> subproce
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["moto", "ministack", "rclone"])
+_SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("ministack", "rclone")]
+
+
+@pytest.mark.parametrize("name", ["moto", *_SLOW])
 def test_what_real_servers_hold(tmp_path: Path, request: pytest.FixtureRequest, name: str) -> None:
     """Class, type, metadata and encryption of both; tags and lock where the server keeps them."""
     server: Server = request.getfixturevalue(f"{name}_server")
@@ -73,6 +76,7 @@ def test_what_real_servers_hold(tmp_path: Path, request: pytest.FixtureRequest, 
             assert (found["ObjectLockMode"], found["ObjectLockLegalHoldStatus"], until.days) == ("GOVERNANCE", "ON", 29)
 
 
+@pytest.mark.slow
 def test_a_bucket_without_object_lock_takes_nothing(tmp_path: Path, moto_server: Server) -> None:
     """One line says what to do, and the files stay."""
     done = move(tmp_path, moto_server, moto_server.make_bucket(), *LOCK)
@@ -80,6 +84,7 @@ def test_a_bucket_without_object_lock_takes_nothing(tmp_path: Path, moto_server:
     assert "enable Object Lock on the bucket, or leave out lock" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_archived_is_not_read(tmp_path: Path, moto_server: Server) -> None:
     """`check` shows that, and a run goes by what can be had without reading, where there is such."""
     bucket = moto_server.make_bucket()

@@ -12,6 +12,9 @@ from strict.journeys import FILES, Journey
 from strict.server import StrictServer
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """An authority that no system trusts."""
