@@ -11,7 +11,6 @@ from strict.certificates import Authority
 from strict.journeys import FILES, Journey
 from strict.server import StrictServer
 
-
 pytestmark = pytest.mark.slow
 
 
