@@ -53,7 +53,7 @@ def open_store(job: Job) -> Store:
         return DirectoryStore(job.destination.directory, rename_exclusive)
     from outhaul.stores.s3 import S3Store
 
-    return S3Store(job.destination, job.connection)
+    return S3Store(job.destination, job.connection, job.objects)
 
 
 def open_shelf(destination: Destination, connection: Connection) -> Shelf:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from outhaul.config import values
+from outhaul.config import connection_settings, object_settings, values
+from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
 from outhaul.model.job import (
@@ -23,12 +24,12 @@ from outhaul.model.job import (
     Job,
     ProofRule,
 )
+from outhaul.model.object_settings import ObjectSettings
 
-CONNECTION_KEYS = ("endpoint-url", "region", "profile")
 TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "after", "empty-directories",
-    "proof", "on-conflict", *CONNECTION_KEYS,
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "after",
+    "empty-directories", "proof", "on-conflict", "object", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -139,7 +140,10 @@ class _Parser:
             on_conflict=self._take(
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
             ),
+            objects=self._objects(table, where),
         )
+        for path, text in unsuited(job):
+            self._note((*where, *path), text)
         self._job = ""
         return job if len(self._problems) == before else None
 
@@ -253,12 +257,17 @@ class _Parser:
             "empty_include": self._patterns(empty, where, "include"),
         }
 
+    def _objects(self, table: dict[str, Any], where: Where) -> ObjectSettings:
+        if "object" not in table:
+            return ObjectSettings()
+        return object_settings.object_settings(table["object"], (*where, "object"), self._note)
+
     def _connection(self, table: dict[str, Any], where: Where, defaults: Connection) -> Connection:
-        return Connection(
-            self._take(table, where, "endpoint-url", values.endpoint_url, defaults.endpoint_url),
-            self._take(table, where, "region", values.region, defaults.region),
-            self._take(table, where, "profile", values.profile, defaults.profile),
-        )
+        taken: list[Any] = [
+            self._take(table, where, key, connection_settings.reader_of(key, self._absolute), default)
+            for key, default in zip(CONNECTION_KEYS, defaults, strict=True)
+        ]
+        return Connection(*taken)
 
     # --- one key ------------------------------------------------------------------------------------------------
 
@@ -292,6 +301,14 @@ def _after(value: object) -> After:
         return values.choice(value, AFTER)
     except ValueError:
         raise ValueError(f'expected "delete", "keep" or {{ archive = "/directory" }}, not {shown(value)}') from None
+
+
+def unsuited(job: Job) -> list[tuple[tuple[str, ...], str]]:
+    """Which settings of a job do not go together: the path of a key, and what is wrong."""
+    if job.destination.kind == "file":
+        return list(object_settings.faults(job))
+    found = connection_settings.faults(job.connection, job.destination)
+    return [*(((key,), text) for key, text in found), *object_settings.faults(job)]
 
 
 def label(problem: Problem) -> str:

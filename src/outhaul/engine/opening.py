@@ -19,7 +19,7 @@ def open_destination(job: Job, ports: Ports) -> Store:
     """
     store = ports.open_store(job)
     now = ports.clock.moment()
-    address = f"{job.connection.endpoint_url} {job.destination.address}".strip()
+    address = f"{job.connection.endpoint_url} {job.destination.address} {job.manner}".strip()
     abilities = ports.ledger.abilities(address, now)
     # What was not good enough yesterday may be today: somebody has given a permission.
     if abilities is None or not abilities.can_prove(job.proof):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal, NamedTuple
 
+from outhaul.model.object_settings import ObjectSettings
 from outhaul.model.patterns import TEMPORARY_NAMES
 
 After = Literal["delete", "archive", "keep"]
@@ -36,6 +38,18 @@ class Connection(NamedTuple):
     endpoint_url: str = ""
     region: str = ""
     profile: str = ""
+    bucket_owner: str = ""
+    """Account that the bucket must belong to: 12 digits."""
+    requester_pays: bool = False
+    accelerate: bool = False
+    dual_stack: bool = False
+    fips: bool = False
+    ca_file: str = ""
+    """Absolute path of certificates to trust."""
+    proxy: str = ""
+    """Address of a forward proxy."""
+    sse_c_key_file: str = ""
+    """Absolute path of the key that objects are encrypted with by the store (SSE-C). The key itself is in no setting."""
 
 
 class Job(NamedTuple):
@@ -80,6 +94,8 @@ class Job(NamedTuple):
     """Patterns of which such a directory must match one; none means every directory beneath the source."""
     proof: ProofRule = "auto"
     on_conflict: ConflictRule = "keep-both"
+    objects: ObjectSettings = ObjectSettings()
+    """What its objects are given beside their bytes."""
     one_off: bool = False
     """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
 
@@ -87,3 +103,23 @@ class Job(NamedTuple):
     def excluded(self) -> tuple[str, ...]:
         """All exclude patterns, those of temporary names among them."""
         return self.exclude if self.temporary_names else self.exclude + TEMPORARY_NAMES
+
+    @property
+    def manner(self) -> str:
+        """What tells jobs apart that one endpoint may treat differently; '' for one without such settings."""
+        return manner_of(self.connection, self.objects)
+
+
+def manner_of(connection: Connection, objects: ObjectSettings) -> str:
+    """Of all settings on which it depends what an endpoint does (an ETag is an MD5, an object can be read): 8 digits."""
+    found = (
+        connection._replace(endpoint_url="", region="", profile=""),
+        ObjectSettings(
+            storage_class=objects.storage_class,
+            encryption=objects.encryption,
+            kms_key=objects.kms_key,
+            bucket_key=objects.bucket_key,
+        ),
+    )
+    none = Connection(), ObjectSettings()
+    return "" if found == none else hashlib.sha256(repr(found).encode()).hexdigest()[:8]

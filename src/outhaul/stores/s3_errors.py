@@ -21,7 +21,7 @@ from outhaul.model.errors import (
 )
 
 _STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
+_CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
 _CAUSE = re.compile(r"(error sending request[^\n]*|operation timed out|dns error[^\n]*|tcp connect error[^\n]*)")
 _ROOT_CAUSE = re.compile(
@@ -46,6 +46,9 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "RequestTimeTooSkewed": (Misconfigured, "set this machine's clock"),
     "AccessDenied": (Denied, ""),  # See `_permission`.
     "AllAccessDisabled": (Denied, "the account is closed to requests"),
+    "KMS.NotFoundException": (Misconfigured, "correct the KMS key"),
+    "KMS.DisabledException": (Misconfigured, "enable the KMS key"),
+    "KMS.KMSInvalidStateException": (Misconfigured, "the KMS key cannot be used as it is"),
     "QuotaExceeded": (Denied, "the store is full"),
     "KeyTooLongError": (Refused, ""),
     "EntityTooLarge": (Refused, ""),
@@ -79,17 +82,20 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
     said = _mask(said)[:200]
     if root and ("certificate" in said or said in ("UnknownIssuer", "NotValidForName")):
         return Misconfigured(
-            f"{operation}: the server's TLS certificate is not trusted ({said}); AWS_CA_BUNDLE names a CA"
+            f"{operation}: the server's TLS certificate is not trusted ({said}); ca-file (or AWS_CA_BUNDLE) names a CA"
         )
     return Transient(f"{operation}: {said}")
 
 
+_NO_LOCK = re.compile("missing Object ?Lock ?Configuration")
 _NOT_DONE = (501, 505)
 
 
 def classify(status: int, code: str, message: str, operation: str) -> StoreError:
     """An answer of the store as one of ours."""
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
+    if code == "InvalidRequest" and _NO_LOCK.search(message):
+        kind, advice = Misconfigured, "enable Object Lock on the bucket, or leave out lock"
     if kind is Denied and not advice and code in ("AccessDenied", ""):
         advice = _permission(operation.split(" ")[0])
     if kind is Misconfigured and not advice:

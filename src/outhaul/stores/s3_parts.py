@@ -53,6 +53,8 @@ class Multipart:
         """Whether each part tells its MD5."""
         self.sha256 = False
         """Whether each part tells its SHA-256, to be kept by the store, and no MD5 is computed."""
+        self.takes_up = True
+        """Whether an upload that was begun and has nothing may be gone on with: no other settings may have begun it."""
         self._fresh: set[str] = set()
         """Uploads of which nothing has been sent yet."""
 
@@ -62,7 +64,7 @@ class Multipart:
         A process that ended between the beginning and the writing down of it leaves such: they cost nothing, and this
         takes them up again. One that has parts may be another machine's, and is left alone.
         """
-        if (left := self._empty(key)) is not None:
+        if self.takes_up and (left := self._empty(key)) is not None:
             self._fresh.add(left)
             return Begun(key, left, part_bytes(length))
         kept = {"ChecksumAlgorithm": "SHA256"} if self.sha256 else {}

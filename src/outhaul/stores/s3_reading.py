@@ -18,7 +18,7 @@ from outhaul.model.returning import Listed
 from outhaul.ports import Held
 from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_control import Control
-from outhaul.stores.s3_errors import classify, translate
+from outhaul.stores.s3_errors import classify
 
 _WHOLE_MAX = 1 << 20
 """Bytes. Up to this an object is taken in one piece."""
@@ -44,19 +44,7 @@ class S3Shelf(S3Store):
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `stages.restore.Shelf`. A small object is one piece, which costs half of a stream."""
-        reader = self._reader()
-        options: Any = {"version": version} if version else None
-        try:
-            found = self._obstore.get(reader, key, options=options)
-            if found.meta["size"] <= _WHOLE_MAX:
-                yield bytes(found.bytes())
-                return
-            for chunk in found.stream(min_chunk_size=1 << 20):
-                yield bytes(chunk)
-        except GeneratorExit:
-            raise
-        except Exception as error:
-            raise translate(error, "GET", key) from None
+        return self._objects.read(key, version, _WHOLE_MAX)
 
     def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`. By botocore: some stores answer a part as 200, which obstore takes for a fault."""
@@ -73,7 +61,7 @@ class S3Shelf(S3Store):
     def _catalogue(self) -> _Catalogue:
         with self._lock:
             if self._catalogue_ is None:
-                self._catalogue_ = _Catalogue(self._account, self._destination.bucket)
+                self._catalogue_ = _Catalogue(self._account, self._destination.bucket, self._headers)
             return self._catalogue_
 
 

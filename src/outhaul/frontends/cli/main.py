@@ -121,7 +121,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     state = _state_options()
     reporting = _reporting_options()
-    connection = _connection_options()
+    from outhaul.frontends.cli.object_options import add_object_options, connection_options
+
+    connection = connection_options()
 
     run = _command(
         commands, "run", "carry.run", "one pass over every job of a configuration, then exit",
@@ -193,6 +195,7 @@ def build_parser() -> argparse.ArgumentParser:
             default="keep-both",
             help="where other bytes stand under the key of a file (default: keep both, ours under a second key)",
         )
+        add_object_options(command)
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 
     check = _command(
@@ -281,14 +284,6 @@ def _reporting_options() -> argparse.ArgumentParser:
     options.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
     options.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is held or fails")
     options.add_argument("-v", "--verbose", action="store_true", help="name every file")
-    return options
-
-
-def _connection_options() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--endpoint-url", metavar="URL", default="", help="an S3 store that is not AWS")
-    options.add_argument("--profile", metavar="NAME", default="", help="named profile of the shared AWS files")
-    options.add_argument("--region", metavar="NAME", default="", help="region of the bucket")
     return options
 
 
