@@ -70,7 +70,7 @@ class Found(NamedTuple):
     """What left it for good."""
 
 
-_TAR = re.compile(r"bundle-([0-9a-f]{16})\.tar(?:\.bz2)?(?:~[0-9a-f]{16})?$")
+_TAR = re.compile(r"(?:bundle-([0-9a-f]{16})|[^/]+)\.tar(?:\.bz2)?(?:~[0-9a-f]{16})?$")
 Objects = Mapping[tuple[str, str], bytes]
 """Key and version to bytes; the version is '' where the store has none."""
 
@@ -168,11 +168,17 @@ def unknown(objects: Objects, rows: Iterable[Row]) -> list[str]:
     What was altered on its way has another digest than its key says; it stays, as nothing is ever removed from a store.
     """
     known = {row.key for row in rows}
-    return [
-        f"ORPHAN {key!r}: no receipt speaks of it"
-        for (key, _), content in objects.items()
-        if (found := _TAR.search(key)) and found[1] == hashlib.sha256(content).hexdigest()[:16] and key not in known
-    ]
+    keys = {key for key, _ in objects}
+    wrong = []
+    for (key, _), content in objects.items():
+        found = _TAR.search(key)
+        if found is None or key in known:
+            continue
+        # Without its manifest the object of a group does not count.
+        whole = hashlib.sha256(content).hexdigest()[:16]
+        if found[1] == whole or (not found[1] and f"{key}.manifest.json" in keys):
+            wrong.append(f"ORPHAN {key!r}: no receipt speaks of it")
+    return wrong
 
 
 def _any_version(objects: Objects, row: Row) -> bytes | None:

@@ -28,13 +28,14 @@ from outhaul.model.object_settings import ObjectSettings
 
 TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "after",
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
     "empty-directories", "proof", "on-conflict", "object", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
 COMPRESS_KEYS = ("codec", "level")
 CODECS = ("none", "auto", "bzip2", "gzip", "zstd", "xz", "lz4")
+GROUP_KEYS = ("directories", "companions")
 BUNDLE_KEYS = ("size", "file-max", "wait")
 ARCHIVE_KEYS = ("archive", "keep")
 EMPTY_KEYS = ("remove-after", "include")
@@ -134,6 +135,7 @@ class _Parser:
             **self._settle(table, where),
             **self._compress(table, where),
             **self._bundle(table, where),
+            **self._group(table, where),
             **self._after(table, where),
             **self._empty_directories(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
@@ -227,6 +229,36 @@ class _Parser:
                 bundle, where, "file-max", lambda value: values.file_max(value, size), size // values.FILES_IN_A_BUNDLE
             ),
             "bundle_wait_ns": self._take(bundle, where, "wait", values.quiet, 0),
+        }
+
+    def _group(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say which files are one unit."""
+        if "group" not in table:
+            return {}
+        group, there = table["group"], (*where, "group")
+        settle = table.get("settle")
+        for key in ("marker", "skip-newest"):
+            if isinstance(settle, dict) and key in settle:
+                self._note(
+                    (*where, "settle", key),
+                    "says nothing of groups; leave it out, or give them a job of their own",
+                )
+        if not isinstance(group, dict):
+            return {"groups": (self._try(there, values.pattern, group, ""),)}
+        self._refuse_others(group, there, GROUP_KEYS, {})
+        self._require(group, there, "directories", 'write directories = ["*"]')
+        if group.get("directories") == []:
+            self._note((*there, "directories"), 'is empty, so there would be no group; write directories = ["*"]')
+        companions = group.get("companions", [])
+        if not isinstance(companions, list):
+            self._note((*there, "companions"), f'expected an array such as ["{{path}}.log"], not {shown(companions)}')
+            companions = []
+        return {
+            "groups": self._patterns(group, there, "directories"),
+            "companions": tuple(
+                self._try((*there, "companions", index), values.companion, each, "")
+                for index, each in enumerate(companions)
+            ),
         }
 
     def _after(self, table: dict[str, Any], where: Where) -> dict[str, Any]:

@@ -83,6 +83,10 @@ class Job(NamedTuple):
     """A file of more bytes goes alone."""
     bundle_wait_ns: int = 0
     """How long a file may wait for others, so that a bundle becomes full; 0 is no longer than a pass takes."""
+    groups: tuple[str, ...] = ()
+    """Patterns of directories whose files, with all beneath them, are one unit."""
+    companions: tuple[str, ...] = ()
+    """Files elsewhere that belong to such a directory, `{path}` being its path and `{name}` its name; each has to be there."""
     after: After = "delete"
     archive: str = ""
     """Absolute path of the directory that files go to, with `after` 'archive'."""

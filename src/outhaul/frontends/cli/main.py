@@ -167,6 +167,14 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--level", metavar="N", type=_count, help="how hard the codec tries")
         command.add_argument(
+            "--group", metavar="PATTERN", action="append", default=[],
+            help="directories whose files go together, as one object; may be repeated",
+        )  # fmt: skip
+        command.add_argument(
+            "--companion", metavar="PATH", action="append", default=[],
+            help="a file that belongs to such a directory: '{path}.log'; may be repeated",
+        )  # fmt: skip
+        command.add_argument(
             "--bundle", metavar="SIZE", help="many small files become one object of about this size: 16MiB"
         )
         command.add_argument(
