@@ -16,6 +16,7 @@ from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.returning import Listed
+from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Compression, Held, Store, Workers
 from outhaul.stages.restore import Shelf
 
@@ -78,6 +79,8 @@ class _Stored(Protocol):
     def read(self, key: str, version: str = "") -> Iterator[bytes]: ...
     def digests(self, key: str, version: str) -> tuple[bytes, bool]: ...
     def listing(self, prefix: str) -> Iterator[Listed]: ...
+    def frozen(self, key: str, version: str) -> Frozen: ...
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None: ...
 
 
 class _Decoding:
@@ -85,6 +88,7 @@ class _Decoding:
 
     def __init__(self, stored: _Stored) -> None:
         self.held, self.read, self.digests, self.listing = stored.held, stored.read, stored.digests, stored.listing
+        self.frozen, self.thaw = stored.frozen, stored.thaw
 
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`."""

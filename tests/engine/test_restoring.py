@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,12 @@ from outhaul.engine.account import Account
 from outhaul.engine.fetching import Auditor, Fetcher
 from outhaul.engine.restoring import Hands, Restoring
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX
+from outhaul.engine.thawing import Patience
 from outhaul.host.landing import HostLanding
 from outhaul.host.threads import ThreadWorkers
 from outhaul.model.errors import Archived, Denied, Misconfigured, Refused, Transient
 from outhaul.model.keys import escape
-from outhaul.model.returning import RETURNS, Wanted, wanted_objects
+from outhaul.model.returning import RETURNS, Copy, Wanted, wanted_objects
 from outhaul.ports import Workers
 from outhaul.stages.restore import Shelf
 from outhaul.testing.clock import SimulatedClock
@@ -36,6 +37,8 @@ class World:
         self.notices: list[str] = []
         self.stop_after = 10**9
         self.opened = 0
+        self.clock = SimulatedClock()
+        self.details: dict[str, str] = {}
         self.wanted = [self._make(f"d{number % 3}/{number}.csv", b"%d" % number * 9) for number in range(files)]
 
     def _make(self, path: str, content: bytes) -> Wanted:
@@ -50,12 +53,16 @@ class World:
         limit: int = 0,
         audit: bool = False,
         folds_case: bool = False,
+        copies: Callable[[Wanted], Iterable[Copy]] = lambda _: (),
+        patience: Patience | None = None,
     ) -> Account:
         """Restore them, or audit them."""
-        clock = SimulatedClock()
+        clock = self.clock
         with HostLanding(str(self.home)) as landing:
             work = Auditor(clock, self.stopped) if audit else Fetcher(landing, clock, self.stopped)
-            hands = Hands(self._open, work, workers or InlineWorkers(), clock, self, self.stopped, folds_case)
+            hands = Hands(
+                self._open, work, workers or InlineWorkers(), clock, self, self.stopped, folds_case, copies, patience
+            )
             return Restoring(hands, limit=limit).run(self.wanted if wanted is None else wanted)
 
     def _open(self, place: int) -> Shelf:
@@ -71,8 +78,9 @@ class World:
     def expect(self, files: int, size: int) -> None: ...
 
     def returned(self, wanted: Wanted, outcome: str, detail: str) -> None:
-        assert wanted.key not in self.told, "each file is told once"
+        assert self.told.get(wanted.key) in (None, "asked", "under-way"), "what became of a file is told once"
         self.told[wanted.key] = outcome
+        self.details[wanted.key] = detail
 
     def progress(self, account: Account) -> None:
         assert sum(account.by_outcome.values()) <= account.seen

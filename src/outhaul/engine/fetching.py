@@ -16,6 +16,7 @@ from outhaul.model.returning import Wanted
 from outhaul.ports import Clock
 from outhaul.stages.audit import audit
 from outhaul.stages.restore import Landing, LandingFolder, Ready, Shelf, plan, restore
+from outhaul.stages.thaw import Thawed
 
 _PIECES = 4 << 20
 """Bytes of a large file that are in memory at once, at most."""
@@ -32,6 +33,8 @@ class Fetched(NamedTuple):
     setbacks: list[tuple[Wanted, OuthaulError]]
     answer_ns: int
     """The shortest time that one took; 0 where none was fetched."""
+    thawed: list[tuple[Wanted, Thawed]]
+    """What asking for archived objects came to."""
 
 
 def weight(wanted: Wanted) -> int:
@@ -63,7 +66,7 @@ class Fetcher:
         All are fetched, then made durable together, then named, and then their directories are made durable together:
         one by one that would take most of the time.
         """
-        fetched = Fetched(batch, weighs, [], [], 0)
+        fetched = Fetched(batch, weighs, [], [], 0, [])
         if shelf is None:
             self._plan_all(fetched)
             return fetched
@@ -143,7 +146,7 @@ class Auditor:
     def __call__(self, batch: Sequence[Wanted], weighs: int, shelf: Shelf | None) -> Fetched:
         """Hold each object against its receipt."""
         assert shelf is not None, "an audit has no dry run"
-        fetched = Fetched(batch, weighs, [], [], 0)
+        fetched = Fetched(batch, weighs, [], [], 0, [])
         times: list[int] = []
         for one in batch:
             if self._stopped():

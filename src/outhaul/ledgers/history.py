@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, Why, receipt_of
-from outhaul.ledgers.rows import to_path
-from outhaul.model.returning import Wanted, refusal
+from outhaul.ledgers.rows import to_bytes, to_path
+from outhaul.model.returning import Copy, Wanted, refusal
 from outhaul.model.selection import Chooser, Selection
 
 _TABLES = "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
@@ -80,6 +80,22 @@ class History(Reading):
             for _, alike in groupby(meant, lambda pair: pair[1].path):
                 yield from _one_of_each(dict(alike))
 
+    def copies(self, wanted: Wanted, places: dict[int, Place]) -> list[Copy]:
+        """Where else the same bytes of the same path are, as receipts say; the latest first, each object once."""
+        directory, _, name = wanted.path.rpartition("/")
+        with self._faults():
+            rows = self._database.execute(
+                f"{_WANTED}WHERE d.place IN (SELECT id FROM place) AND d.path = ? AND r.name = ? AND r.sha256 = ? "
+                "ORDER BY r.id DESC",
+                (to_bytes(directory), to_bytes(name), wanted.sha256),
+            ).fetchall()
+            found = {_object(wanted, places): Copy(wanted, "")}
+            for row in rows:
+                other = _wanted(row)[1]._replace(mtime_ns=wanted.mtime_ns)
+                where = _object(other, places)
+                found.setdefault(where, Copy(other, _where_text(where)))
+            return list(found.values())[1:]
+
     def sample(self, job: str, share: float, count: int) -> Iterator[Wanted]:
         """Receipts for an audit, by chance: a share of all, or so many, at least one; all with share 1.
 
@@ -118,6 +134,19 @@ class History(Reading):
         return [
             answer for source in sources for answer in self.why(f"{source.rstrip('/')}/{path}") if answer.path == path
         ]
+
+
+def _object(wanted: Wanted, places: dict[int, Place]) -> tuple[str, str, str, str]:
+    """What makes an object one: endpoint, bucket or directory, key, version."""
+    place = places[wanted.place]
+    there = place.destination
+    bucket = f"s3://{there[5:].partition('/')[0]}" if there.startswith("s3://") else there
+    return place.endpoint, bucket, wanted.key, wanted.version
+
+
+def _where_text(of: tuple[str, str, str, str]) -> str:
+    _, bucket, key, version = of
+    return f"{bucket}/{key}" + (f" version {version}" if version else "")
 
 
 def _where(selection: Selection) -> tuple[str, list[Any]]:

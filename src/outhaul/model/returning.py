@@ -51,6 +51,14 @@ class Wanted(NamedTuple):
     """Particulars of that."""
 
 
+class Copy(NamedTuple):
+    """The same bytes, elsewhere."""
+
+    wanted: Wanted
+    where: str
+    """For a person."""
+
+
 class Return(NamedTuple):
     """What became of a wanted file, in words, and what a person can do about it."""
 
@@ -91,7 +99,17 @@ RETURNS: dict[str, Return] = {
     "archived": Return(
         False,
         "is in an archive class, and cannot be read at once",
-        "Ask the store to restore the object (`aws s3api restore-object`), and run this again when it has.",
+        "`outhaul restore` asks the store for it, unless --no-thaw says otherwise; that costs money, and takes its time.",
+    ),
+    "asked": Return(
+        False,
+        "in an archive class; the store has been asked for it",
+        "Run this again when that time is over, or let it go on looking with --wait.",
+    ),
+    "under-way": Return(
+        False,
+        "in an archive class; asked for before, and not ready yet",
+        "Run this again later, or let it go on looking with --wait.",
     ),
     "denied": Return(False, "the store does not let it be read", "Allow s3:GetObject on its prefix."),
     "no-answer": Return(False, "the store did not answer as it should", "Run this again: it goes on where it was."),

@@ -18,9 +18,10 @@ from typing import NamedTuple, Protocol
 from outhaul.model.errors import Damaged, Denied
 from outhaul.model.returning import Listed, Wanted, second_key_digits
 from outhaul.ports import Held
+from outhaul.stages.thaw import Freezer
 
 
-class Shelf(Protocol):
+class Shelf(Freezer, Protocol):
     """A store, as whoever fetches sees it. It may be used from several threads; it raises `StoreError`s, as `Store` does."""
 
     def held(self, key: str, version: str) -> Held:

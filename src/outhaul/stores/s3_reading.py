@@ -15,6 +15,7 @@ from typing import Any
 from outhaul.model.errors import Refused, Transient
 from outhaul.model.job import Connection, Destination
 from outhaul.model.returning import Listed
+from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
 from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_control import Control
@@ -66,6 +67,14 @@ class S3Shelf(S3Store):
         """See `stages.restore.Shelf`."""
         return self._catalogue().listing(prefix)
 
+    def frozen(self, key: str, version: str) -> Frozen:
+        """See `stages.thaw.Freezer`."""
+        return self._catalogue().frozen(key, version)
+
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None:
+        """See `stages.thaw.Freezer`."""
+        self._catalogue().thaw(key, version, wish, moved_back=moved_back)
+
     def _catalogue(self) -> _Catalogue:
         with self._lock:
             if self._catalogue_ is None:
@@ -93,6 +102,24 @@ class _Catalogue(Control):
             return base64.b64decode(checksum, validate=True), md5
         except ValueError:
             return b"", md5
+
+    def frozen(self, key: str, version: str) -> Frozen:
+        """What HEAD says of it (AWS, "HeadObject": StorageClass, ArchiveStatus, Restore)."""
+        answer = self._head(key, version)
+        archive = answer.get("ArchiveStatus") or answer.get("StorageClass") or ""
+        said = str(answer.get("Restore", "")).replace(" ", "")
+        # In that class nothing but an archive tier is archived, and what has been moved back tells of no restore.
+        ready = 'ongoing-request="false"' in said or archive == "INTELLIGENT_TIERING"
+        return Frozen(str(archive), 'ongoing-request="true"' in said, ready)
+
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None:
+        """RestoreObject. A second one while the first is under way is a 409, RestoreAlreadyInProgress."""
+        asked: dict[str, Any] = {"GlacierJobParameters": {"Tier": wish.tier.capitalize()}}
+        if not moved_back:
+            asked["Days"] = wish.days
+        given = {"VersionId": version} if version else {}
+        with _faults("THAW", key):
+            self._client.restore_object(Bucket=self._bucket, Key=key, RestoreRequest=asked, **given)
 
     def listing(self, prefix: str) -> Iterator[Listed]:
         """A page at a time. botocore asks for keys in an encoding in which every key can be said, and undoes it."""

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from outhaul.model.errors import Damaged
+from outhaul.model.errors import AlreadyThere, Archived, Damaged
 from outhaul.model.returning import Listed
+from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
 from outhaul.testing.store import SimulatedStore
 
 
 class SimulatedShelf(SimulatedStore):
-    """A `SimulatedStore` with the reading half of its own port."""
+    """A `SimulatedStore` with the reading half of its own port, and a freezer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.freezer: dict[str, str] = {}
+        """Keys that are archived, and how."""
+        self.asked: dict[str, int] = {}
+        """Of those that were asked for: after how many looks more they are ready."""
+        self.wishes: dict[str, Wish | None] = {}
+        """How each was asked for."""
+        self.looks = 2
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        if key in self.freezer:
+            raise Archived(f"GET {key}: it is in an archive class")
+        return super().read(key, version)
 
     def held(self, key: str, version: str) -> Held:
         """See `stages.restore.Shelf`."""
@@ -25,6 +42,24 @@ class SimulatedShelf(SimulatedStore):
         if codec != "reversed" or len(content) > limit:
             raise Damaged("it cannot be decompressed")
         yield content[::-1]
+
+    def frozen(self, key: str, version: str) -> Frozen:
+        """See `stages.thaw.Freezer`. What was asked for is ready when it has been looked at `looks` times."""
+        with self._call("frozen", key):
+            self._find(key, version)
+            if key in self.asked:
+                self.asked[key] -= 1
+                if self.asked[key] <= 0:
+                    del self.freezer[key]
+            return Frozen(self.freezer.get(key, ""), key in self.asked and key in self.freezer, key not in self.freezer)
+
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None:
+        """See `stages.thaw.Freezer`."""
+        with self._call("thaw", key):
+            if key in self.asked:
+                raise AlreadyThere(f"THAW {key}: asked for before")
+            self.asked[key] = self.looks
+            self.wishes[key] = None if moved_back else wish
 
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """See `stages.restore.Shelf`."""
