@@ -176,7 +176,9 @@ def _bring(
     clock, workers = reading_hands()
     with open_landing(manner.to, make=not manner.dry_run) as landing:
         fetcher = Fetcher(landing, clock, stopped, overwrite=manner.overwrite, by_time=manner.by_time)
-        hands = Hands(opened, fetcher, workers, clock, watcher, stopped, landing.folds_case, copies, patience)
+        hands = Hands(
+            opened, fetcher, workers, clock, watcher, stopped, landing.folds_case, copies, fetcher.passing, patience
+        )
         return Restoring(hands, limit=manner.limit, dry_run=manner.dry_run).run(wanted)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from outhaul.model.errors import Archived, Denied, Misconfigured, Refused, Trans
 from outhaul.model.keys import escape
 from outhaul.model.returning import RETURNS, Copy, Wanted, wanted_objects
 from outhaul.ports import Workers
-from outhaul.stages.restore import Shelf
+from outhaul.stages.restore import LARGE_BYTES, Shelf
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.shelf import SimulatedShelf
 from outhaul.testing.store import Fault
@@ -61,7 +61,15 @@ class World:
         with HostLanding(str(self.home)) as landing:
             work = Auditor(clock, self.stopped) if audit else Fetcher(landing, clock, self.stopped)
             hands = Hands(
-                self._open, work, workers or InlineWorkers(), clock, self, self.stopped, folds_case, copies, patience
+                self._open,
+                work,
+                workers or InlineWorkers(),
+                clock,
+                self,
+                self.stopped,
+                folds_case,
+                copies,
+                patience=patience,
             )
             return Restoring(hands, limit=limit).run(self.wanted if wanted is None else wanted)
 
@@ -240,6 +248,27 @@ def test_a_hostile_bucket(world: World, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "outside"]
     keys = set(shelf.objects) | {escape(key) for key in shelf.objects}
     assert all(path in keys or escape(path) in keys for path in world.files() if not path.startswith("link"))
+
+
+def test_how_far_a_large_file_is(world: World) -> None:
+    """While it comes it is told; when it is whole it counts as settled, as everything does that is accounted for."""
+    large = world._make("large", b"x" * LARGE_BYTES)
+    seen: list[int] = []
+    with HostLanding(str(world.home)) as landing:
+        fetcher = Fetcher(landing, world.clock, lambda: False)
+        read = world.shelf.read
+        world.shelf.part_bytes = 1 << 20
+
+        def telling(key: str, version: str = "") -> Iterator[bytes]:
+            for chunk in read(key, version):
+                seen.append(fetcher.passing())
+                yield chunk
+
+        world.shelf.read = telling  # type: ignore[method-assign]
+        hands = Hands(world._open, fetcher, InlineWorkers(), world.clock, world, world.stopped)
+        account = Restoring(hands).run([large, world.wanted[0]])
+    assert seen[:17] == [number << 20 for number in range(16)] + [0]
+    assert (account.bytes_settled, fetcher.passing()) == (LARGE_BYTES + world.wanted[0].size, 0)
 
 
 def test_every_outcome_has_words() -> None:

@@ -57,6 +57,8 @@ class Hands(NamedTuple):
     """Whether paths that differ only by case are one path where they are written."""
     copies: Callable[[Wanted], Iterable[Copy]] = lambda _: ()
     """Where else the same bytes are."""
+    passing: Callable[[], int] = lambda: 0
+    """Bytes that have come of files which are still on their way."""
     patience: Patience | None = None
     """How archived objects are asked for; None leaves them."""
 
@@ -108,6 +110,7 @@ class Restoring:
                 self._take_up_again()
             self._tell()
         self._drain()
+        self.account.bytes_under_way = 0
         self._hands.watcher.progress(self.account)
         return self.account
 
@@ -270,13 +273,14 @@ class Restoring:
         return (now_ns - cpu_ns) // landed if files and landed >= _CPU_FILES else 0
 
     def _put(self, wanted: Wanted, outcome: str, detail: str = "") -> None:
-        self.account.put(outcome)
+        self.account.put(outcome, wanted.size)
         self._hands.watcher.returned(wanted, outcome, detail)
 
     def _tell(self) -> None:
         now = self._hands.clock.monotonic_ns()
         if now - self._told_ns > _PROGRESS_NS:
             self._told_ns = now
+            self.account.bytes_under_way = self._hands.passing()
             self._hands.watcher.progress(self.account)
 
     # --- to the end -------------------------------------------------------------------------------------------

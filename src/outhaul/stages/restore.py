@@ -11,7 +11,7 @@ there already is compared, and left alone unless it may be written over. Nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
@@ -19,6 +19,9 @@ from outhaul.model.errors import Damaged, Denied
 from outhaul.model.returning import Listed, Wanted, second_key_digits
 from outhaul.ports import Held
 from outhaul.stages.thaw import Freezer
+
+LARGE_BYTES = 16 << 20
+"""From here on an object is read by `Shelf.read_large`, and how much of it has come is told."""
 
 
 class Shelf(Freezer, Protocol):
@@ -29,6 +32,9 @@ class Shelf(Freezer, Protocol):
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object. Raises `NotThere`, and `Archived` where they cannot be had at once."""
+
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
+        """The same of a large object, which may take several requests at once."""
 
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """The original of compressed bytes, no more than `limit` of it. Raises `Damaged` where they are none."""
@@ -124,7 +130,15 @@ class Ready(NamedTuple):
         self.new.name(self.wanted.path.rpartition("/")[2], self.wanted.mtime_ns, replace=self.replace)
 
 
-def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: bool, by_time: bool) -> str | Ready:
+def restore(
+    wanted: Wanted,
+    shelf: Shelf,
+    folder: LandingFolder,
+    *,
+    overwrite: bool,
+    by_time: bool,
+    passed: Callable[[int], None] = lambda _: None,
+) -> str | Ready:
     """Fetch a file for its directory, or find it there.
 
     Args:
@@ -133,6 +147,7 @@ def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: b
         folder: Where it goes.
         overwrite: Take the place of other bytes that are there.
         by_time: A file of the same length and time counts as the same without being read.
+        passed: Is told of each piece how many bytes there are so far.
 
     Returns:
         What is to be made durable and named; or a key of `RETURNS`: 'there' or 'other-bytes'.
@@ -157,6 +172,7 @@ def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: b
         for chunk in _content(wanted, shelf):
             digest.update(chunk)
             new.write(chunk)
+            passed(digest.length)
         ready = Ready(wanted, digest.verdict(shelf), new, there is not None)
         undo.pop_all()
     return ready
@@ -182,7 +198,9 @@ def fetch_and_compare(wanted: Wanted, shelf: Shelf) -> str:
 
 def _content(wanted: Wanted, shelf: Shelf) -> Iterator[bytes]:
     """The bytes of the file, as they were before they were compressed."""
-    stored = shelf.read(wanted.key, wanted.version)
+    length = wanted.stored_size if wanted.codec else wanted.size
+    read = shelf.read_large if length >= LARGE_BYTES else shelf.read
+    stored = read(wanted.key, wanted.version)
     return shelf.decoded(wanted.codec, stored, wanted.size) if wanted.codec else stored
 
 
@@ -213,15 +231,15 @@ class _Digest:
         self._sha256 = hashlib.sha256()
         # An ETag of parts is no MD5 of anything that passes here.
         self._md5 = None if wanted.sha256 or len(wanted.etag) != 32 else hashlib.md5(usedforsecurity=False)
-        self._length = 0
+        self.length = 0
 
     def update(self, chunk: bytes) -> None:
         """Take in what passes. More than there should be ends it at once: it would only fill the disk (hazard 123)."""
         self._sha256.update(chunk)
         if self._md5 is not None:
             self._md5.update(chunk)
-        self._length += len(chunk)
-        if 0 <= self._wanted.size < self._length:
+        self.length += len(chunk)
+        if 0 <= self._wanted.size < self.length:
             raise Damaged(f"it is longer than {self._wanted.size:,} bytes")
 
     def of(self, chunks: Iterator[bytes]) -> bool:
@@ -246,8 +264,8 @@ class _Digest:
     def verdict(self, shelf: Shelf) -> str:
         """'restored' or 'unverified'. Raises `Damaged`."""
         wanted = self._wanted
-        if 0 <= wanted.size != self._length:
-            raise Damaged(f"it has {self._length:,} bytes, and should have {wanted.size:,}")
+        if 0 <= wanted.size != self.length:
+            raise Damaged(f"it has {self.length:,} bytes, and should have {wanted.size:,}")
         fits = self.fits()
         if fits is None or (fits is False and not wanted.sha256):
             stored, md5_etag = _digests(wanted, shelf)

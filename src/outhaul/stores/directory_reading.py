@@ -19,6 +19,10 @@ class DirectoryShelf(DirectoryStore):
         """See `stages.restore.Shelf`. There are no versions."""
         return self.head(key)
 
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
+        """As any other."""
+        return self.read(key, version)
+
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """A file system keeps none."""
         return b"", False
