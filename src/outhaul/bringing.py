@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from outhaul.engine.account import Account, Watcher
 from outhaul.engine.fetching import Auditor, Fetcher
+from outhaul.engine.listing import Lister
 from outhaul.engine.restoring import Hands, Restoring
 from outhaul.engine.thawing import Patience, Thawer
 from outhaul.ledgers.history import History, Place
@@ -157,6 +158,7 @@ def audit(
             clock,
             watcher,
             stopped,
+            lister=Lister(stopped) if share >= 1 and not count and not read_back else None,
         )
         account = Restoring(hands).run(history.sample(job, share, count))
     return ReturnReport(account, [], stopped())
@@ -177,8 +179,9 @@ def _bring(
     with open_landing(manner.to, make=not manner.dry_run) as landing:
         fetcher = Fetcher(landing, clock, stopped, overwrite=manner.overwrite, by_time=manner.by_time)
         hands = Hands(
-            opened, fetcher, workers, clock, watcher, stopped, landing.folds_case, copies, fetcher.passing, patience
-        )
+            opened, fetcher, workers, clock, watcher, stopped, landing.folds_case,
+            copies=copies, passing=fetcher.passing, patience=patience,
+        )  # fmt: skip
         return Restoring(hands, limit=manner.limit, dry_run=manner.dry_run).run(wanted)
 
 

@@ -15,7 +15,7 @@ def test_json_tells_how_far_large_files_are(
 ) -> None:
     """At most once a second, and only while such a file is on its way."""
     now = [10.0]
-    monkeypatch.setattr(returning.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     watcher, account = returning.JsonWatcher("restore"), Account()
     account.put("restored", 5)
     for seconds, under_way in ((0.5, 7), (1.0, 7), (1.5, 8), (2.1, 9), (9.0, 0)):

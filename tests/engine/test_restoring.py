@@ -11,6 +11,7 @@ import pytest
 
 from outhaul.engine.account import Account
 from outhaul.engine.fetching import Auditor, Fetcher
+from outhaul.engine.listing import Lister
 from outhaul.engine.restoring import Hands, Restoring
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX
 from outhaul.engine.thawing import Patience
@@ -55,22 +56,16 @@ class World:
         folds_case: bool = False,
         copies: Callable[[Wanted], Iterable[Copy]] = lambda _: (),
         patience: Patience | None = None,
+        lists: bool = False,
     ) -> Account:
         """Restore them, or audit them."""
         clock = self.clock
         with HostLanding(str(self.home)) as landing:
             work = Auditor(clock, self.stopped) if audit else Fetcher(landing, clock, self.stopped)
             hands = Hands(
-                self._open,
-                work,
-                workers or InlineWorkers(),
-                clock,
-                self,
-                self.stopped,
-                folds_case,
-                copies,
-                patience=patience,
-            )
+                self._open, work, workers or InlineWorkers(), clock, self, self.stopped, folds_case,
+                copies=copies, patience=patience, lister=Lister(self.stopped) if lists else None,
+            )  # fmt: skip
             return Restoring(hands, limit=limit).run(self.wanted if wanted is None else wanted)
 
     def _open(self, place: int) -> Shelf:

@@ -35,8 +35,10 @@ class Fetched(NamedTuple):
     setbacks: list[tuple[Wanted, OuthaulError]]
     answer_ns: int
     """The shortest time that one took; 0 where none was fetched."""
-    thawed: list[tuple[Wanted, Thawed]]
+    thawed: Sequence[tuple[Wanted, Thawed]] = ()
     """What asking for archived objects came to."""
+    left: Sequence[Wanted] = ()
+    """Of which nothing was found out: they are looked at one by one."""
 
 
 def weight(wanted: Wanted) -> int:
@@ -75,7 +77,7 @@ class Fetcher:
         All are fetched, then made durable together, then named, and then their directories are made durable together:
         one by one that would take most of the time.
         """
-        fetched = Fetched(batch, weighs, [], [], 0, [])
+        fetched = Fetched(batch, weighs, [], [], 0)
         if shelf is None:
             self._plan_all(fetched)
             return fetched
@@ -168,7 +170,7 @@ class Auditor:
     def __call__(self, batch: Sequence[Wanted], weighs: int, shelf: Shelf | None) -> Fetched:
         """Hold each object against its receipt."""
         assert shelf is not None, "an audit has no dry run"
-        fetched = Fetched(batch, weighs, [], [], 0, [])
+        fetched = Fetched(batch, weighs, [], [], 0)
         times: list[int] = []
         for one in batch:
             if self._stopped():

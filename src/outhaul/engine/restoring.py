@@ -17,6 +17,8 @@ from typing import NamedTuple
 from outhaul.engine.account import Account, Watcher, outcome_of
 from outhaul.engine.copies import OF_THE_COPY, Copies
 from outhaul.engine.fetching import NEW, Fetched, weight
+from outhaul.engine.listing import BATCH as LIST_BATCH
+from outhaul.engine.listing import can_be_listed
 from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns
 from outhaul.engine.thawing import BATCH as THAW_BATCH
@@ -57,6 +59,8 @@ class Hands(NamedTuple):
     """Whether paths that differ only by case are one path where they are written."""
     copies: Callable[[Wanted], Iterable[Copy]] = lambda _: ()
     """Where else the same bytes are."""
+    lister: Work | None = None
+    """Where there is one, it looks at many first; what it leaves is looked at by `work`."""
     passing: Callable[[], int] = lambda: 0
     """Bytes that have come of files which are still on their way."""
     patience: Patience | None = None
@@ -81,6 +85,7 @@ class Restoring:
         self._shelves: dict[int, Shelf | None] = {}
         self._batch: list[Wanted] = []
         self._batch_bytes = 0
+        self._to_list: list[Wanted] = []
         self._again: list[Wanted] = []
         self._attempts: dict[Wanted, int] = {}
         self._copies = Copies(hands.copies)
@@ -104,7 +109,7 @@ class Restoring:
             if outcome := self._known_beforehand(one):
                 self._put(one, *outcome)
             else:
-                self._add(one)
+                self._take_up(one)
             self._ask_for_frozen(THAW_BATCH)
             if len(self._again) >= _AGAIN_MAX:
                 self._take_up_again()
@@ -127,6 +132,23 @@ class Restoring:
                 return "collides", "names that differ only by case are one name here"
             self._folded.add(folded)
         return None
+
+    def _take_up(self, wanted: Wanted) -> None:
+        """Look at it among many, where that can be; else one by one."""
+        if self._hands.lister is None or not can_be_listed(wanted):
+            self._add(wanted)
+            return
+        if self._to_list and self._to_list[0].place != wanted.place:
+            self._send_to_list()
+        self._to_list.append(wanted)
+        if len(self._to_list) >= LIST_BATCH:
+            self._send_to_list()
+
+    def _send_to_list(self) -> None:
+        batch, self._to_list = self._to_list, []
+        if batch:
+            assert self._hands.lister is not None
+            self._hand_out(batch, self._hands.lister, 0)
 
     def _add(self, wanted: Wanted) -> None:
         if self._batch and self._batch[0].place != wanted.place:
@@ -210,6 +232,7 @@ class Restoring:
             self._put(wanted, outcome, self._copies.story(wanted) if outcome in NEW else "")
         for wanted, thawed in fetched.thawed:
             self._take_thawed(wanted, thawed)
+        self._again.extend(fetched.left)
         if fetched.answer_ns:
             largest = max(max(0, wanted.size) for wanted in fetched.batch)
             self._pace.learn(fetched.answer_ns, largest, self._cpu_ns_per_file())
@@ -306,6 +329,7 @@ class Restoring:
                 if clock.monotonic_ns() > deadline:
                     break
             else:
+                self._send_to_list()
                 self._take_up_again()
                 self._send()
                 self._ask_for_frozen()

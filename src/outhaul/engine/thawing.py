@@ -29,12 +29,13 @@ class Thawer:
     def __call__(self, batch: Sequence[Wanted], weighs: int, shelf: Shelf | None) -> Fetched:
         """Ask for each that nobody has asked for."""
         assert shelf is not None, "a dry run reads nothing, and finds nothing archived"
-        fetched = Fetched(batch, weighs, [], [], 0, [])
+        thawed: list[tuple[Wanted, Thawed]] = []
+        fetched = Fetched(batch, weighs, [], [], 0, thawed)
         for one in batch:
             if self._stopped():
                 break
             try:
-                fetched.thawed.append((one, thaw(one, shelf, self._wish)))
+                thawed.append((one, thaw(one, shelf, self._wish)))
             except StoreError as error:
                 fetched.setbacks.append((one, error))
         return fetched

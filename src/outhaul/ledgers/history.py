@@ -108,7 +108,7 @@ class History(Reading):
             most = count or max(1, -int(-share * total // 1))
             some = "" if most >= total else f" ORDER BY random() LIMIT {most}"
             rows = self._database.execute(
-                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}){some}) ORDER BY d.place, d.path", values
+                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}){some}) ORDER BY d.place, r.key", values
             )
             yield from (_wanted(row)[1]._replace(refused="", detail="") for row in rows)
 

@@ -42,8 +42,8 @@ class Shelf(Freezer, Protocol):
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """The SHA-256 of the whole object that is kept with it, b'' for none; and whether its ETag may be its MD5."""
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
-        """All objects beneath a prefix, which ends at a '/' of their keys; '' is all."""
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        """All objects beneath a prefix, which ends at a '/' of their keys; '' is all. Those up to `after` may be left out."""
 
 
 class Existing(Protocol):

@@ -35,7 +35,7 @@ class DirectoryShelf(DirectoryStore):
         """As above."""
         raise Refused(f"{key}: a directory has no archive classes")
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
         folders = [prefix.rstrip("/")]
         while folders:

@@ -91,9 +91,9 @@ class S3Shelf(S3Store):
         """See `stages.restore.Shelf`."""
         return self._catalogue().digests(key, version)
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
-        return self._catalogue().listing(prefix)
+        return self._catalogue().listing(prefix, after)
 
     def frozen(self, key: str, version: str) -> Frozen:
         """See `stages.thaw.Freezer`."""
@@ -149,9 +149,9 @@ class _Catalogue(Control):
         with _faults("THAW", key):
             self._client.restore_object(Bucket=self._bucket, Key=key, RestoreRequest=asked, **given)
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """A page at a time. botocore asks for keys in an encoding in which every key can be said, and undoes it."""
-        asked: dict[str, str] = {}
+        asked: dict[str, str] = {"StartAfter": after} if after else {}
         while True:
             with _faults("LIST", prefix):
                 page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **asked)

@@ -69,8 +69,10 @@ class SimulatedShelf(SimulatedStore):
         """See `stages.restore.Shelf`."""
         return self.stored_sha256(key, version) or b"", self.etag == "md5"
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
         for key in self.list(prefix):
+            if after and key <= after:
+                continue
             found = self.objects[key][-1]
             yield Listed(key, len(found.content), found.etag, 10**18)
