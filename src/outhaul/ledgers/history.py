@@ -91,7 +91,7 @@ class History(Reading):
             ).fetchall()
             found = {_object(wanted, places): Copy(wanted, "")}
             for row in rows:
-                other = _wanted(row)[1]._replace(mtime_ns=wanted.mtime_ns)
+                other = _wanted(row)[1]._replace(mtime_ns=wanted.mtime_ns, mode=wanted.mode)
                 where = _object(other, places)
                 found.setdefault(where, Copy(other, _where_text(where)))
             return list(found.values())[1:]

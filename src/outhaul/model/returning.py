@@ -49,6 +49,8 @@ class Wanted(NamedTuple):
     """A key of `RETURNS`, where it is known beforehand that it cannot be brought back."""
     detail: str = ""
     """Particulars of that."""
+    mode: int = 0
+    """Permission bits of the source; 0 where nobody knows: then it is made as any new file."""
 
 
 class Copy(NamedTuple):

@@ -94,8 +94,11 @@ class LandingFolder(Written, Protocol):
     def existing(self, name: str) -> Existing | None:
         """What has this name. Raises `InTheWay` where it is no regular file."""
 
-    def create(self) -> NewFile:
-        """A new file without a name."""
+    def create(self, mode: int = 0) -> NewFile:
+        """A new file without a name, which is to have these permission bits; 0 is the usual ones.
+
+        Never more than `rwx` of owner, group and others: what makes a file privileged is not given back.
+        """
 
 
 class Landing(Protocol):
@@ -167,7 +170,7 @@ def restore(
         if not overwrite:
             return "other-bytes"
     with ExitStack() as undo:
-        new = undo.enter_context(folder.create())
+        new = undo.enter_context(folder.create(wanted.mode))
         digest = _Digest(wanted)
         for chunk in _content(wanted, shelf):
             digest.update(chunk)
