@@ -61,7 +61,8 @@ def test_a_file_is_written_with_its_time_and_the_usual_mode(inside: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("mode", "found"), [(0o600, 0o600), (0o444, 0o444), (0o775, 0o775), (0o4755, 0o755), (0o2777, 0o777), (0o1666, 0o666)]
+    ("mode", "found"),
+    [(0o600, 0o600), (0o444, 0o444), (0o775, 0o775), (0o4755, 0o755), (0o2777, 0o777), (0o1666, 0o666)],
 )
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_known_mode_is_given_back(inside: Path, mode: int, found: int, replace: bool) -> None:
