@@ -132,7 +132,7 @@ def test_what_is_stored_beside_the_file(outhaul: Program) -> None:
         assert expected == told
     first, second = outhaul("ls", "-v", *state).out.splitlines()
     assert first.endswith(f"a.csv.gz  (gzip, {len(stored['a.csv.gz'])} B stored)") and second.endswith("/b.csv")
-    assert "stored" not in outhaul("find", *state).out
+    assert "B stored" not in outhaul("find", *state).out
     assert (
         f"    stored as gzip: {len(stored['a.csv.gz'])} bytes"
         in outhaul("why", str(outhaul.source / "a.csv"), *state).out

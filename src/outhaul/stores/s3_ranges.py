@@ -12,7 +12,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Protocol
 
 from outhaul.model.errors import AlreadyThere, Transient
@@ -36,7 +36,6 @@ class Ranges:
     def __init__(self, get: GetRange) -> None:
         self._get = get
         self._slots = threading.BoundedSemaphore(AHEAD_MAX)
-        self._pool = ThreadPoolExecutor(AHEAD_MAX, "part")
 
     def read(self, key: str, version: str) -> Generator[bytes, None, None]:
         """All bytes of an object, in order."""
@@ -62,13 +61,12 @@ class Ranges:
                 yield data
         finally:
             for left in pending:
-                left.cancel()
                 left.add_done_callback(lambda _: self._slots.release())
 
     def _send_for(self, part: Callable[[int], bytes], at: int, length: int, pending: deque[Future[bytes]]) -> int:
         """As many parts as may be ahead; where the next one begins."""
         while at < length and self._slots.acquire(blocking=False):
-            pending.append(self._pool.submit(part, at))
+            pending.append(_begin(part, at))
             at += PART_BYTES
         return at
 
@@ -85,3 +83,17 @@ class Ranges:
         if len(data) != end - start:
             raise Transient(f"GET {key}: {len(data):,} bytes came of {end - start:,}")
         return data
+
+
+def _begin(part: Callable[[int], bytes], at: int) -> Future[bytes]:
+    """A part on a thread of its own, which an interrupted process does not wait for, as it would for those of a pool."""
+    future: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(part(at))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="part", daemon=True).start()
+    return future
