@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,13 @@ import pytest
 from cli.test_restore import There
 from servers.server import Server
 
-SECONDS = 0.3
-"""Older than this the objects are when they are asked for; after so long again they are ready."""
+SOON, LATER = 0.01, 3600.0
+"""Seconds until an object goes on: from asked for to under way, and from there to ready."""
 
 
 @pytest.fixture
 def cold(moto_server: Server, tmp_path: Path) -> Iterator[There]:
-    """A bucket with an archived file of each class and an ordinary one; it takes a moment until one is ready."""
+    """A bucket with an archived file of each class and an ordinary one."""
     there = There(tmp_path, moto_server)
     for name in ("glacier", "deep", "warm"):
         there.write(f"{name}.csv", name.encode())
@@ -27,9 +28,14 @@ def cold(moto_server: Server, tmp_path: Path) -> Iterator[There]:
         for name, kind in (("glacier", "GLACIER"), ("deep", "DEEP_ARCHIVE")):
             headers = {"x-amz-storage-class": kind}
             client.request("PUT", there.bucket, f"site/{name}.csv", body=name.encode(), headers=headers)
-    _moto(moto_server, "set-transition", {"progression": "time", "seconds": SECONDS})
+    _takes(moto_server, SOON)
     yield there
     _moto(moto_server, "unset-transition", None)
+
+
+def _takes(server: Server, seconds: float) -> None:
+    """From now on, an object goes on after so long."""
+    _moto(server, "set-transition", {"progression": "time", "seconds": seconds})
 
 
 def _moto(server: Server, what: str, transition: object) -> None:
@@ -50,10 +56,15 @@ def test_asked_for_and_waited_for(cold: There) -> None:
     assert ran.code == 1
     assert "asked        glacier.csv (GLACIER, bulk: it takes 5 to 12 hours)\n" in ran.err
     assert "asked        deep.csv (DEEP_ARCHIVE, bulk: it takes up to 48 hours)\n" in ran.err
+    with cold.server.client() as client:  # The server moves on when it is asked: now both are under way.
+        assert all(client.head(cold.bucket, f"site/{name}.csv") for name in ("glacier", "deep"))
+    _takes(cold.server, LATER)
+    ran = cold(*options)
+    assert ran.code == 1
+    assert "under-way    deep.csv (DEEP_ARCHIVE)\n" in ran.err and "under-way    glacier.csv (GLACIER)\n" in ran.err
+    threading.Timer(1, _takes, (cold.server, SOON)).start()
     ran = cold(*options, "--wait", "--look-every", "1s", "--json")
     assert (ran.code, ran.events[-1]["outcomes"]) == (0, {"restored": 2, "there": 1})
-    events = [event["event"] for event in ran.events if event.get("path") == "deep.csv"]
-    assert events == ["under-way", "restored"]
     assert cold.there() == {f"{name}.csv": name.encode() for name in ("glacier", "deep", "warm")}
 
 
