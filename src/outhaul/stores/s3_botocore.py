@@ -15,6 +15,7 @@ from typing import Any
 from outhaul.model.errors import Archived, Refused, Transient
 from outhaul.ports import Held, Stored
 from outhaul.stores.s3_parts import errors
+from outhaul.stores.s3_ranges import NoRanges
 
 _CHUNK = 1 << 20
 
@@ -57,6 +58,19 @@ class ByBotocore:
             raise Transient(f"GET {key}: {type(error).__name__} in the middle of the answer") from None
         finally:
             answer["Body"].close()
+
+    def range(self, key: str, version: str, start: int, end: int, etag: str) -> tuple[bytes, int, str]:
+        """See `s3_ranges.GetRange`."""
+        given = {"VersionId": version} if version else {}
+        if etag:
+            given["IfMatch"] = etag
+        with _explained(self._has_customer_key), errors("GET", key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}", **given)
+            with contextlib.closing(answer["Body"]) as body:
+                whole = str(answer.get("ContentRange", "")).rpartition("/")[2]
+                if not whole.isdigit():
+                    raise NoRanges
+                return body.read(), int(whole), answer.get("ETag") or ""
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `ports.Store`."""

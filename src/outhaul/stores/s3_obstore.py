@@ -15,6 +15,7 @@ from outhaul.ports import Held, Stored
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_endpoint import place_of
 from outhaul.stores.s3_errors import translate
+from outhaul.stores.s3_ranges import NoRanges
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
@@ -69,6 +70,21 @@ class ByObstore:
         except GeneratorExit:
             raise
         except Exception as error:
+            raise translate(error, "GET", key) from None
+
+    def range(self, key: str, version: str, start: int, end: int, etag: str) -> tuple[bytes, int, str]:
+        """See `s3_ranges.GetRange`."""
+        options: Any = {"range": (start, end)}
+        if version:
+            options["version"] = version
+        if etag:
+            options["if_match"] = etag
+        try:
+            found = self._obstore.get(self._reader(), key, options=options)
+            return bytes(found.bytes()), found.meta["size"], found.meta["e_tag"] or ""
+        except Exception as error:
+            if start == 0 and "non-partial response" in str(error):
+                raise NoRanges from None
             raise translate(error, "GET", key) from None
 
     def list(self, prefix: str) -> Iterator[str]:
