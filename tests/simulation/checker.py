@@ -111,6 +111,8 @@ def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]
     if hashlib.sha256(content).digest() != row.sha256 or len(content) != row.size:
         yield f"CORRUPT {row.key!r}: {content[:40]!r} is not what its receipt says"
     if row.frame is not None:
+        if "bundle-" not in row.key and not any(key == f"{row.key}.manifest.json" for key, _ in objects):
+            yield f"CORRUPT {row.key!r}: a group without its manifest has receipts"
         if members(row.key, stored).get(row.path) != content:
             yield f"CORRUPT {row.key!r}: tar does not find {row.path!r} in it, as its receipt says"
     elif row.path not in (told := path_of(row.key, prefix), told.removesuffix(".bz2")):
