@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import selectors
 import socket
 import time
@@ -23,18 +22,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from outhaul.stores.http_answer import BODY_BYTES_MAX, HEAD_BYTES_MAX, Broken, parse
+
 if TYPE_CHECKING:
     import ssl
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 60.0
-_HEAD_BYTES_MAX = 64 << 10
-_BODY_BYTES_MAX = 1 << 20
 _READ_BYTES = 64 << 10
 _MUCH = 1 << 62
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
-_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*)").findall  # In lower case.
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?", re.DOTALL).fullmatch
 
 
 class Endpoint(NamedTuple):
@@ -58,10 +54,6 @@ class Answer(NamedTuple):
 
 class LaneError(Exception):
     """No whole answer came. Whether the request was carried out is unknown."""
-
-
-class _Broken(Exception):
-    """This connection is of no further use."""
 
 
 _Address = tuple[int, tuple[object, ...]]
@@ -183,7 +175,7 @@ class Lane:
         """Take a step with a connection; when it breaks, give its request back, or give it up."""
         try:
             step(connection)
-        except (_Broken, OSError) as error:
+        except (Broken, OSError) as error:
             silent = connection.used and not connection.received
             self._lose(connection, f"{self._endpoint.host}: {getattr(error, 'strerror', None) or error}")
             if silent and connection.index not in self._again:
@@ -234,12 +226,12 @@ class Lane:
                 raise refused
             return
         connection.received = connection.received + data if connection.received else data
-        done = _parse(connection.received, closed=not data)
+        done = parse(connection.received, closed=not data)
         if done is None:
             if not data:
-                raise refused or _Broken("the connection was closed before the end of the answer")
-            if len(connection.received) > _HEAD_BYTES_MAX + _BODY_BYTES_MAX:
-                raise _Broken("the answer is too long")
+                raise refused or Broken("the connection was closed before the end of the answer")
+            if len(connection.received) > HEAD_BYTES_MAX + BODY_BYTES_MAX:
+                raise Broken("the answer is too long")
             return
         status, head, body, keep = done
         self._answers[connection.index] = Answer(status, head, body, time.monotonic_ns() - connection.started_ns)
@@ -298,7 +290,7 @@ class Lane:
         """Take connecting and the TLS handshake as far as they go; True when both are done."""
         number = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
-            raise _Broken(os.strerror(number))
+            raise Broken(os.strerror(number))
         if self._endpoint.tls is not None:
             import ssl
 
@@ -311,7 +303,7 @@ class Lane:
                 self._want(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
                 return False
             except ssl.SSLCertVerificationError as error:
-                raise _Broken(f"certificate verification failed: {error.verify_message}") from error
+                raise Broken(f"certificate verification failed: {error.verify_message}") from error
         connection.ready = True
         self._want(connection, selectors.EVENT_READ)
         return True
@@ -373,68 +365,3 @@ def _untaken(sock: socket.socket) -> int:
         return int(struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0])
     except (ImportError, AttributeError, OSError):
         return 0
-
-
-def _parse(data: bytes, *, closed: bool) -> tuple[int, bytes, bytes, bool] | None:
-    """A whole response, and whether its connection may be used again; None where more is to come (RFC 9112, section 6)."""
-    start, status = 0, 100
-    while status < 200:  # What comes in between ("100 Continue") is read over.
-        end = data.find(b"\r\n\r\n", start)
-        if end < 0:
-            if len(data) - start > _HEAD_BYTES_MAX:
-                raise _Broken("the answer has no end of its headers")
-            return None
-        found = _STATUS.match(data, start)
-        if found is None or found[1] < b"100":
-            raise _Broken("the answer is not HTTP")
-        status, head, start = int(found[1]), data[start : end + 4], end + 4
-    length, chunked, close = _framing(head)
-    keep, rest = not close and head.startswith(b"HTTP/1.1"), data[start:]
-    if length >= 0:
-        if len(rest) < length:
-            return None
-        return status, head, rest[:length], keep and len(rest) == length
-    if chunked:
-        return None if (body := _dechunk(rest)) is None else (status, head, body, False)
-    if status in (204, 304):
-        return status, head, b"", keep and not rest
-    return (status, head, rest, False) if closed else None
-
-
-def _framing(head: bytes) -> tuple[int, bool, bool]:
-    """Length of the body (-1 where it is not given), whether it comes in chunks, and whether the connection ends with it."""
-    length, chunked, close = -1, False, False
-    for name, value in _FRAMING(head.lower()):
-        if name == b"connection":
-            close = close or b"close" in value
-        elif name == b"content-length":
-            value = value.rstrip()
-            if not value.isdigit() or len(value) > 18 or length not in (-1, int(value)):
-                raise _Broken("the answer has no plain length")
-            length = int(value)
-        elif value.rstrip() == b"chunked":
-            chunked = True
-        else:
-            raise _Broken("the answer is encoded in a way that was not asked for")
-    if chunked and length >= 0:
-        raise _Broken("the answer has a length and chunks")
-    if length > _BODY_BYTES_MAX:
-        raise _Broken("the answer is too long")
-    return length, chunked, close
-
-
-def _dechunk(data: bytes) -> bytes | None:
-    body, at = b"", 0
-    while (line := data.find(b"\r\n", at)) >= 0:
-        if (found := _CHUNK(data[at:line])) is None:
-            raise _Broken("the answer has a broken chunk")
-        size = int(found[1], 16)
-        if size + len(body) > _BODY_BYTES_MAX:
-            raise _Broken("the answer is too long")
-        if len(data) < line + 2 + size + 2:
-            return None
-        if size == 0:
-            return body
-        body += data[line + 2 : line + 2 + size]
-        at = line + 2 + size + 2
-    return None
