@@ -7,8 +7,8 @@ connections busy and sleeps only when none has anything to say.
 True here: every request gets exactly one answer or one error, in its place; what is not a whole, well-formed answer is an
 error that says so, for the caller to find out what happened (law L3). A request is sent a second time, once, only when the
 connection that it went out on had been used before and was closed without a byte of an answer. The time for an answer begins
-when the other side has taken the request, however long that takes, and does not grow with what drips in. Where there is a limit of
-bytes a second, a request is made and sent only as far as it has leave to; the time that it waits for it counts nowhere.
+when the other side has taken the request, however long that takes, and does not grow with what drips in. Where there is a
+limit of bytes a second, a request is made and sent only as far as it has leave to; the time that it waits for it counts nowhere.
 Not done here: redirects, proxies, content codings. Their callers use the general client.
 """
 

@@ -24,6 +24,7 @@ from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing,
 from outhaul.stores.s3_account import Account, account
 from outhaul.stores.s3_errors import translate
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
+from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_probe import probe
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class S3Store:
         self._reader_: ObstoreS3 | None = None
         self._put = obstore.put
         self._fast = FastPuts(self._account, destination.bucket) if can_go_fast(self._account, os.environ) else None
+        self._fast_parts = FastParts(self._fast) if self._fast is not None else None
         self.many_at_once = self._fast is not None
 
     # --- what the endpoint does ---------------------------------------------------------------------------------
@@ -186,6 +188,7 @@ class S3Store:
         large = self._control().large
         # An ETag is computed of what has arrived; a checksum was told, and compared with that on arrival.
         large.content_md5, large.sha256 = self._content_md5, self._keeps_sha256 and not self.md5_etags
+        large.md5_etags, large.fast = self.md5_etags, self._fast_parts
         return large
 
     def _refuse_head(self, key: str) -> None:

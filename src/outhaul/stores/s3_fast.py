@@ -141,6 +141,48 @@ class FastPuts:
         region = self._account.region
         return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
 
+    @property
+    def tls(self) -> bool:
+        """Whether the way there is encrypted, to whom a certificate names."""
+        return self._endpoint.tls is not None
+
+    def put_one(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
+        """One PUT with a query, such as a part of a large object, tried once more where our clock was the trouble.
+
+        Args:
+            key: Of the object.
+            query: In its canonical form (`sigv4.signed_head`).
+            headers: In small letters; each is signed.
+            body: It is sent as it is, and not copied.
+            sha256: Of the body, in hexadecimal digits; or that it is not signed.
+        """
+        outcome = self._put_one(key, query, headers, body, sha256)
+        if isinstance(outcome, Skewed) and self._learn_offset(outcome):
+            outcome = self._put_one(key, query, headers, body, sha256)
+        return outcome
+
+    def _put_one(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
+        try:
+            identity = self._identity()
+        except StoreError as error:
+            return error
+        region, path = self._account.region, f"{self._base}/{key}"
+
+        def request(_: int) -> tuple[bytes, bytes]:
+            offset = self._offset
+            return signed_head("PUT", self._host, path, headers, sha256, region, identity, offset, query), body
+
+        with self._lock:
+            lane, signer = self._free.pop() if self._free else self._new_lane()
+        try:
+            (answer,) = lane.send(1, request, 1, lambda _: len(body))
+        except BaseException:
+            lane.close()
+            raise
+        with self._lock:
+            self._free.append((lane, signer))
+        return _answered(answer, key, region).outcome
+
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
         """A few requests of any kind, one after the other.
 
