@@ -124,16 +124,16 @@ local function put(key, arguments, is_probe)
   if create_only then ngx.req.clear_header("If-None-Match") end   -- nginx would make its own 304 of it
   local body = request_body()
   if not body then return failure(400, "IncompleteBody") end
-  local md5 = ngx.md5(body)
-  local claimed = ngx.var.http_content_md5
-  if claimed and claimed ~= ngx.encode_base64(ngx.md5_bin(body)) then return failure(400, "BadDigest") end
+  local digest = ngx.md5_bin(body)
+  local md5, claimed = hex(digest), ngx.var.http_content_md5
+  if claimed and claimed ~= ngx.encode_base64(digest) then return failure(400, "BadDigest") end
   local etag = '"' .. md5 .. '"'
   if is_probe then return put_probe(key, body, etag, create_only) end
   if ngx.var.http_x_amz_copy_source then return failure(501, "NotImplemented") end
   if arguments.partNumber then
     local number = tonumber(arguments.partNumber)
     parts[key] = parts[key] or { {}, {} }
-    parts[key][1][number], parts[key][2][number] = #body, ngx.md5_bin(body)
+    parts[key][1][number], parts[key][2][number] = #body, digest
   else
     seen[key] = #body .. " " .. etag
     count.puts = count.puts + 1
