@@ -1,8 +1,9 @@
 """Large files, copied to a server by each tool in turn: `python -m bench.large [--files 1000 --mebibytes 1] [--server null]`.
 
 True here: each trial has a server of its own. `rclone` is `rclone serve s3 :memory:`, which checks signatures and holds the
-objects; `null` is nginx with Lua, which reads each body, digests it (MD5) and forgets it, and costs a third of that. What
-arrived is compared by number and length. outhaul reads, hashes, proves and records; the others do not.
+objects; `null` is nginx with Lua, which reads each body, digests it (MD5) and forgets it; `sink` is the same, and believes
+the MD5 that a request tells, which is the least that a server can cost. What arrived is compared by number and length.
+outhaul reads, hashes, proves and records; the others do not.
 Not done here: removal (all tools copy).
 """
 
@@ -24,7 +25,7 @@ from bench.signed_requests import Client
 from bench.tools import BUCKET, PREFIX, Target
 
 NAMES = ("outhaul", "s5cmd", "aws", "rclone")
-SERVERS = ("rclone", "null")
+SERVERS = ("rclone", "null", "sink")
 _COPIES = {"move": "copy", "mv": "cp"}
 _BLOCK = 1 << 20
 
@@ -55,7 +56,7 @@ def trial(name: str, program: Path, server_kind: str, rclone: Path, source: Path
     """
     with tempfile.TemporaryDirectory(dir=folder) as home:
         where = Path(home, "server")
-        server = NullServer(where) if server_kind == "null" else RealServer(rclone, where, BUCKET)
+        server = RealServer(rclone, where, BUCKET) if server_kind == "rclone" else _null(server_kind, where)
         try:
             target = Target(server.url)
             command = tools.tool(name, program).move(source, target, Path(home, "state"))
@@ -67,6 +68,10 @@ def trial(name: str, program: Path, server_kind: str, rclone: Path, source: Path
             return Trial(cost.seconds, cost.cpu_seconds, cost.peak_bytes / 1e6, server.cpu_seconds())
         finally:
             server.stop()
+
+
+def _null(kind: str, where: Path) -> RealServer | NullServer:
+    return NullServer(where, believes=kind == "sink")
 
 
 def _check(server: RealServer | NullServer, source: Path) -> None:

@@ -11,6 +11,7 @@ ffi.cdef "unsigned char *SHA256(const unsigned char *d, size_t n, unsigned char 
 local bit = require "bit"
 
 local store = {}
+local believes = @believes@   -- whether the MD5 that a request tells is taken to be that of its body, which costs nothing
 -- Only the headers that are asked for are looked up: all of them together cost more than the rest of a PUT.
 local headers = setmetatable({}, { __index = function(_, name)
   return ngx.var["http_" .. name:gsub("-", "_")]
@@ -124,8 +125,10 @@ local function put(key, arguments, is_probe)
   if create_only then ngx.req.clear_header("If-None-Match") end   -- nginx would make its own 304 of it
   local body = request_body()
   if not body then return failure(400, "IncompleteBody") end
-  local digest = ngx.md5_bin(body)
-  local md5, claimed = hex(digest), ngx.var.http_content_md5
+  local claimed = ngx.var.http_content_md5
+  local trusted = believes and claimed and not is_probe and ngx.decode_base64(claimed)
+  local digest = trusted or ngx.md5_bin(body)
+  local md5 = hex(digest)
   if claimed and claimed ~= ngx.encode_base64(digest) then return failure(400, "BadDigest") end
   local etag = '"' .. md5 .. '"'
   if is_probe then return put_probe(key, body, etag, create_only) end

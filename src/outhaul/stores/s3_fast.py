@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from outhaul.model.errors import Misconfigured, StoreError, Transient
 from outhaul.ports import Answered, NewObject, Stored
-from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError
+from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError, Request
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_errors import classify
 from outhaul.stores.sigv4 import PutSigner, signed_head
@@ -31,6 +31,8 @@ _MESSAGE = re.compile(rb"<Message>([^<]{1,300})</Message>")
 _DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _REGION = re.compile(rb"\r\nx-amz-bucket-region:[ \t]*([a-z0-9-]{1,40})", re.IGNORECASE)
 _REGION_SAID = re.compile(rb"<Region>([a-z0-9-]{1,40})</Region>")
+_JOINED_MAX = 32 << 10
+"""Bytes. Up to this a body is copied behind its head, so that both go in one packet and one system call."""
 _OFFSET_MAX = 10 * 366 * 86400
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -123,16 +125,14 @@ class FastPuts:
             lane, signer = self._free.pop() if self._free else self._new_lane()
         try:
 
-            def request(index: int) -> bytes:
+            def request(index: int) -> Request:
                 new = objects[index]
-                return (
-                    signer.head(
-                        new.key, len(new.body), new.sha256, identity, self._offset, new.md5 if self.send_md5 else b""
-                    )
-                    + new.body
+                head = signer.head(
+                    new.key, len(new.body), new.sha256, identity, self._offset, new.md5 if self.send_md5 else b""
                 )
+                return (head, new.body) if len(new.body) > _JOINED_MAX else head + new.body
 
-            answers = lane.send(len(objects), request, at_once)
+            answers = lane.send(len(objects), request, at_once, lambda index: len(objects[index].body))
         except BaseException:
             lane.close()
             raise
