@@ -155,8 +155,9 @@ class Lane:
         """How long to listen at most, in seconds."""
         if not self._asking and not self._parked:
             return 1.0 if self._busy else 0
-        turns = [turn for _, turn in self._asking] + [one.turn for one in self._parked if one.turn is not None]
-        return min(turn.seconds() for turn in turns)
+        turn = self._asking[0][1] if self._asking else next(iter(self._parked)).turn
+        assert turn is not None  # Who is parked has one; and all are told the same.
+        return turn.seconds()
 
     def _start(self, index: int, turn: Turn | None = None, leave: int = MUCH) -> None:
         try:
