@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from outhaul.model.bandwidth import Priority
 from outhaul.model.patterns import TEMPORARY_NAMES
 
 After = Literal["delete", "archive", "keep"]
@@ -74,6 +75,8 @@ class Job(NamedTuple):
     """Patterns of which such a directory must match one; none means every directory beneath the source."""
     proof: ProofRule = "auto"
     on_conflict: ConflictRule = "keep-both"
+    priority: Priority = "normal"
+    """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""
     one_off: bool = False
     """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
 

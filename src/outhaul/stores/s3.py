@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, StoreError, Transient
 from outhaul.model.job import Connection, Destination
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import Account, account
 from outhaul.stores.s3_errors import translate
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
 from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_probe import probe
+from outhaul.stores.throttled import wait_for
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
@@ -48,11 +50,12 @@ class S3Store:
 
     small_max = SMALL_MAX
 
-    def __init__(self, destination: Destination, connection: Connection) -> None:
+    def __init__(self, destination: Destination, connection: Connection, share: Share | None = None) -> None:
         import obstore
 
         self._obstore = obstore
         self._destination = destination
+        self._share = share
         self._account = account(connection, os.environ)
         self._objects = _client(self._account, destination.bucket, _REQUEST_TIMEOUT)
         self._create_only = False
@@ -64,7 +67,9 @@ class S3Store:
         self._control_: Control | None = None
         self._reader_: ObstoreS3 | None = None
         self._put = obstore.put
-        self._fast = FastPuts(self._account, destination.bucket) if can_go_fast(self._account, os.environ) else None
+        self._fast = (
+            FastPuts(self._account, destination.bucket, share) if can_go_fast(self._account, os.environ) else None
+        )
         self._fast_parts = FastParts(self._fast) if self._fast is not None else None
         self.many_at_once = self._fast is not None
 
@@ -135,6 +140,8 @@ class S3Store:
                 return outcome
             if not isinstance(outcome, Redirected):
                 raise outcome
+        if self._share is not None:
+            wait_for(self._share, len(body))
         try:
             answer = self._put(self._objects, key, body, mode="overwrite" if replace else "create", use_multipart=False)
         except Exception as error:
@@ -189,6 +196,7 @@ class S3Store:
         # An ETag is computed of what has arrived; a checksum was told, and compared with that on arrival.
         large.content_md5, large.sha256 = self._content_md5, self._keeps_sha256 and not self.md5_etags
         large.md5_etags, large.fast = self.md5_etags, self._fast_parts
+        large.share = self._share
         return large
 
     def _refuse_head(self, key: str) -> None:

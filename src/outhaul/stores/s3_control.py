@@ -11,6 +11,7 @@ from typing import Any
 
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_parts import Multipart, errors
+from outhaul.stores.throttled import send_now
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 60
@@ -50,6 +51,7 @@ class Control:
         )
         # The wait for "100 Continue" costs a round trip for each part.
         self._client.meta.events.register("before-send.s3", _without_expect)
+        self._client.meta.events.register("before-send.s3", send_now)
         self.large = Multipart(self._client, bucket)
 
     def stored_sha256(self, key: str, version: str) -> bytes | None:

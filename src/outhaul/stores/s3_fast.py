@@ -14,9 +14,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from outhaul.model.errors import Misconfigured, StoreError, Transient
+from outhaul.model.errors import Interrupted, Misconfigured, StoreError, Transient
 from outhaul.ports import Answered, NewObject, Stored
-from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError, Request
+from outhaul.ports.sending import Share
+from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError, LaneStopped, Request
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_errors import classify
 from outhaul.stores.sigv4 import PutSigner, signed_head
@@ -66,9 +67,10 @@ def can_go_fast(known: Account, environment: Mapping[str, str]) -> bool:
 class FastPuts:
     """Signed PUTs to one bucket. May be called from several threads; each has connections of its own."""
 
-    def __init__(self, known: Account, bucket: str) -> None:
+    def __init__(self, known: Account, bucket: str, share: Share | None = None) -> None:
         self._account = known
         self._bucket = bucket
+        self._share = share
         if known.endpoint_url:
             scheme, host, port, path = _split(known.endpoint_url)
             base = f"{path}/{bucket}"
@@ -206,7 +208,7 @@ class FastPuts:
             lane.close()
 
     def _new_lane(self) -> tuple[Lane, PutSigner]:
-        return Lane(self._endpoint), PutSigner(self._host, self._base, self._account.region)
+        return Lane(self._endpoint, self._share), PutSigner(self._host, self._base, self._account.region)
 
     def _identity(self) -> tuple[str, str, str]:
         known = self._account
@@ -220,6 +222,8 @@ class FastPuts:
 
 
 def _answered(answer: Answer | LaneError, key: str, ours: str) -> Answered:
+    if isinstance(answer, LaneStopped):
+        return Answered(Interrupted("it waited for its turn"), 0)
     if isinstance(answer, LaneError):
         said = str(answer)
         if "certificate" in said:

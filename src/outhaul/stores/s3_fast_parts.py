@@ -13,7 +13,7 @@ import hashlib
 import re
 from urllib.parse import quote
 
-from outhaul.model.errors import Denied, Refused, StoreError, Transient
+from outhaul.model.errors import Denied, Interrupted, Refused, StoreError, Transient
 from outhaul.ports import Begun, Stored
 from outhaul.stores.s3_fast import FastPuts, Redirected
 
@@ -70,7 +70,7 @@ class FastParts:
             etag = self._etag(begun, query, headers, body, hashlib.sha256(body).hexdigest())
             self._sign_all = True
             return etag
-        except Redirected:
+        except (Redirected, Interrupted):
             raise
         except Transient:  # One quick retry (L15): a part may be sent as often as one likes.
             return self._etag(begun, query, headers, body, digest)

@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
-from outhaul.model.errors import Denied, SourceError, StoreError, Transient, UploadGone
+from outhaul.model.errors import Denied, Interrupted, SourceError, StoreError, Transient, UploadGone
 from outhaul.ports import Begun, Outgoing, Sent, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_errors import classify
 from outhaul.stores.s3_fast import Redirected
 from outhaul.stores.s3_fast_parts import FastParts
+from outhaul.stores.throttled import ThrottledBody
 
 PART_BYTES = 8 << 20
 """The default of the AWS command line, so that ETags are the same."""
@@ -59,6 +61,8 @@ class Multipart:
         """Whether the endpoint's ETags have shown to be MD5s."""
         self.fast: FastParts | None = None
         """Sends the parts, where nothing stands in between."""
+        self.share: Share | None = None
+        """What the job has of a limit of bytes a second; None where there is none."""
         self._fresh: set[str] = set()
         """Uploads of which nothing has been sent yet."""
 
@@ -116,11 +120,24 @@ class Multipart:
         told = {"ContentMD5": _base64(part.md5)} if part.md5 and self.content_md5 else {}
         if self.sha256:
             told["ChecksumSHA256"] = _base64(part.sha256)
-        with errors(f"UploadPart {number}", begun.key):
+        with errors(f"UploadPart {number}", begun.key), self._throttled(body) as sent:
             answer = self._client.upload_part(
-                Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumber=number, Body=body, **told
+                Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumber=number, Body=sent, **told
             )
             return said(answer, "ETag")
+
+    @contextlib.contextmanager
+    def _throttled(self, body: bytes) -> Iterator[bytes | ThrottledBody]:
+        if (share := self.share) is None:
+            yield body
+            return
+        with ThrottledBody(body, share) as sent:
+            try:
+                yield sent
+            except Exception as error:  # botocore makes errors of its own of whatever its body raises.
+                if share.over:
+                    raise Interrupted("it goes on where it is") from error
+                raise
 
     def _empty(self, key: str) -> str | None:
         try:

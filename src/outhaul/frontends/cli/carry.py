@@ -11,6 +11,7 @@ from outhaul import app
 from outhaul.config import values
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
+from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Job
 from outhaul.ports import Monitor
@@ -19,11 +20,11 @@ from outhaul.wiring import default_state
 
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
-    jobs = configured_jobs(options)
+    jobs, limit = configured(options)
     if unknown := set(options.job) - {job.name for job in jobs}:
         names = ", ".join(job.name for job in jobs)
         raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
-    return _carry([job for job in jobs if not options.job or job.name in options.job], options)
+    return _carry([job for job in jobs if not options.job or job.name in options.job], options, limit)
 
 
 def move(options: argparse.Namespace) -> int:
@@ -37,14 +38,19 @@ def copy(options: argparse.Namespace) -> int:
 
 
 def configured_jobs(options: argparse.Namespace) -> list[Job]:
-    """The jobs of the configuration that was named, or of the one in its usual place.
+    """The jobs of `configured`."""
+    return configured(options)[0]
+
+
+def configured(options: argparse.Namespace) -> tuple[list[Job], Bandwidth | None]:
+    """The jobs of the configuration that was named, or of the one in its usual place, and its limit.
 
     Raises:
         ConfigurationError: there is none, or it is wrong.
     """
-    from outhaul.config.native import load
+    from outhaul.config.native import read
 
-    jobs = load(options.config or _usual_place(), state=state_of(options))
+    jobs, limit = read(options.config or _usual_place(), state=state_of(options))
     found: list[str] = []
     given = given_connection(options, found)
     if found:
@@ -52,7 +58,7 @@ def configured_jobs(options: argparse.Namespace) -> list[Job]:
     return [
         job._replace(connection=Connection(*(mine or its for mine, its in zip(given, job.connection, strict=True))))
         for job in jobs
-    ]
+    ], limit
 
 
 def given_connection(options: argparse.Namespace, found: list[str]) -> Connection:
@@ -66,6 +72,22 @@ def given_connection(options: argparse.Namespace, found: list[str]) -> Connectio
             given.append("")
             found.append(f"--{name.replace('_', '-')}: {error}")
     return Connection(*given)
+
+
+def given_bandwidth(options: argparse.Namespace) -> Bandwidth | None:
+    """The limit that the command line sets; None where it says nothing of it.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not options.bandwidth:
+        return None
+    from outhaul.config.bandwidth import limit
+
+    try:
+        return Bandwidth(limit(options.bandwidth))
+    except ValueError as error:
+        raise ConfigurationError(f"--bandwidth: {error}") from None
 
 
 def state_of(options: argparse.Namespace) -> str:
@@ -82,10 +104,18 @@ def _usual_place() -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace) -> int:
+def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None) -> int:
+    limit = given_bandwidth(options) or limit
     monitor, close = _monitor(options)
     try:
-        report = app.run(jobs, state=state_of(options), monitor=monitor, stopped=stopped, dry_run=options.dry_run)
+        report = app.run(
+            jobs,
+            state=state_of(options),
+            monitor=monitor,
+            stopped=stopped,
+            dry_run=options.dry_run,
+            bandwidth=limit,
+        )
     finally:
         close()
     return report.exit_code
