@@ -134,7 +134,7 @@ def test_large_ones_share_and_none_pauses_for_long() -> None:
     """A store gives up after twenty seconds; those that cannot go yet do not begin."""
     world = World(Bandwidth(8 << 10))
     bodies = [world.send("large", MIB) for _ in range(30)]
-    world.pass_by(60)
+    world.pass_by(20)
     begun = [body for body in bodies if body.began is not None]
     assert len(begun) == 8
     assert max(body.longest_pause for body in begun) < 10

@@ -60,7 +60,7 @@ def signed_head(
     text = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
     authorization = f"AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
     target = f"{uri_path(path)}?{query}" if query else uri_path(path)
-    return f"{method} {target} HTTP/1.1\r\n{text}Authorization: {authorization}\r\n\r\n".encode()
+    return f"{method} {target} HTTP/1.1\r\n{text}User-Agent: outhaul\r\nAuthorization: {authorization}\r\n\r\n".encode()
 
 
 def _signing_key(secret: str, day: str, region: str) -> bytes:
