@@ -47,7 +47,8 @@ ROWS = [
     held("part: one bit, right ETag", one(PART, Kind.FLIPPED, **SECOND), *DIFFERS, proof="read-back"),
     Row("part: one bit, the ETag an echo", one(PART, Kind.FLIPPED, **SECOND, etag="stored"), manners={"etag": "echo"}),
     Row("part: denied once, and then not where its payload is signed", error(PART, "AccessDenied", **SECOND)),
-    useless("part: denied", error(PART, "AccessDenied", **SECOND, times=2), "s3:PutObject", left=1),
+    # Three parts without a signed payload, and then one with: whichever it is.
+    useless("part: denied", error(PART, "AccessDenied", **SECOND, times=4), "s3:PutObject", left=1),
     *[Row(f"complete: {code}", error(COMPLETE, code, **WHOLE, times=2)) for code in COMPLETION],
     *[Row(f"complete: {kind.name}", one(COMPLETE, kind, **WHOLE)) for kind in (*CUTS, Kind.STALL)],
     *[Row(f"complete: {kind.name}, and again 200", one(COMPLETE, kind, **WHOLE), {"completes_again": True}) for kind in CUTS],
