@@ -82,7 +82,7 @@ class Lane:
         self._turn = 0
         self._looked = 0.0
         # Of the call at hand:
-        self._request: Callable[[int], Request] = lambda _: b""
+        self._request: Callable[[int], Request] = _nothing
         self._length: Callable[[int], int] = lambda _: 0
         self._answers: list[Answer | LaneError] = []
         self._waiting: deque[int] = deque()
@@ -123,6 +123,7 @@ class Lane:
             if self._share is not None:
                 self._give_leave(self._share)
             self._listen()
+        self._request = _nothing  # What it holds on to is as large as the bodies.
         return self._answers
 
     def close(self) -> None:
@@ -421,3 +422,7 @@ class Lane:
         self._end_turn(connection)
         self._selector.unregister(connection.sock)
         connection.sock.close()
+
+
+def _nothing(_: int) -> Request:
+    return b""
