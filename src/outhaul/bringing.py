@@ -12,13 +12,16 @@ from typing import NamedTuple
 
 from outhaul.engine.account import Account, Watcher
 from outhaul.engine.fetching import Auditor, Fetcher
+from outhaul.engine.listing import Lister
 from outhaul.engine.restoring import Hands, Restoring
+from outhaul.engine.thawing import Patience, Thawer
 from outhaul.ledgers.history import History, Place
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError, LedgerError, NotThere
 from outhaul.model.job import Connection, Destination
-from outhaul.model.returning import Wanted, wanted_objects
+from outhaul.model.returning import Copy, Wanted, wanted_objects
 from outhaul.model.selection import Chooser, Selection
+from outhaul.model.thawing import Wish
 from outhaul.stages.restore import Shelf
 from outhaul.wiring import open_landing, open_shelf, reading_hands
 
@@ -36,7 +39,7 @@ class ReturnReport(NamedTuple):
         """0 all is well, 1 something is not where it was asked for, 4 a store cannot be used, 130 interrupted."""
         if self.interrupted:
             return 130
-        if self.account.faults:
+        if self.account.faults and not self.account.well:
             return 4
         return 0 if self.account.well and not self.unmatched else 1
 
@@ -54,6 +57,12 @@ class Manner(NamedTuple):
     """How many files to fetch at most; 0 is all."""
     into_source: bool = False
     """Even where a job takes files from."""
+    thaw: Wish | None = None
+    """Ask for objects that are in an archive class: it costs money. None leaves them."""
+    wait: bool = False
+    """Go on until they are there."""
+    look_seconds: float = 0
+    """How often to look then; 0 is as their class and tier suggest."""
 
 
 def restore(
@@ -89,7 +98,8 @@ def restore(
         if count_first:
             watcher.expect(*_count(history.wanted(selection, chooser)))
         opened = _opener(places, connection)
-        account = _bring(history.wanted(selection, chooser), opened, manner, watcher, stopped)
+        wanted = history.wanted(selection, chooser)
+        account = _bring(wanted, opened, manner, watcher, stopped, lambda one: history.copies(one, places))
     return ReturnReport(account, [] if stopped() else list(chooser.unmatched), stopped())
 
 
@@ -148,6 +158,7 @@ def audit(
             clock,
             watcher,
             stopped,
+            lister=Lister(stopped) if share >= 1 and not count and not read_back else None,
         )
         account = Restoring(hands).run(history.sample(job, share, count))
     return ReturnReport(account, [], stopped())
@@ -159,11 +170,18 @@ def _bring(
     manner: Manner,
     watcher: Watcher,
     stopped: Callable[[], bool],
+    copies: Callable[[Wanted], Iterable[Copy]] = lambda _: (),
 ) -> Account:
+    patience = None
+    if manner.thaw is not None:
+        patience = Patience(Thawer(manner.thaw, stopped), manner.wait, manner.look_seconds)
     clock, workers = reading_hands()
     with open_landing(manner.to, make=not manner.dry_run) as landing:
         fetcher = Fetcher(landing, clock, stopped, overwrite=manner.overwrite, by_time=manner.by_time)
-        hands = Hands(opened, fetcher, workers, clock, watcher, stopped, landing.folds_case)
+        hands = Hands(
+            opened, fetcher, workers, clock, watcher, stopped, landing.folds_case,
+            copies=copies, passing=fetcher.passing, patience=patience,
+        )  # fmt: skip
         return Restoring(hands, limit=manner.limit, dry_run=manner.dry_run).run(wanted)
 
 

@@ -17,6 +17,7 @@ from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.returning import Listed
+from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Compression, Held, Store, Workers
 from outhaul.ports.sending import Share
 from outhaul.stages.restore import Shelf
@@ -74,7 +75,7 @@ def open_store(job: Job, share: Share | None = None) -> Store:
         return DirectoryStore(job.destination.directory, rename_exclusive, share)
     from outhaul.stores.s3 import S3Store
 
-    return S3Store(job.destination, job.connection, share)
+    return S3Store(job.destination, job.connection, job.objects, share)
 
 
 def open_shelf(destination: Destination, connection: Connection) -> Shelf:
@@ -97,8 +98,12 @@ class _Stored(Protocol):
 
     def held(self, key: str, version: str) -> Held: ...
     def read(self, key: str, version: str = "") -> Iterator[bytes]: ...
+    def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]: ...
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]: ...
     def digests(self, key: str, version: str) -> tuple[bytes, bool]: ...
-    def listing(self, prefix: str) -> Iterator[Listed]: ...
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]: ...
+    def frozen(self, key: str, version: str) -> Frozen: ...
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None: ...
 
 
 class _Decoding:
@@ -106,6 +111,13 @@ class _Decoding:
 
     def __init__(self, stored: _Stored) -> None:
         self.held, self.read, self.digests, self.listing = stored.held, stored.read, stored.digests, stored.listing
+        self.read_large, self.frozen, self.thaw = stored.read_large, stored.frozen, stored.thaw
+        self.read_part = stored.read_part
+
+    def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        part = self.read_part(key, version, offset, length)
+        return self.decoded(codec, part, limit) if codec else part
 
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`."""

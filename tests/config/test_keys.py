@@ -74,8 +74,9 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, include, exclude, '
-         "temporary-names, settle, compress, after, empty-directories, proof, on-conflict, priority, "
-         "endpoint-url, region, profile"),
+         "temporary-names, settle, compress, bundle, group, after, empty-directories, proof, on-conflict, object, priority, "
+         "endpoint-url, region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, "
+         "sse-c-key-file"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
          "use the AWS environment variables, files or a profile"),
         ("settle = { quiet = 30 }", '5: job "a": settle.quiet: expected a duration such as "30m", not 30'),
@@ -104,12 +105,30 @@ LATER = "is not supported by outhaul 0.1; leave it out"
          '5: job "a": compress.level: expected a level of zstd from 1 to 19, not 20'),
         ('key = "{path}"', f'5: job "a": key: {LATER}: the key is the path beneath the source'),
         ('every = "1h"', f'5: job "a": every: {LATER}, and start `outhaul run` from cron or a timer'),
-        ('bundle = "16MiB"', f'5: job "a": bundle: {LATER}: each file becomes one object'),
         ("settle = { skip-newest = -1 }", '5: job "a": settle.skip-newest: expected a number from 0 to 1000, not -1'),
         ("settle = { marker = 'done' }",
          '5: job "a": settle.marker: expected the name of a marker such as "{name}.done", not "done"'),
         ("settle = { newest-limit = '1h' }", '5: job "a": settle.newest-limit: says nothing without skip-newest; '
          "write skip-newest = 1, or leave it out"),
+        ('group = 5', '5: job "a": group: expected a pattern such as "**/*.csv", not 5'),
+        ('group = { companions = [] }', '5: job "a": group.directories: is missing; write directories = ["*"]'),
+        ('group = { directories = ["*"], companions = ["x.log"] }', '5: job "a": group.companions[0]: expected a path beneath '
+         'the source with the directory\'s in it, such as "{path}.log", not "x.log"'),
+        ('group = { directories = ["*"], companions = ["{path}/../x"] }', '5: job "a": group.companions[0]: expected a path '
+         'beneath the source with the directory\'s in it, such as "{path}.log", not "{path}/../x"'),
+        ('group = { directories = ["*"], companions = "{path}.log" }', '5: job "a": group.companions: expected an array such '
+         'as ["{path}.log"], not "{path}.log"'),
+        ('group = "*"\nsettle = { marker = "{name}.done" }', '6: job "a": settle.marker: says nothing of groups; leave it '
+         'out, or give them a job of their own'),
+        ('bundle = "16"', '5: job "a": bundle: expected a size such as "16MiB", not "16"; the units are B, kB, MB, GB, KiB, '
+         'MiB, GiB'),
+        ('bundle = "1GiB"', '5: job "a": bundle: expected a size from 64KiB to 256MiB, not "1GiB"'),
+        ('bundle = {}', '5: job "a": bundle.size: is missing; write size = "16MiB"'),
+        ('bundle = { size = "1MiB", file-max = "2MiB" }', '5: job "a": bundle.file-max: expected a size from 1B to that of '
+         'the bundle, not "2MiB"'),
+        ('bundle = { size = "1MiB", wait = 5 }', '5: job "a": bundle.wait: expected a duration such as "30m", not 5'),
+        ('bundle = { size = "1MiB", max = "1d" }', '5: job "a": bundle.max: unknown key; the keys here are size, file-max, '
+         'wait'),
         ('after = { keep = "30d" }', '5: job "a": after.archive: is missing; write archive = "/directory/of/the/archive"'),
         ('after = { archive = "/x", keep = "0" }', '5: job "a": after.keep: expected a duration such as "30d", not "0"'),
         ('after = { archive = 1 }', '5: job "a": after.archive: expected a string such as "/directory/of/files", not 1'),

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from config.trees import trees
 from outhaul import config
-from outhaul.config import bandwidth, durations, keys, values
+from outhaul.config import bandwidth, connection_settings, durations, keys, object_settings, values
 from outhaul.config.paths import absolute_from
 from outhaul.model.bandwidth import PRIORITIES
 
@@ -19,6 +19,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 JOB = SCHEMA["$defs"]["job"]
 BANDWIDTH = SCHEMA["properties"]["bandwidth"]
 WINDOW = BANDWIDTH["oneOf"][1]["properties"]["times"]["items"]["properties"]
+OBJECT = JOB["properties"]["object"]["properties"]
 GOOD = {"name": "a", "source": "/data", "to": "s3://bucket"}
 
 
@@ -41,6 +42,16 @@ def test_the_schema_is_a_schema() -> None:
         (keys.TOP_KEYS, SCHEMA["properties"]),
         (keys.JOB_KEYS, JOB["properties"]),
         (keys.SETTLE_KEYS, JOB["properties"]["settle"]["properties"]),
+        (object_settings.OBJECT_KEYS, OBJECT),
+        (object_settings.LOCK_KEYS, OBJECT["lock"]["properties"]),
+        (object_settings.STORAGE_CLASSES, OBJECT["storage-class"]["enum"]),
+        (object_settings.ENCRYPTIONS, OBJECT["encryption"]["enum"]),
+        (object_settings.LOCK_MODES, OBJECT["lock"]["properties"]["mode"]["enum"]),
+        ([object_settings.CONTENT_TYPE], [OBJECT["content-type"]["pattern"]]),
+        ([object_settings.KMS_KEY], [OBJECT["kms-key"]["pattern"]]),
+        ([object_settings.METADATA_NAME], [OBJECT["metadata"]["propertyNames"]["pattern"]]),
+        ([object_settings.METADATA_VALUE], [OBJECT["metadata"]["additionalProperties"]["pattern"]]),
+        ([connection_settings.OWNER], [JOB["properties"]["bucket-owner"]["pattern"]]),
         (keys.AFTER, JOB["properties"]["after"]["oneOf"][0]["enum"]),
         (keys.CODECS, JOB["properties"]["compress"]["oneOf"][0]["enum"]),
         (keys.COMPRESS_KEYS, JOB["properties"]["compress"]["oneOf"][1]["properties"]),
@@ -87,6 +98,24 @@ def test_parser_and_schema_know_the_same_words(parser: Any, schema: Any) -> None
             "empty-directories": {"remove-after": "2h", "include": ["[0-9]*/**"]},
         },
         {"endpoint-url": "http://[::1]:9000/x", "region": "RegionOne", "profile": "a b"},
+        {
+            "object": {
+                "storage-class": "GLACIER",
+                "content-type": "auto",
+                "metadata": {"Site": "7 b"},
+                "tags": {"a b": ""},
+            }
+        },
+        {"object": {"encryption": "aws:kms", "kms-key": "alias/x", "bucket-key": True, "lock": {"legal-hold": True}}},
+        {"object": {"encryption": "AES256", "lock": {"mode": "compliance", "keep": "3650d"}}, "bucket-owner": "1" * 12},
+        {
+            "requester-pays": True,
+            "accelerate": True,
+            "dual-stack": True,
+            "ca-file": "ca.pem",
+            "sse-c-key-file": "~/key",
+        },
+        {"fips": True, "proxy": "http://proxy:3128"},
     ],
 )
 def test_both_accept(more: dict[str, Any]) -> None:
@@ -130,6 +159,28 @@ WRONG: list[dict[str, Any]] = [
     {"compress": {"level": 3}},
     {"compress": {"codec": "zstd", "level": -1}},
     {"compress": {"codec": "zstd", "level": "9"}},
+    {"object": "STANDARD"},
+    {"object": {"acl": "private"}},
+    {"object": {"storage-class": "COLD"}},
+    {"object": {"content-type": "csv"}},
+    {"object": {"metadata": {"a b": "7"}}},
+    {"object": {"metadata": {"site": 7}}},
+    {"object": {"metadata": {"site": "Z\u00fcrich"}}},
+    {"object": {"metadata": {"site": "7\r\nx-amz-acl: public-read"}}},
+    {"object": {"tags": {"": "x"}}},
+    {"object": {"tags": {str(n): "x" for n in range(11)}}},
+    {"object": {"tags": {"x": "x" * 257}}},
+    {"object": {"encryption": "kms"}},
+    {"object": {"kms-key": "alias/x"}},
+    {"object": {"encryption": "aws:kms", "kms-key": "arn:aws:s3:::x"}},
+    {"object": {"lock": {}}},
+    {"object": {"lock": {"mode": "governance"}}},
+    {"object": {"lock": {"keep": "30d"}}},
+    {"object": {"lock": {"mode": "governance", "keep": "0"}}},
+    {"bucket-owner": 111122223333},
+    {"requester-pays": "requester"},
+    {"proxy": "http://user:pass@proxy:3128"},
+    {"ca-file": ""},
 ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from outhaul.config.keys import JOB_KEYS, LATER_JOB_KEYS, LATER_SETTLE_KEYS, SETTLE_KEYS, TOP_KEYS
+from outhaul.config.object_settings import STORAGE_CLASSES
 
 _scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20))
 anything = st.recursive(
@@ -28,6 +29,32 @@ _good: dict[str, st.SearchStrategy[Any]] = {
     "endpoint-url": st.sampled_from(["http://h", "https://h:1/x"]) | st.text(max_size=10).map("http://{}".format),
     "region": st.text(max_size=6),
     "profile": st.text(max_size=6),
+    "object": st.fixed_dictionaries(
+        {},
+        optional={
+            "storage-class": st.sampled_from([*STORAGE_CLASSES, "COLD"]),
+            "content-type": st.sampled_from(["auto", "text/csv", "text/plain; charset=utf-8", "text"]),
+            "metadata": st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2),
+            "tags": st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=11),
+            "encryption": st.sampled_from(["AES256", "aws:kms", "aws:kms:dsse", "kms"]),
+            "kms-key": st.sampled_from(["alias/x", "arn:aws:kms:eu-north-1:111122223333:key/1", "a b"]),
+            "bucket-key": st.booleans(),
+            "lock": st.fixed_dictionaries(
+                {},
+                optional={
+                    "mode": st.sampled_from(["governance", "compliance", "strict"]),
+                    "keep": st.sampled_from(["1d", "30d", "1h", "0", "9999d"]),
+                    "legal-hold": st.booleans(),
+                },
+            ),
+        },
+    ),
+    "bucket-owner": st.sampled_from(["111122223333", "1"]),
+    "requester-pays": st.booleans(),
+    "accelerate": st.booleans(),
+    "fips": st.booleans(),
+    "proxy": st.sampled_from(["http://h:1", "h", "http://a:b@h"]),
+    "sse-c-key-file": st.text(max_size=4),
 }
 _words = st.sampled_from([*TOP_KEYS, *JOB_KEYS, *SETTLE_KEYS, *LATER_JOB_KEYS, *LATER_SETTLE_KEYS]) | st.text(
     max_size=8

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from outhaul.ledgers.damage import FILE_NAME
+from outhaul.ledgers.opening import LOCK_NAME, connect
 from outhaul.ledgers.schema import VERSION
-from outhaul.ledgers.sqlite import LOCK_NAME, SqliteLedger, connect
+from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import AnotherInstance, LedgerError
 from outhaul.testing.contracts.ledger import JOB, NOW, observation, proof, sighting
 

@@ -10,6 +10,7 @@ The one record of the product that is read is its ledger, as a database file tha
     HINDERED     a file was let go while a process had it open for writing
     WRONG TARGET an object under the name of a file that never held these bytes
     UNACCOUNTED  the files seen are not the sum of the states they are in
+    ORPHAN       an object, or parts of one, that is paid for and that no ledger knows
     HASTY        a file was let go before it had been left alone for as long as its job says, whatever the clocks show
     DISHONEST    more files are said to be carried than were
     STUCK        with all faults over, a file neither goes nor stands under a reason that a person can act on
@@ -19,8 +20,10 @@ from __future__ import annotations
 
 import bz2
 import hashlib
+import io
 import re
 import sqlite3
+import tarfile
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -45,6 +48,8 @@ class Row(NamedTuple):
     version: str
     archived: bool = False
     """Whether it says that its source is in the archive now."""
+    frame: tuple[int, int, int] | None = None
+    """In an object that carries several files: which bytes to read, and where the file begins in them."""
 
 
 class Found(NamedTuple):
@@ -65,13 +70,14 @@ class Found(NamedTuple):
     """What left it for good."""
 
 
+_TAR = re.compile(r"(?:bundle-([0-9a-f]{16})|[^/]+)\.tar(?:\.bz2)?(?:~[0-9a-f]{16})?$")
 Objects = Mapping[tuple[str, str], bytes]
 """Key and version to bytes; the version is '' where the store has none."""
 
 
 def check(found: Found, objects: Objects, prefix: str) -> list[str]:
     """All that is wrong with the bytes and receipts of one machine, one line each."""
-    safe = {*found.source.values(), *found.aside, *(plain(key, content) for (key, _), content in objects.items())}
+    safe = {*found.source.values(), *found.aside, *carried(objects)}
     wrong = [
         f"LOST {content[:40]!r}... of file {serial}" for serial, content in found.owed.items() if content not in safe
     ]
@@ -101,10 +107,13 @@ def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]
     if stored is None:
         yield f"CORRUPT {row.key!r} {row.version}: a receipt says it is there, and it is not"
         return
-    content = plain(row.key, stored)
+    content = _member(row, stored) if row.frame else plain(row.key, stored)
     if hashlib.sha256(content).digest() != row.sha256 or len(content) != row.size:
         yield f"CORRUPT {row.key!r}: {content[:40]!r} is not what its receipt says"
-    if row.path not in (told := path_of(row.key, prefix), told.removesuffix(".bz2")):
+    if row.frame is not None:
+        if members(row.key, stored).get(row.path) != content:
+            yield f"CORRUPT {row.key!r}: tar does not find {row.path!r} in it, as its receipt says"
+    elif row.path not in (told := path_of(row.key, prefix), told.removesuffix(".bz2")):
         yield f"WRONG TARGET {row.key!r} for {row.path!r}"
     if content not in found.held.get(row.path, ()):
         yield f"WRONG TARGET {row.key!r} holds {content[:40]!r}, which {row.path!r} never held"
@@ -120,10 +129,63 @@ def plain(key: str, content: bytes) -> bytes:
         return content
 
 
+def carried(objects: Objects) -> set[bytes]:
+    """The content of every file that is in a store."""
+    found: set[bytes] = set()
+    for (key, _), content in objects.items():
+        found |= {plain(key, content), *members(key, content).values()}
+    return found
+
+
+def members(key: str, content: bytes) -> dict[str, bytes]:
+    """What `tar` makes of an object that carries several files, but for its index; nothing where it is no such, or damaged."""
+    if not _TAR.search(key):
+        return {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), encoding="utf-8", errors="surrogateescape") as archive:
+            found = {member.name: archive.extractfile(member) for member in archive}
+            return {
+                name: file.read() for name, file in found.items() if file and not name.startswith(".outhaul-index-")
+            }
+    except (tarfile.TarError, OSError, ValueError, EOFError):
+        return {}
+
+
+def _member(row: Row, stored: bytes) -> bytes:
+    """What the receipt says how to find."""
+    assert row.frame is not None
+    offset, length, at = row.frame
+    part = stored[offset : offset + length]
+    try:
+        return (bz2.decompress(part) if ".tar.bz2" in row.key else part)[at : at + row.size]
+    except (OSError, ValueError):
+        return b""
+
+
+def unknown(objects: Objects, rows: Iterable[Row]) -> list[str]:
+    """Objects that carry several files, and of which no ledger knows: paid for, and found by nobody.
+
+    What was altered on its way has another digest than its key says; it stays, as nothing is ever removed from a store.
+    """
+    known = {row.key for row in rows}
+    keys = {key for key, _ in objects}
+    wrong = []
+    for (key, _), content in objects.items():
+        found = _TAR.search(key)
+        if found is None or key in known:
+            continue
+        # Without its manifest the object of a group does not count.
+        whole = hashlib.sha256(content).hexdigest()[:16]
+        if found[1] == whole or (not found[1] and f"{key}.manifest.json" in keys):
+            wrong.append(f"ORPHAN {key!r}: no receipt speaks of it")
+    return wrong
+
+
 def _any_version(objects: Objects, row: Row) -> bytes | None:
     """Where no version was told: the one that fits, or else the last."""
     found = [content for (key, _), content in objects.items() if key == row.key]
-    fitting = [content for content in found if hashlib.sha256(plain(row.key, content)).digest() == row.sha256]
+    plainly = {content: _member(row, content) if row.frame else plain(row.key, content) for content in found}
+    fitting = [content for content in found if hashlib.sha256(plainly[content]).digest() == row.sha256]
     return next(iter(fitting or reversed(found)), None)
 
 
@@ -192,7 +254,8 @@ def rows_of(path: str) -> list[Row]:
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         rows = database.execute(
-            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version, r.disposal IS 'archived' FROM receipt r "
+            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version, r.disposal IS 'archived', "
+            "r.frame_offset, r.frame_length, r.frame_at FROM receipt r "
             "JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place WHERE p.endpoint = ''"
         ).fetchall()
     except sqlite3.OperationalError as error:
@@ -202,8 +265,8 @@ def rows_of(path: str) -> list[Row]:
     finally:
         database.close()
     return [
-        Row(_path(folder, name), size, sha256, key, version, bool(archived))
-        for folder, name, size, sha256, key, version, archived in rows
+        Row(_path(folder, name), size, sha256, key, version, bool(archived), None if frame[0] is None else tuple(frame))
+        for folder, name, size, sha256, key, version, archived, *frame in rows
     ]
 
 

@@ -129,7 +129,8 @@ class World:
         """Parts that are paid for and that nobody will use; where a ledger was lost, nobody knows of them."""
         if any(machine.forgotten or machine.foreign or machine.lost_ledger for machine in self.machines):
             return []
-        return [
+        rows = [row for machine in self.machines for row in machine.found().rows]
+        return checker.unknown(self.objects(), rows) + [
             f"ORPHAN {upload} of {key!r} has {len(parts)} parts"
             for upload, (key, parts) in self.store.uploads.items()
             if parts
@@ -150,7 +151,7 @@ class World:
         files = machine.files.files()
         may_stay = {path for path in files if path.endswith(".tmp")}
         if machine.job.after == "keep":
-            stored = {checker.plain(key, content) for (key, _), content in self.objects().items()}
+            stored = checker.carried(self.objects())
             may_stay |= {path for path, content in files.items() if content in stored or machine.files.coarse}
         aside = [machine.files.came_from[entry] for entry in machine.files.private]
         reasons = machine.monitor.reasons()

@@ -18,7 +18,8 @@ from outhaul import app
 from outhaul.engine import retry
 from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.model.job import ConflictRule, Connection, Destination, Job, ProofRule
-from outhaul.stores import http_lane, s3, s3_control, s3_parts
+from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
+from outhaul.stores import http_lane, s3, s3_control, s3_obstore, s3_parts
 from strict.server import StrictServer
 
 PREFIX = "site"
@@ -49,6 +50,8 @@ class Journey:
     proof: ProofRule = "auto"
     on_conflict: ConflictRule = "keep-both"
     bucket: str = "the-bucket"
+    connection: Connection = field(default_factory=Connection)
+    objects: ObjectSettings = NO_SETTINGS
 
     def begin(self) -> None:
         """Write the files."""
@@ -66,7 +69,8 @@ class Journey:
             name="move",
             source=str(self.source),
             destination=Destination(f"s3://{self.bucket}/{PREFIX}", "s3", self.bucket, PREFIX),
-            connection=Connection(self.server.endpoint_url, self.server.region),
+            connection=self.connection._replace(endpoint_url=self.server.endpoint_url, region=self.server.region),
+            objects=self.objects,
             quiet_ns=0,
             proof=self.proof,
             on_conflict=self.on_conflict,
@@ -128,8 +132,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses and time-outs, and small parts, for runs in this process."""
     monkeypatch.setattr(retry, "_PAUSE_FIRST_NS", 1_000_000)
     monkeypatch.setattr(http_lane, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(s3, "_REQUEST_TIMEOUT", timedelta(seconds=1))
-    monkeypatch.setattr(s3, "_SILENCE_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setattr(s3_obstore, "_REQUEST_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(s3_obstore, "_SILENCE_TIMEOUT", timedelta(seconds=0.5))
     monkeypatch.setattr(s3_control, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(s3_parts, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr(s3.S3Store, "small_max", PART_BYTES)

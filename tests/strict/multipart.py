@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 
-from strict import checksums
+from strict import checksums, sealed
 from strict.documents import document, parts_of
 from strict.errors import S3Error
 from strict.objects import (
@@ -30,6 +30,7 @@ def create(call: Call) -> Reply:
     algorithm = call.request.headers.get("x-amz-checksum-algorithm", "").lower()
     if algorithm and algorithm not in checksums.ALGORITHMS:
         raise S3Error("InvalidRequest", "Checksum algorithm provided is unsupported.")
+    sealed.check_lock(call.request.headers, locked=call.bucket.locked)
     upload = Upload(uuid.uuid4().hex, call.key, algorithm, upload_headers(call.request))
     call.bucket.uploads[upload.number] = upload
     fields = [("Bucket", call.bucket.name), ("Key", call.key), ("UploadId", upload.number)]
@@ -42,12 +43,13 @@ def upload_part(call: Call) -> Reply:
     number = call.request.asked("partNumber") or ""
     if not number.isdecimal() or not 1 <= int(number) <= _PARTS_MAX:
         raise S3Error("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+    sealed.check_key(call.request.headers, upload.headers)
     check_integrity(call)
     given = checksums.given(call.request.headers)
     if upload.algorithm and (given is None or given[0] != upload.algorithm):
         raise S3Error("InvalidRequest", f"Checksum Type mismatch occurred, expected checksum Type: {upload.algorithm}")
     kept, told = tampered(call.request.body, call.fault)
-    part = Part(int(number), kept, etag_of(told, call), dict([given]) if given else {})
+    part = Part(int(number), kept, etag_of(told, call, upload.headers), dict([given]) if given else {})
     upload.parts[part.number] = part
     return Reply(200, {"ETag": f'"{part.etag}"'} if part.etag else {})
 

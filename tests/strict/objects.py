@@ -8,7 +8,7 @@ import uuid
 from email.utils import formatdate
 from typing import NamedTuple
 
-from strict import checksums
+from strict import checksums, sealed
 from strict.errors import S3Error
 from strict.faults import Fault, Kind, flipped
 from strict.state import Behaviour, Bucket, StoredObject
@@ -32,6 +32,7 @@ def put_object(call: Call) -> Reply:
     check_key(call.key)
     check_integrity(call)
     check_condition(call, call.request.headers)
+    sealed.check_lock(call.request.headers, locked=call.bucket.locked)
     body = call.request.body
     if call.behaviour.decompresses and call.request.headers.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
@@ -81,10 +82,10 @@ def _kept_checksums(given: tuple[str, str] | None, told: bytes, behaviour: Behav
     return {algorithm: value if echoed else checksums.encoded(checksums.ALGORITHMS[algorithm](told))}
 
 
-def etag_of(told: bytes, call: Call) -> str:
-    """The ETag of these bytes, in the manner of this store."""
+def etag_of(told: bytes, call: Call, of: dict[str, str] | None = None) -> str:
+    """The ETag of these bytes, in the manner of this store; `of`: headers of what they are a part of."""
     manner, sent = call.behaviour.etag, call.request.headers.get("content-md5", "")
-    if manner == "opaque":
+    if manner == "opaque" or not sealed.has_md5(call.request.headers if of is None else of):
         return hashlib.md5(b"under a key of its own " + told).hexdigest()
     if manner == "none":
         return ""
@@ -138,8 +139,7 @@ def check_key(key: str) -> None:
 
 def upload_headers(request: Request) -> dict[str, str]:
     """What is kept of the headers of an upload."""
-    kept = ("content-type", "content-encoding")
-    return {name: value for name, value in request.headers.items() if name in kept or name.startswith("x-amz-meta-")}
+    return sealed.kept(request.headers)
 
 
 def written_headers(found: StoredObject) -> dict[str, str]:
@@ -151,12 +151,15 @@ def written_headers(found: StoredObject) -> dict[str, str]:
 def head_object(call: Call) -> Reply:
     """HeadObject."""
     found = _visible(call)
+    sealed.check_key(call.request.headers, found.headers)
     return Reply(200, _read_headers(found, call), length=len(found.body))
 
 
 def get_object(call: Call) -> Reply:
     """GetObject, of the whole or of one range."""
     found = _visible(call)
+    sealed.check_key(call.request.headers, found.headers)
+    sealed.check_readable(found.headers)
     headers, body = _read_headers(found, call), found.body
     wanted = call.request.headers.get("if-match")
     if wanted is not None and wanted.strip('"') != found.etag:
@@ -201,7 +204,7 @@ def _visible(call: Call) -> StoredObject:
 
 def _read_headers(found: StoredObject, call: Call) -> dict[str, str]:
     headers = {"Last-Modified": formatdate(found.modified, usegmt=True), "Accept-Ranges": "bytes"}
-    headers |= written_headers(found) | {"Content-Type": "binary/octet-stream"} | found.headers
+    headers |= written_headers(found) | {"Content-Type": "binary/octet-stream"} | sealed.shown(found.headers)
     if call.request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and found.checksums:
         headers |= {f"x-amz-checksum-{name}": value for name, value in found.checksums.items()}
         headers["x-amz-checksum-type"] = found.checksum_type

@@ -56,6 +56,7 @@ class StrictServer:
         self.identities = {ACCESS_KEY: Identity(SECRET_KEY)}
         self.behaviour = Behaviour()
         self.log: list[Logged] = []
+        self.connections = 0
         self._script = Script()
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -126,6 +127,7 @@ class StrictServer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections += 1
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:

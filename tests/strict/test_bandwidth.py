@@ -11,10 +11,14 @@ from outhaul import app
 from outhaul.host.limiter import Limiter
 from outhaul.model.bandwidth import Bandwidth, Priority
 from outhaul.model.job import Connection, Destination, Job
+from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
+from outhaul.ports import Abilities
 from outhaul.stores.s3 import S3Store
+from outhaul.stores.throttled import paced
 from outhaul.testing.monitor import RecordingMonitor
 from outhaul.testing.store import BytesOf
 from strict.journeys import LARGE, PREFIX, Journey
+from strict.raw import Conversation, raw_server
 
 RATE = 400_000
 
@@ -98,7 +102,9 @@ def test_a_job_of_high_priority_passes_a_large_file_of_another(journey: Journey)
 
     def store_of(priority: Priority) -> S3Store:
         connection = Connection(journey.server.endpoint_url, journey.server.region)
-        store = S3Store(Destination("s3://the-bucket", "s3", "the-bucket", ""), connection, limiter.share(priority))
+        store = S3Store(
+            Destination("s3://the-bucket", "s3", "the-bucket", ""), connection, share=limiter.share(priority)
+        )
         store.adopt(store.probe())
         return store
 
@@ -116,6 +122,47 @@ def test_a_job_of_high_priority_passes_a_large_file_of_another(journey: Journey)
     assert took < 0.5
     large.join(10)
     assert content == journey.server.buckets["the-bucket"].bodies()["large"]
+
+
+@pytest.mark.parametrize("way", ["fast", "general", "with settings"])
+def test_one_large_body_goes_as_it_gets_leave(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a bundle: not all of it at once after a long wait, whichever client sends it."""
+    arrived: list[tuple[float, int]] = []
+
+    def talk(conversation: Conversation) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += conversation.sock.recv(1)
+        while sum(length for _, length in arrived) < len(body):
+            arrived.append((time.monotonic(), len(conversation.sock.recv(1 << 20))))
+        conversation.send(b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+
+    body = bytes(700_000)
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-north-1"}.items():
+        monkeypatch.setenv(name, value)
+    if way != "fast":
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", "127.1")
+    settings = ObjectSettings(storage_class="STANDARD_IA") if way == "with settings" else NO_SETTINGS
+    with raw_server(talk) as server:
+        host = "127.0.0.1" if way == "fast" else "127.1"
+        share = Limiter(Bandwidth(1_000_000)).share("normal")
+        there = Destination("s3://the-bucket", "s3", "the-bucket", "")
+        store = S3Store(there, Connection(f"http://{host}:{server.port}", "eu-north-1"), settings, share)
+        store.adopt(Abilities(True, True, True))
+        assert store.put("bundle", body).etag == "e"
+    begin, end = arrived[0][0], arrived[-1][0]
+    assert 0.3 < end - begin < 2  # As much as goes in two tenths of a second may be saved up.
+    half = sum(length for at, length in arrived if at < (begin + end) / 2)
+    assert 0.25 < half / len(body) < 0.8
+
+
+def test_one_large_body_into_a_directory_goes_as_it_gets_leave() -> None:
+    """In pieces, which are all of it."""
+    body = bytes(range(250)) * 2000
+    pieces = list(paced([body, b""], Limiter(Bandwidth(2_000_000)).share("normal")))
+    assert body == b"".join(pieces)
+    assert max(map(len, pieces)) <= 200_000
 
 
 @pytest.mark.parametrize("way", ["fast", "general"])

@@ -15,7 +15,13 @@ import botocore.credentials
 import botocore.session
 import pytest
 
+from outhaul.model.job import Connection
+from outhaul.model.object_settings import Lock, ObjectSettings
 from outhaul.stores import sigv4
+from outhaul.stores.s3_account import Account
+from outhaul.stores.s3_control import Control
+from outhaul.stores.s3_endpoint import place_of
+from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.sigv4 import PutSigner, signed_head
 from strict.signature import Identity, check
 from strict.wire import Request
@@ -99,6 +105,59 @@ def test_every_header_is_botocores(
         for name in ("authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"):
             assert theirs.get(name) == ours.get(name), (name, key)
         assert (host, str(len(BODY))) == (ours["host"], ours["content-length"])
+
+
+EVERYTHING = RequestHeaders(
+    ObjectSettings(
+        storage_class="STANDARD_IA",
+        content_type="auto",
+        metadata=(("a", "two  blanks"), ("site", "7")),
+        tags=(("project", "a b&c"),),
+        encryption="aws:kms",
+        lock=Lock("compliance", 30 * 86400 * 10**9, True),
+    ),
+    Connection(bucket_owner="111122223333", requester_pays=True),
+)
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=["without a token", "with a token"])
+@pytest.mark.parametrize("key", ["a.csv", "a.csv.gz", "a.zst", "without a type", "Zürich/日本語.txt"])
+def test_headers_of_settings_are_signed_as_botocore_does(key: str, identity: tuple[str, str, str]) -> None:
+    """All of them, the type too, which differs from object to object."""
+    signer = PutSigner("127.0.0.1:9000", "/the-bucket", "eu-north-1", EVERYTHING)
+    target, ours = _ours(signer.head(key, len(BODY), SHA256, identity))
+    sent = {"If-None-Match": "*", "x-amz-checksum-sha256": base64.b64encode(SHA256).decode()}
+    sent |= EVERYTHING.putting(NOW) | ({"Content-Type": kind} if (kind := EVERYTHING.content_type(key)) else {})
+    theirs = _by_auth(f"http://127.0.0.1:9000{target}", "eu-north-1", identity, sent)
+    told = {name: ours[name] for name in theirs if name not in ("content-length",)}
+    assert {name: theirs[name] for name in told} == told
+    assert ours["x-amz-object-lock-retain-until-date"] == "2026-01-30T23:59:59Z"
+
+
+@pytest.mark.parametrize("region", ["us-west-2", "eu-north-1", "us-gov-west-1"])
+@pytest.mark.parametrize("bucket", ["the-bucket", "dotted.bucket"])
+@pytest.mark.parametrize(
+    "manner",
+    [(), ("dual_stack",), ("fips",), ("dual_stack", "fips"), ("accelerate",), ("accelerate", "dual_stack")],
+    ids="+".join,
+)
+def test_endpoints_of_aws_are_botocores(region: str, bucket: str, manner: tuple[str, ...]) -> None:
+    """Dual-stack, FIPS, acceleration and what of them goes together lead to the host that botocore would talk to."""
+    if "accelerate" in manner and "." in bucket:
+        pytest.skip("there is no such endpoint")
+    accelerate, dual_stack, fips = (name in manner for name in ("accelerate", "dual_stack", "fips"))
+    known = Account("", region, "a", "b", "", None, _SESSION, "", "", accelerate, dual_stack, fips)
+    client = Control(known, bucket)._client
+    urls: list[str] = []
+
+    def note(request: Any, **_: object) -> Any:
+        urls.append(request.url)
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, types.SimpleNamespace(stream=lambda: iter(())))
+
+    client.meta.events.register("before-send.s3.HeadObject", note)
+    client.head_object(Bucket=bucket, Key="k")
+    place = place_of(known, bucket)
+    assert urls == [f"https://{place.named}{place.base}/k"]
 
 
 @pytest.mark.parametrize(("endpoint", "style", "region", "host", "base"), PLACES)

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from outhaul.config.sizes import UNITS
 from outhaul.config.wording import Where, shown, unknown_key
 from outhaul.model.bandwidth import DAY_MINUTES, DAYS, Bandwidth, Window
 
 LIMIT_KEYS = ("limit", "times")
 TIMES_KEYS = ("days", "from", "to", "limit")
-_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20, "GB": 10**9, "GiB": 1 << 30}
+_UNITS = {"KB": UNITS["kB"], **UNITS}
 PATTERN = rf"^(?:none|[0-9]{{1,9}}(?:\.[0-9]{{1,3}})?(?:{'|'.join(_UNITS)})/s)$"
 """What a limit looks like; the JSON Schema holds the same text."""
 TIME_PATTERN = "^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from outhaul.config import values
+from outhaul.config import connection_settings, object_settings, values
 from outhaul.config.bandwidth import bandwidth
+from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
 from outhaul.model.bandwidth import PRIORITIES, Bandwidth
@@ -25,17 +26,19 @@ from outhaul.model.job import (
     Job,
     ProofRule,
 )
+from outhaul.model.object_settings import ObjectSettings
 
-CONNECTION_KEYS = ("endpoint-url", "region", "profile")
 TOP_KEYS = ("job", "bandwidth", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "after", "empty-directories",
-    "proof", "on-conflict", "priority", *CONNECTION_KEYS,
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
+    "empty-directories", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
 COMPRESS_KEYS = ("codec", "level")
 CODECS = ("none", "auto", "bzip2", "gzip", "zstd", "xz", "lz4")
+GROUP_KEYS = ("directories", "companions")
+BUNDLE_KEYS = ("size", "file-max", "wait")
 ARCHIVE_KEYS = ("archive", "keep")
 EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
@@ -46,7 +49,6 @@ _LATER = f"is {_NOT_YET}"
 LATER_JOB_KEYS = {
     "key": f"{_LATER}; leave it out: the key is the path beneath the source",
     "every": f"{_LATER}; leave it out, and start `outhaul run` from cron or a timer",
-    "bundle": f"{_LATER}; leave it out: each file becomes one object",
 }
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
@@ -146,14 +148,19 @@ class _Parser:
             temporary_names=self._take(table, where, "temporary-names", values.truth, False),
             **self._settle(table, where),
             **self._compress(table, where),
+            **self._bundle(table, where),
+            **self._group(table, where),
             **self._after(table, where),
             **self._empty_directories(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
             on_conflict=self._take(
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
             ),
+            objects=self._objects(table, where),
             priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
+        for path, text in unsuited(job):
+            self._note((*where, *path), text)
         self._job = ""
         return job if len(self._problems) == before else None
 
@@ -220,6 +227,55 @@ class _Parser:
             level = self._try((*there[:-1], "level"), lambda value: values.level(chosen, value), level, None)
         return {"compress": "" if chosen == "none" else chosen, "compress_level": level}
 
+    def _bundle(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say which files travel together."""
+        if "bundle" not in table:
+            return {}
+        bundle, where = table["bundle"], (*where, "bundle")
+        if not isinstance(bundle, dict):
+            size = self._try(where, values.bundle_size, bundle, 0)
+            return {"bundle_bytes": size, "bundle_file_max": size // values.FILES_IN_A_BUNDLE}
+        self._refuse_others(bundle, where, BUNDLE_KEYS, {})
+        self._require(bundle, where, "size", 'write size = "16MiB"')
+        size = self._take(bundle, where, "size", values.bundle_size, 0)
+        return {
+            "bundle_bytes": size,
+            "bundle_file_max": self._take(
+                bundle, where, "file-max", lambda value: values.file_max(value, size), size // values.FILES_IN_A_BUNDLE
+            ),
+            "bundle_wait_ns": self._take(bundle, where, "wait", values.quiet, 0),
+        }
+
+    def _group(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say which files are one unit."""
+        if "group" not in table:
+            return {}
+        group, there = table["group"], (*where, "group")
+        settle = table.get("settle")
+        for key in ("marker", "skip-newest"):
+            if isinstance(settle, dict) and key in settle:
+                self._note(
+                    (*where, "settle", key),
+                    "says nothing of groups; leave it out, or give them a job of their own",
+                )
+        if not isinstance(group, dict):
+            return {"groups": (self._try(there, values.pattern, group, ""),)}
+        self._refuse_others(group, there, GROUP_KEYS, {})
+        self._require(group, there, "directories", 'write directories = ["*"]')
+        if group.get("directories") == []:
+            self._note((*there, "directories"), 'is empty, so there would be no group; write directories = ["*"]')
+        companions = group.get("companions", [])
+        if not isinstance(companions, list):
+            self._note((*there, "companions"), f'expected an array such as ["{{path}}.log"], not {shown(companions)}')
+            companions = []
+        return {
+            "groups": self._patterns(group, there, "directories"),
+            "companions": tuple(
+                self._try((*there, "companions", index), values.companion, each, "")
+                for index, each in enumerate(companions)
+            ),
+        }
+
     def _after(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
         """The fields of the job that say what becomes of a file that has a receipt."""
         after, there = table.get("after", "delete"), (*where, "after")
@@ -248,12 +304,17 @@ class _Parser:
             "empty_include": self._patterns(empty, where, "include"),
         }
 
+    def _objects(self, table: dict[str, Any], where: Where) -> ObjectSettings:
+        if "object" not in table:
+            return ObjectSettings()
+        return object_settings.object_settings(table["object"], (*where, "object"), self._note)
+
     def _connection(self, table: dict[str, Any], where: Where, defaults: Connection) -> Connection:
-        return Connection(
-            self._take(table, where, "endpoint-url", values.endpoint_url, defaults.endpoint_url),
-            self._take(table, where, "region", values.region, defaults.region),
-            self._take(table, where, "profile", values.profile, defaults.profile),
-        )
+        taken: list[Any] = [
+            self._take(table, where, key, connection_settings.reader_of(key, self._absolute), default)
+            for key, default in zip(CONNECTION_KEYS, defaults, strict=True)
+        ]
+        return Connection(*taken)
 
     # --- one key ------------------------------------------------------------------------------------------------
 
@@ -287,6 +348,14 @@ def _after(value: object) -> After:
         return values.choice(value, AFTER)
     except ValueError:
         raise ValueError(f'expected "delete", "keep" or {{ archive = "/directory" }}, not {shown(value)}') from None
+
+
+def unsuited(job: Job) -> list[tuple[tuple[str, ...], str]]:
+    """Which settings of a job do not go together: the path of a key, and what is wrong."""
+    if job.destination.kind == "file":
+        return list(object_settings.faults(job))
+    found = connection_settings.faults(job.connection, job.destination)
+    return [*(((key,), text) for key, text in found), *object_settings.faults(job)]
 
 
 def label(problem: Problem) -> str:

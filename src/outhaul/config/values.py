@@ -10,6 +10,7 @@ import re
 from typing import TypeVar
 
 from outhaul.config.durations import duration_ns, expected_duration
+from outhaul.config.sizes import shown_size, size_bytes
 from outhaul.config.wording import shown
 from outhaul.model.patterns import broken
 
@@ -65,6 +66,28 @@ def level(codec: str, value: object) -> int:
     return value
 
 
+BUNDLE_LEAST, BUNDLE_MOST = 64 << 10, 256 << 20
+FILES_IN_A_BUNDLE = 16
+"""A file that is larger than this part of a bundle goes alone, unless the job says otherwise."""
+
+
+def bundle_size(value: object) -> int:
+    """About how large a bundle becomes, in bytes. It is made in memory."""
+    size = size_bytes(value)
+    if not BUNDLE_LEAST <= size <= BUNDLE_MOST:
+        least, most = shown_size(BUNDLE_LEAST), shown_size(BUNDLE_MOST)
+        raise ValueError(f"expected a size from {least} to {most}, not {shown(value)}")
+    return size
+
+
+def file_max(value: object, size: int) -> int:
+    """The largest file that travels with others, in bytes."""
+    most = size_bytes(value, "1MiB")
+    if not 0 < most <= max(size, 1):
+        raise ValueError(f"expected a size from 1B to that of the bundle, not {shown(value)}")
+    return most
+
+
 def kept(value: object) -> int:
     """A duration for which something is to stay, in nanoseconds; none is not meant."""
     kept_ns = quiet(value)
@@ -78,6 +101,28 @@ def marker(value: object) -> str:
     if not isinstance(value, str) or not MARKER.fullmatch(value) or value == "{name}":
         raise ValueError(f'expected the name of a marker such as "{{name}}.done", not {shown(value)}')
     return value
+
+
+def companion(value: object) -> str:
+    """How a file is named that belongs to the directory of a group."""
+    if not isinstance(value, str) or not _names_a_companion(value):
+        raise ValueError(
+            f'expected a path beneath the source with the directory\'s in it, such as "{{path}}.log", not {shown(value)}'
+        )
+    return value
+
+
+def _names_a_companion(value: str) -> bool:
+    plain = value.replace("{path}", "x").replace("{name}", "x")
+    parts = plain.split("/")
+    inside = value.startswith(("{path}/", "{path}{name}"))
+    return (
+        plain != value
+        and value not in ("{path}", "{name}")
+        and not inside
+        and not any(part in ("", ".", "..") for part in parts)
+        and not set("{}\0") & set(plain)
+    )
 
 
 def count(value: object) -> int:

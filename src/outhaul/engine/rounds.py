@@ -12,38 +12,38 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, carry_large, in_pieces, release
+from outhaul.engine.bundling import Gathering, pack_bundle, record_left_behind, send_bundle
 from outhaul.engine.closing import close
+from outhaul.engine.grouping import by_group, carry_group, finish_group, release_group
 from outhaul.engine.large import AT_ONCE, LargeUploads
-from outhaul.engine.opening import open_destination
+from outhaul.engine.opening import Door
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
 from outhaul.engine.standings import Standings
+from outhaul.engine.walking import Walk
 from outhaul.model.errors import (
     Denied,
     Misconfigured,
     OuthaulError,
     SourceChanged,
     SourceVanished,
-    StoreError,
     Transient,
     UploadGone,
 )
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, same_generation
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
-from outhaul.ports import Moment, Observation, Store, Tree
-from outhaul.stages.discover import Found, discover
+from outhaul.ports import Moment, Store, Tree
+from outhaul.stages.group import Group
 from outhaul.stages.record import record
-from outhaul.stages.settle import SECOND_NS, settle
+from outhaul.stages.settle import SECOND_NS
 
-CLOCK_TOLERANCE_NS = 5 * SECOND_NS
 BYTES_IN_FLIGHT_MAX = 48 << 20
 """Memory for file contents: a worker holds one file of its batch at a time."""
 _BATCH_BYTES_MAX = 4 << 20
 _RECEIPTS_PER_TRANSACTION = 512
-_CPU_FILES = 256
 _FLUSH_NS = 50 * 10**6
 _DRAIN_SECONDS = 10
 
@@ -63,17 +63,17 @@ class Round:
         self.job = job
         self.ports = ports
         self.dry_run = dry_run
-        self.fault = ""
         self.place = ports.ledger.place(job)
         self._standings = Standings(job, self.place, ports)
         self.tally = self._standings.tally
         self._pace = Pace(ports.workers.cores)
-        self._store: Store | None = None
+        self._door = Door(job, ports, self._pace)
         self._batch: list[Settled] = []
         self._batch_bytes = 0
+        self._gathered = Gathering(job)
         self._again: list[Settled] = []
         self._uploads = LargeUploads(self.place, ports.ledger)
-        self._large: list[Settled] = []
+        self._large: list[Settled | Group] = []
         self._large_under_way = 0
         self._attempts: dict[Sighting, int] = {}
         self._proofs: list[Proof] = []
@@ -83,10 +83,8 @@ class Round:
         self._files_carried = 0
         self._failures = 0
         self._unanswered = ""
-        self._steady = False
-        self._saw_all = True
-        self._directories: list[str] = []
-        self._cpu_mark = (0, 0)
+        self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen)
+        self._groups: dict[int, Group] = {}
 
     def run(self) -> Outcome:
         """Do it.
@@ -101,13 +99,14 @@ class Round:
         with ports.files.tree(self.job) as tree:
             if not self.dry_run:
                 self._recover(tree)
+                self._look_for_bundles()
             self._walk(tree, now)
             self._drain(tree)
             if not self.dry_run:
                 self._close(tree, now)
                 ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
         ports.monitor.finished(self.job, self.tally)
-        return Outcome(self.tally, self.fault)
+        return Outcome(self.tally, self._door.fault)
 
     # --- before: what an earlier run left -------------------------------------------------------------------
 
@@ -119,84 +118,23 @@ class Round:
                 self.tally.seen += 1
                 self._standings.stand(found)
 
+    def _look_for_bundles(self) -> None:
+        """Those that an earlier process was about to send: what is unknown of them has to be known first (L3)."""
+        store = self._door.store() if self.ports.ledger.bundles(self.place) else None
+        if store is not None and (why := record_left_behind(self.place, self.job, store, self.ports)):
+            self._door.give_up(why)
+
     # --- find and settle ------------------------------------------------------------------------------------
 
     def _walk(self, tree: Tree, now: Moment) -> None:
-        steady = self._steady = self.ports.ledger.steady_since(now, CLOCK_TOLERANCE_NS)
-        unvisited = self.ports.ledger.observed_directories(self.place)
-        directory, remembered = None, dict[str, Observation]()
-        closed: list[str] = []
-        for found in discover(self.job, tree):
-            if self.ports.stopped():
-                break
-            if found.directory != directory:
-                self._forget(directory, remembered)
-                directory = found.directory
-                remembered = self.ports.ledger.observations(self.place, directory)
-                unvisited.discard(directory)
-                if self.job.empty_ns:
-                    self._directories.append(directory)
-            self.tally.seen += len(found.sightings) + len(found.standings)
-            for standing in found.standings:
-                self._standings.stand(standing)
-                if standing.reason == "closed-directory":  # Whatever was known of what is in it stays known (L10).
-                    closed.append(f"{directory}/")
-                    self._saw_all = False
-                    remembered = {}
-            steady = steady and self._kept_step(now)
-            self._sort(found, remembered, now, steady, tree)
-            self._standings.tell()
-        else:
-            self._forget(directory, remembered)
-            for vanished in unvisited:
-                if not vanished.startswith(tuple(closed)):
-                    self.ports.ledger.forget_directory(self.place, vanished)
-
-    def _kept_step(self, then: Moment) -> bool:
-        """Whether the wall clock has kept step with the boot clock since: what was listed is older than this look (L7)."""
-        now = self.ports.clock.moment()
-        return abs((now.wall_ns - then.wall_ns) - (now.boot_ns - then.boot_ns)) <= CLOCK_TOLERANCE_NS
-
-    def _sort(self, found: Found, remembered: dict[str, Observation], now: Moment, steady: bool, tree: Tree) -> None:
-        job, keep = self.job, self.job.after == "keep"
-        self._uploads.seen(found.sightings)
-        receipts = self.ports.ledger.receipts(self.place, found.directory, [s.name for s in found.sightings])
-        unchanged = 0
-        still_here: list[Receipt] = []
-        for sighting in found.sightings:
-            receipt = receipts.get(sighting.name)
-            if receipt is not None and same_generation(receipt.sighting, sighting):
-                if keep:
-                    unchanged += 1
-                    if sighting.name in remembered:
-                        remembered.pop(sighting.name)
-                        self.ports.ledger.note(self.place, forgotten=[(found.directory, sighting.name)])
-                else:
-                    still_here.append(receipt)
-                    if past := remembered.pop(sighting.name, None):
-                        self._standings.past[receipt.sighting] = past
-                continue
-            past = remembered.pop(sighting.name, None)
-            held_back = found.held_back.get(sighting.name, "") if found.held_back else ""
-            if held_back == "unmarked":
-                self._standings.wait(sighting, past, now, held_back, "")
-                continue
-            verdict = settle(job, sighting, past, now, steady, among_newest=held_back == "newest")
-            if isinstance(verdict, Settled):
-                if past is not None:
-                    self._standings.past[sighting] = past
-                self._add(verdict, tree)
-            else:
-                self._standings.wait(sighting, past, now, held_back or "quiet", f"{-(-verdict // SECOND_NS)} s more")
-        if unchanged:
-            self.tally.put("unchanged", unchanged)
-        if still_here and not self.dry_run:
-            self._make_room(tree, 0)
-        self._release(still_here, tree)
-
-    def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
-        if directory is not None and remembered:
-            self.ports.ledger.note(self.place, forgotten=[(directory, name) for name in remembered])
+        for looked in self._found.looks(tree, now):
+            for settled in looked.settled:
+                self._add(settled, tree)
+            if looked.group is not None:
+                self._add_group(looked.group, tree)
+            if looked.proved and not self.dry_run:
+                self._make_room(tree, 0)
+            self._release(looked.proved, tree, looked.proved_group)
 
     # --- carry ----------------------------------------------------------------------------------------------
 
@@ -204,7 +142,24 @@ class Round:
         if self.dry_run:
             self._standings.stand(Standing(settled.sighting.path, "planned"), settled.sighting.size)
             return
-        store = self._open_store()
+        # What was begun alone goes on alone: in a bundle its parts would stay in the store.
+        if self._gathered.takes(settled) and not self._uploads.of(settled.sighting):
+            self._gathered.add(settled)
+            if self._gathered.is_full:
+                self._send_gathered(tree)
+            return
+        self._add_alone(settled, tree)
+
+    def _add_group(self, group: Group, tree: Tree) -> None:
+        if self.dry_run:
+            for settled in group.members:
+                self._add(settled, tree)
+            return
+        self._large.append(group)
+        self._send_large(tree)
+
+    def _add_alone(self, settled: Settled, tree: Tree) -> None:
+        store = self._door.store()
         if store is not None and settled.sighting.size > store.small_max:
             self._large.append(settled)
             self._send_large(tree)
@@ -216,30 +171,56 @@ class Round:
 
     def _send(self, tree: Tree) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        if not batch:
-            return
-        store = self._open_store()
-        if store is None or self.fault:
-            for settled in batch:
-                self._set_back(settled, Misconfigured(self.fault))
-            return
         weight = sum([settled.sighting.size for settled in batch])
+        if store := self._ready_for(batch, weight, tree):
+            self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
+
+    def _send_gathered(self, tree: Tree) -> None:
+        """Pack what is gathered into a bundle; a file that is alone goes as it is."""
+        weight, files = self._gathered.weight, self._gathered.take()
+        if len(files) == 1:
+            self._add_alone(files[0], tree)
+        elif self._ready_for(files, weight, tree):
+            self._submit(partial(pack_bundle, files, weight, self.job, tree, self.ports))
+
+    def _send_rest(self, tree: Tree) -> None:
+        """The walk is over: what is gathered goes now, or waits for more in the next pass where the job says so."""
+        if wait_ns := self._gathered.may_wait_ns:
+            now = self.ports.clock.moment()
+            for settled in self._gathered.take():
+                past = self._standings.taken(settled.sighting)
+                detail = f"{-(-wait_ns // SECOND_NS)} s more, or until there are enough"
+                self._standings.wait(settled.sighting, past, now, "bundle", detail)
+        self._send_gathered(tree)
+        self._send(tree)
+
+    def _ready_for(self, batch: Sequence[Settled], weight: int, tree: Tree) -> Store | None:
+        """The store for these files, once there is room for them; None where they cannot go now."""
+        store = self._door.store() if batch else None
+        if store is None or self._door.fault:
+            for settled in batch:
+                self._set_back(settled, Misconfigured(self._door.fault))
+            return None
         self._make_room(tree, weight)
         if self.ports.stopped():
-            return
+            return None
         self._bytes_in_flight += weight
-        self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
+        return store
 
     def _send_large(self, tree: Tree) -> None:
-        """Large files wait for one another, and no small one waits for them."""
+        """Large files and groups wait for one another, and no small file waits for them."""
         while self._large and self._large_under_way < AT_ONCE and not self.ports.stopped():
-            settled, store = self._large.pop(0), self._open_store()
-            begun = self._uploads.of(settled.sighting)
-            if store is None or self.fault:
-                self._set_back(settled, Misconfigured(self.fault))
+            large, store = self._large.pop(0), self._door.store()
+            begun = self._uploads.of(large.sighting)
+            if store is None or self._door.fault:
+                for settled in large.members if isinstance(large, Group) else [large]:
+                    self._set_back(settled, Misconfigured(self._door.fault))
                 continue
             self._large_under_way += 1
-            self._submit(partial(carry_large, settled, begun, self.job, tree, store, self.ports))
+            if isinstance(large, Group):
+                self._submit(partial(carry_group, large, begun, self.job, tree, store, self.ports))
+            else:
+                self._submit(partial(carry_large, large, begun, self.job, tree, store, self.ports))
 
     def _make_room(self, tree: Tree, weight: int) -> None:
         """Wait until few enough tasks, and bytes of memory, are under way for one more."""
@@ -253,21 +234,6 @@ class Round:
         self._tasks += 1
         self.ports.workers.widen(min(self._tasks, self._pace.threads))
         self.ports.workers.submit(task)
-
-    def _open_store(self) -> Store | None:
-        """The destination, once it has shown what it does; None where it cannot be used."""
-        if self._store is None and not self.fault:
-            try:
-                self._store = open_destination(self.job, self.ports)
-                self._pace.suit(many_at_once=self._store.many_at_once)
-            except StoreError as error:
-                self._give_up(str(error))
-        return self._store
-
-    def _give_up(self, why: str) -> None:
-        if not self.fault:
-            self.fault = why
-            self.ports.monitor.notice(self.job, f"{self.job.destination.address} cannot be used: {why}")
 
     # --- what comes back ------------------------------------------------------------------------------------
 
@@ -293,9 +259,13 @@ class Round:
         self._bytes_in_flight -= carried.weight
         self._large_under_way -= carried.is_large
         if carried.begun is not None:
-            settled, begun = carried.begun
-            self._uploads.began(settled.sighting, begun)
-            self._large.append(settled)
+            large, begun = carried.begun
+            self._uploads.began(large.sighting, begun)
+            self._large.append(large)
+        if carried.packed is not None:
+            self._send_packed(carried)
+        if carried.grouped is not None:
+            self._finish_group(carried)
         if carried.proofs:
             if not self._proofs:
                 self._first_proof_ns = self.ports.clock.monotonic_ns()
@@ -306,15 +276,18 @@ class Round:
                 for proof in carried.proofs:
                     self._attempts.pop(proof.sighting._replace(birth_ns=0), None)
             largest = max([proof.length for proof in carried.proofs])
-            self._pace.learn(carried.answer_ns, largest, self._cpu_ns_per_file())
+            cpu_ns = self.ports.clock.cpu_ns()
+            self._pace.learn(carried.answer_ns, largest, self._pace.cost(self._files_carried, cpu_ns))
         transient = False
+        if self._again_as_a_whole(carried):
+            return
         for settled, error in carried.setbacks:
             if isinstance(error, Denied | Misconfigured):
-                self._give_up(str(error))
+                self._door.give_up(str(error))
             transient = transient or isinstance(error, Transient)
             if isinstance(error, UploadGone):
                 self._uploads.useless(settled.sighting)
-            if isinstance(error, Transient) and self._may_try_again(settled):
+            if isinstance(error, Transient) and carried.group is None and self._may_try_again(settled):
                 self._again.append(settled)
             else:
                 self._set_back(settled, error)
@@ -323,24 +296,52 @@ class Round:
         if transient:
             self._pace.ease()
 
-    def _cpu_ns_per_file(self) -> int:
-        """Measured over some hundred files, from the first on: what starting the program took is no file's cost."""
-        files, cpu_ns = self._cpu_mark
-        now_ns = self.ports.clock.cpu_ns()
-        carried = self._files_carried - files
-        if not files or carried >= _CPU_FILES:
-            self._cpu_mark = (self._files_carried, now_ns)
-        return (now_ns - cpu_ns) // carried if files and carried >= _CPU_FILES else 0
+    def _send_packed(self, carried: Carried) -> None:
+        """A bundle is ready: it is written down, and then sent."""
+        assert carried.packed is not None
+        (files, packed), store = carried.packed, self._door.store()
+        if store is None or self._door.fault:
+            for settled in files:
+                self._set_back(settled, Misconfigured(self._door.fault))
+            return
+        number = self.ports.ledger.begin_bundle(self.place, packed.bundle)
+        self._bytes_in_flight += carried.weight
+        self._submit(partial(send_bundle, number, packed, files, carried.weight, self.job, store, self.ports))
 
-    def _may_try_again(self, settled: Settled) -> bool:
+    def _finish_group(self, carried: Carried) -> None:
+        """The object of a group is proved: that is written down, and then its manifest is sent."""
+        store = self._door.store()
+        assert carried.grouped is not None
+        assert store is not None
+        group, bundle, proof = carried.grouped
+        number = self.ports.ledger.begin_bundle(self.place, bundle)
+        self._groups[number] = group
+        self._uploads.recorded([group.sighting])
+        self._submit(partial(finish_group, group, number, bundle, proof, self.job, store, self.ports))
+
+    def _again_as_a_whole(self, carried: Carried) -> bool:
+        """Whether a group that did not go is tried again in this pass."""
+        group, error = carried.group, next((error for _, error in carried.setbacks), None)
+        if group is None or not isinstance(error, Transient):
+            return False
+        if isinstance(error, UploadGone):
+            self._uploads.useless(group.sighting)
+        if not self._may_try_again(group):
+            return False
+        self._pause(str(error))
+        self._pace.ease()
+        self._large.append(group)
+        return True
+
+    def _may_try_again(self, settled: Settled | Group) -> bool:
         attempts = self._attempts.get(settled.sighting, 0) + 1
         self._attempts[settled.sighting] = attempts
-        return attempts < ATTEMPTS_IN_A_RUN and not self.fault and not self.ports.stopped()
+        return attempts < ATTEMPTS_IN_A_RUN and not self._door.fault and not self.ports.stopped()
 
     def _pause(self, why: str) -> None:
         self._failures += 1
         if self._failures >= FAILURES_MAX:
-            self._give_up(why)
+            self._door.give_up(why)
             return
         clock = self.ports.clock
         clock.sleep(pause_ns(self._failures, clock.monotonic_ns()) / SECOND_NS)
@@ -363,12 +364,16 @@ class Round:
         if self.job.after == "keep":
             self.tally.put("kept", len(receipts))
         else:
-            self._release(receipts, tree)
+            for group, some in by_group(receipts, proofs, self._groups):
+                self._release(some, tree, group)
 
-    def _release(self, receipts: Sequence[Receipt], tree: Tree) -> None:
+    def _release(self, receipts: Sequence[Receipt], tree: Tree, group: str = "") -> None:
         if self.dry_run:
             for receipt in receipts:
                 self._standings.stand(Standing(receipt.sighting.path, "planned"), receipt.sighting.size)
+            return
+        if group:
+            self._submit(partial(release_group, group, receipts, tree, self.job.after, self.ports.workers))
             return
         for piece in in_pieces(receipts, 2 * self._pace.batch):
             self._submit(partial(release, piece, tree, self.job.after, self.ports.workers))
@@ -393,7 +398,7 @@ class Round:
         attempts = self._attempts.pop(settled.sighting, 1)
         if isinstance(error, Transient):
             self._unanswered = str(error)
-        alone = self._files_carried > 0 and not self.fault
+        alone = self._files_carried > 0 and not self._door.fault
         self._standings.set_back(settled.sighting, reason, str(error), attempts, alone=alone)
 
     # --- to the end -----------------------------------------------------------------------------------------
@@ -401,12 +406,12 @@ class Round:
     def _close(self, tree: Tree, now: Moment) -> None:
         if self.ports.stopped():
             return
-        store = self._open_store() if self._saw_all and self._uploads.to_abandon else None
+        store = self._door.store() if self._found.saw_all and self._uploads.to_abandon else None
         if store is not None and (why := self._uploads.abandon(store)):
             self.ports.monitor.notice(self.job, why)
-        if not self._steady:
+        if not self._found.steady:
             return
-        closed = close(self.job, self.place, tree, self._directories, now.wall_ns, self._open_store, self.ports)
+        closed = close(self.job, self.place, tree, self._found.directories, now.wall_ns, self._door.store, self.ports)
         self.tally.expired, self.tally.directories = closed.expired, closed.directories
         if closed.fault:
             self.ports.monitor.notice(self.job, closed.fault)
@@ -425,7 +430,7 @@ class Round:
                 for settled in again:
                     self._add(settled, tree)
             if not self.ports.stopped():
-                self._send(tree)
+                self._send_rest(tree)
             self._send_large(tree)
             self._collect(tree)
             if not self._tasks:
@@ -437,7 +442,7 @@ class Round:
             ):
                 break
         if self._unanswered and not self._files_carried:
-            self._give_up(self._unanswered)
+            self._door.give_up(self._unanswered)
         self.ports.monitor.progress(self.job, self.tally)
         left = self.tally.unaccounted
         assert left == 0 or self.ports.stopped(), f"{left} files unaccounted for"

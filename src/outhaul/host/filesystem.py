@@ -76,12 +76,13 @@ def _state_of(folder: int) -> os.stat_result:
 class HostFile:
     """One open regular file."""
 
-    __slots__ = ("_descriptor", "_leased", "sighting")
+    __slots__ = ("_descriptor", "_leased", "mode", "sighting")
 
-    def __init__(self, descriptor: int, sighting: Sighting) -> None:
+    def __init__(self, descriptor: int, sighting: Sighting, mode: int) -> None:
         self._descriptor = descriptor
         self._leased = False
         self.sighting = sighting
+        self.mode = mode
 
     def __enter__(self) -> HostFile:
         return self
@@ -193,7 +194,7 @@ class HostFolder:
         except SourceError:
             close_read(descriptor)
             raise
-        return HostFile(descriptor, sighting)
+        return HostFile(descriptor, sighting, stat.S_IMODE(mode))
 
     def take_aside(self, name: str, receipt: int) -> Aside:
         """See `ports.Folder`."""
@@ -241,7 +242,7 @@ class HostTree:
                 close_read(descriptor)
                 yield LeftAside(receipt, path, entry, None, put_back, unlink, archive)
                 continue
-            with HostFile(descriptor, sighting) as file:
+            with HostFile(descriptor, sighting, stat.S_IMODE(mode)) as file:
                 yield LeftAside(receipt, path, entry, file if stat.S_ISREG(mode) else None, put_back, unlink, archive)
 
     def listings(self, directory: str) -> Iterator[Listing]:

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from outhaul.model.evidence import Proof, Receipt, Sighting
+from outhaul.model.bundle import Member
+from outhaul.model.evidence import Proof, Receipt, Sighting, Within
 from outhaul.ports import Begun, Moment, Observation
 
 RECEIPT_COLUMNS = (
     "id, directory, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key, version, etag, proof, sent, "
-    "proved_ns, recorded_ns, codec, stored_size, stored_sha256"
+    "proved_ns, recorded_ns, codec, stored_size, stored_sha256, mode, bundle, frame_offset, frame_length, frame_at"
 )
+_ALONE = (None, None, None, None)
 RECEIPT_FIELDS = RECEIPT_COLUMNS.count(",") + 1
 RECEIPT_BACK = "id, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key"
 SIGHTING_COLUMNS = (
@@ -35,8 +38,11 @@ def to_path(name: bytes) -> str:
 
 def receipt_row(number: int, directory: int, proof: Proof, recorded_ns: int) -> tuple[Any, ...]:
     """In the order of `RECEIPT_COLUMNS`."""
-    (sighting, key, length, sha256, etag, version, kind, sent, proved_ns, codec, stored_sha256) = proof
-    stored = (codec, length, stored_sha256) if codec else (None, None, None)
+    (sighting, key, length, sha256, etag, version, kind, sent, proved_ns, codec, stored_sha256, mode, within) = proof
+    if within is not None:  # What is stored is told with the bundle.
+        stored: tuple[object, ...] = (codec or None, None, None, mode, *within)
+    else:
+        stored = (codec, length, stored_sha256, mode, *_ALONE) if codec else (None, None, None, mode, *_ALONE)
     (_, name, device, inode, size, mtime_ns, ctime_ns, birth_ns) = sighting
     return (
         number, directory, to_bytes(name), signed(device), signed(inode), size, mtime_ns, ctime_ns, birth_ns,
@@ -83,6 +89,20 @@ def upload_of_row(row: Sequence[Any]) -> tuple[Sighting, Begun]:
     path, name, device, inode, size, mtime_ns, ctime_ns, *begun = row
     sighting = Sighting(to_path(path), to_path(name), unsigned(device), unsigned(inode), size, mtime_ns, ctime_ns)
     return sighting, Begun(*begun)
+
+
+def members_blob(members: Sequence[Member]) -> bytes:
+    """The files of a bundle that is about to be sent."""
+    return json.dumps(
+        [(*one.sighting, one.mode, one.sha256.hex(), *one.within[1:]) for one in members], separators=(",", ":")
+    ).encode()
+
+
+def members_of_blob(blob: bytes) -> tuple[Member, ...]:
+    """The opposite."""
+    return tuple(
+        Member(Sighting(*row[:8]), row[8], bytes.fromhex(row[9]), Within(0, *row[10:])) for row in json.loads(blob)
+    )
 
 
 def signed(number: int) -> int:

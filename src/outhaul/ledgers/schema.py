@@ -115,6 +115,30 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE receipt ADD COLUMN stored_size INTEGER;
     ALTER TABLE receipt ADD COLUMN stored_sha256 BLOB;
     """,
+    """
+    -- An object that carries several files.
+    CREATE TABLE bundle (
+        id INTEGER PRIMARY KEY,
+        place INTEGER NOT NULL REFERENCES place (id),
+        kind TEXT NOT NULL,          -- bundle or group
+        key TEXT NOT NULL,           -- where it was to go, and where it is stands in the receipts
+        size INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        md5 BLOB NOT NULL,
+        codec TEXT NOT NULL,
+        files INTEGER NOT NULL,
+        begun_ns INTEGER NOT NULL,
+        members BLOB,                -- JSON: its files, for whoever goes on, and NULL once they have receipts
+        UNIQUE (place, key, sha256)
+    );
+    CREATE INDEX bundle_begun ON bundle (place) WHERE members IS NOT NULL;
+    ALTER TABLE receipt ADD COLUMN mode INTEGER;
+    -- Of a file in a bundle: which bytes of the object to read, and where it begins in them.
+    ALTER TABLE receipt ADD COLUMN bundle INTEGER REFERENCES bundle (id);
+    ALTER TABLE receipt ADD COLUMN frame_offset INTEGER;
+    ALTER TABLE receipt ADD COLUMN frame_length INTEGER;
+    ALTER TABLE receipt ADD COLUMN frame_at INTEGER;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

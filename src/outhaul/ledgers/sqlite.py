@@ -8,7 +8,6 @@ this ledger refuses everything until the program is started anew: what is on dis
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sqlite3
@@ -16,12 +15,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.ledgers import reserve
 from outhaul.ledgers.damage import FILE_NAME, note_damage, set_aside_if_damaged
+from outhaul.ledgers.opening import connect, lock
 from outhaul.ledgers.rows import (
     RECEIPT_BACK,
     RECEIPT_COLUMNS,
     RECEIPT_FIELDS,
     SIGHTING_BACK,
     SIGHTING_COLUMNS,
+    members_blob,
+    members_of_blob,
     observation_of_row,
     observation_row,
     receipt_of_proof,
@@ -33,13 +35,13 @@ from outhaul.ledgers.rows import (
     upload_row,
 )
 from outhaul.ledgers.schema import migrate
-from outhaul.model.errors import AnotherInstance, LedgerError
+from outhaul.model.bundle import Bundle
+from outhaul.model.errors import LedgerError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
 from outhaul.model.job import Job
-from outhaul.ports import Abilities, Begun, Moment, Observation
+from outhaul.ports import Abilities, Begun, BegunBundle, Moment, Observation
 
-LOCK_NAME = "lock"
 _ABILITIES_KEPT_NS = 24 * 3600 * 10**9
 _ROWS_PER_INSERT = 32
 _NOTES_MAX = 4096
@@ -69,7 +71,7 @@ class SqliteLedger:
     def __init__(self, state: str, wall_ns: Callable[[], int]) -> None:
         self._wall_ns = wall_ns
         self._state = state
-        self._lock = _lock(state)
+        self._lock = lock(state)
         reserve.give_up_where_full(state)
         try:
             self.set_aside = set_aside_if_damaged(state, wall_ns())
@@ -149,6 +151,15 @@ class SqliteLedger:
                     found[receipt.sighting.name] = receipt
         return found
 
+    def ever_carried(self, place: int, directory: str, name: str) -> bool:
+        """See `ports.Ledger`."""
+        number = self._directory(place, directory)
+        with _faults(self._state):
+            found = self._database.execute(
+                "SELECT 1 FROM receipt WHERE directory = ? AND name = ? LIMIT 1", (number, to_bytes(name))
+            ).fetchone()
+        return found is not None
+
     def receipt(self, number: int) -> Receipt | None:
         """See `ports.Ledger`."""
         with _faults(self._state):
@@ -200,6 +211,8 @@ class SqliteLedger:
                 for number, proof in enumerate(proofs, first)
             ]
             self._insert_receipts(rows)
+            for bundle in {proof.within.bundle for proof in proofs if proof.within is not None}:
+                self._database.execute("UPDATE bundle SET members = NULL WHERE id = ?", (bundle,))
         self._next = first + len(proofs)
         return [receipt_of_proof(number, proof, destination) for number, proof in enumerate(proofs, first)]
 
@@ -276,6 +289,37 @@ class SqliteLedger:
         number = self._directory(place, sighting.directory)
         values = (number, to_bytes(sighting.name), begun.upload)
         self._noted.append(("DELETE FROM upload WHERE directory = ? AND name = ? AND upload = ?", values))
+
+    def bundles(self, place: int) -> list[BegunBundle]:
+        """See `ports.Ledger`."""
+        with _faults(self._state):
+            rows = self._database.execute(
+                "SELECT id, begun_ns, kind, key, size, sha256, md5, codec, members FROM bundle "
+                "WHERE place = ? AND members IS NOT NULL ORDER BY id",
+                (place,),
+            ).fetchall()
+            return [
+                BegunBundle(number, begun_ns, Bundle._make([*told, members_of_blob(blob)]))
+                for number, begun_ns, *told, blob in rows
+            ]
+
+    def begin_bundle(self, place: int, bundle: Bundle) -> int:
+        """See `ports.Ledger`."""
+        kind, key, size, sha256, md5, codec, members = bundle
+        with self._transaction():
+            self._write_noted()
+            row = self._database.execute(
+                "INSERT INTO bundle (place, kind, key, size, sha256, md5, codec, files, begun_ns, members) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE "
+                "SET members = excluded.members, begun_ns = excluded.begun_ns RETURNING id",
+                (place, kind, key, size, sha256, md5, codec, len(members), self._wall_ns(), members_blob(members)),
+            ).fetchone()
+        return int(row[0])
+
+    def end_bundle(self, number: int) -> None:
+        """See `ports.Ledger`."""
+        # The row stays: receipts may speak of it, from a time when the store had it.
+        self._noted.append(("UPDATE bundle SET members = NULL WHERE id = ?", (number,)))
 
     def settle(self) -> None:
         """See `ports.Ledger`."""
@@ -402,48 +446,3 @@ class SqliteLedger:
                 note_damage(self._state, error)
                 raise LedgerError(f"the ledger cannot be written: {error}") from error
             raise
-
-
-def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the database, and make sure that its commits are durable.
-
-    Raises:
-        LedgerError: it cannot be opened, is damaged, or would not be durable.
-    """
-    try:
-        if not read_only:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        mode = "ro" if read_only else "rw"
-        name = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        database = sqlite3.connect(f"file:{name}?mode={mode}", uri=True, isolation_level=None, timeout=10)
-        database.execute("PRAGMA foreign_keys = OFF")
-        if not read_only:
-            mode_now = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA cache_size = -2000")
-            if mode_now != "wal" or database.execute("PRAGMA synchronous").fetchone()[0] != 2:
-                raise LedgerError(f"{path}: this file system gives no write-ahead log; put the state on a local disk")
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}") from error
-    except (sqlite3.Error, ValueError, TypeError) as error:
-        note_damage(os.path.dirname(path), error)
-        raise LedgerError(f"{path}: {error}") from error
-    return database
-
-
-def _lock(state: str) -> int:
-    path = os.path.join(state, LOCK_NAME)
-    try:
-        os.makedirs(state, mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise AnotherInstance(f"another outhaul works with {state}; wait for it, or use another --state") from None
-    except OSError as error:
-        os.close(descriptor)
-        raise LedgerError(f"{path}: {error.strerror}") from error
-    return descriptor

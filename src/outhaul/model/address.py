@@ -13,6 +13,7 @@ from outhaul.model.job import Destination
 
 # AWS, "General purpose bucket naming rules"; relatives also allow capitals and underscores.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::|/|$)")
 _CREDENTIALS = "holds credentials; write s3://bucket/prefix alone, and give credentials to the AWS chain or a profile"
 
 
@@ -37,6 +38,11 @@ def destination(text: str, absolute: Callable[[str], str]) -> Destination:
             f"{scheme[1]!r} is no kind of store that outhaul knows; write s3://bucket/prefix or a directory"
         )
     return _directory(absolute(text))
+
+
+def sends_in_the_clear(endpoint_url: str) -> bool:
+    """Whether others may read what is sent there: it leaves this machine without TLS."""
+    return endpoint_url.startswith("http://") and not _LOOPBACK.match(endpoint_url)
 
 
 def _s3(text: str) -> Destination:

@@ -82,6 +82,8 @@ class Package(NamedTuple):
     package, is that of the file until it has been sent."""
     content_sha256: bytes = b""
     """Of the file itself, where that is not what is sent."""
+    mode: int = 0
+    """Its permission bits."""
 
 
 class ProofKind(StrEnum):
@@ -113,6 +115,19 @@ class Upload(NamedTuple):
     """The checksum that a store gives which keeps one for each part of a large upload; '' where it was told none."""
 
 
+class Within(NamedTuple):
+    """Where a file is in an object that carries several (`model/bundle.py`)."""
+
+    bundle: int
+    """Its number in the ledger; 0 where there is none."""
+    offset: int
+    """Of the bytes of the object that have to be read for it."""
+    length: int
+    """How many of them."""
+    at: int
+    """Where it begins in them, once they are decompressed."""
+
+
 class Proof(NamedTuple):
     """Evidence from the store that it holds the package."""
 
@@ -132,6 +147,10 @@ class Proof(NamedTuple):
     stored_sha256: bytes = b""
     """SHA-256 of what is stored, where that is not the file itself; `length` is that of what is stored, `sha256` is always
     that of the file."""
+    mode: int = 0
+    """Permission bits of the file."""
+    within: Within | None = None
+    """Where the object carries several files; then the proof is one of the whole object, and `length` is that of the file."""
 
 
 class Receipt(NamedTuple):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal, NamedTuple
 
 from outhaul.model.bandwidth import Priority
+from outhaul.model.object_settings import ObjectSettings
 from outhaul.model.patterns import TEMPORARY_NAMES
 
 After = Literal["delete", "archive", "keep"]
@@ -37,6 +39,18 @@ class Connection(NamedTuple):
     endpoint_url: str = ""
     region: str = ""
     profile: str = ""
+    bucket_owner: str = ""
+    """Account that the bucket must belong to: 12 digits."""
+    requester_pays: bool = False
+    accelerate: bool = False
+    dual_stack: bool = False
+    fips: bool = False
+    ca_file: str = ""
+    """Absolute path of certificates to trust."""
+    proxy: str = ""
+    """Address of a forward proxy."""
+    sse_c_key_file: str = ""
+    """Absolute path of the key that objects are encrypted with by the store (SSE-C). The key itself is in no setting."""
 
 
 class Job(NamedTuple):
@@ -64,6 +78,16 @@ class Job(NamedTuple):
     """'auto', or the name of a codec; '' for none."""
     compress_level: int | None = None
     """How hard the codec tries; None is its default."""
+    bundle_bytes: int = 0
+    """About how large a bundle of small files becomes, in bytes; 0 sends each file as an object of its own."""
+    bundle_file_max: int = 0
+    """A file of more bytes goes alone."""
+    bundle_wait_ns: int = 0
+    """How long a file may wait for others, so that a bundle becomes full; 0 is no longer than a pass takes."""
+    groups: tuple[str, ...] = ()
+    """Patterns of directories whose files, with all beneath them, are one unit."""
+    companions: tuple[str, ...] = ()
+    """Files elsewhere that belong to such a directory, `{path}` being its path and `{name}` its name; each has to be there."""
     after: After = "delete"
     archive: str = ""
     """Absolute path of the directory that files go to, with `after` 'archive'."""
@@ -75,6 +99,8 @@ class Job(NamedTuple):
     """Patterns of which such a directory must match one; none means every directory beneath the source."""
     proof: ProofRule = "auto"
     on_conflict: ConflictRule = "keep-both"
+    objects: ObjectSettings = ObjectSettings()
+    """What its objects are given beside their bytes."""
     priority: Priority = "normal"
     """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""
     one_off: bool = False
@@ -84,3 +110,23 @@ class Job(NamedTuple):
     def excluded(self) -> tuple[str, ...]:
         """All exclude patterns, those of temporary names among them."""
         return self.exclude if self.temporary_names else self.exclude + TEMPORARY_NAMES
+
+    @property
+    def manner(self) -> str:
+        """What tells jobs apart that one endpoint may treat differently; '' for one without such settings."""
+        return manner_of(self.connection, self.objects)
+
+
+def manner_of(connection: Connection, objects: ObjectSettings) -> str:
+    """Of all settings on which it depends what an endpoint does (an ETag is an MD5, an object can be read): 8 digits."""
+    found = (
+        connection._replace(endpoint_url="", region="", profile=""),
+        ObjectSettings(
+            storage_class=objects.storage_class,
+            encryption=objects.encryption,
+            kms_key=objects.kms_key,
+            bucket_key=objects.bucket_key,
+        ),
+    )
+    none = Connection(), ObjectSettings()
+    return "" if found == none else hashlib.sha256(repr(found).encode()).hexdigest()[:8]

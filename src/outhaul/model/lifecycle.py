@@ -59,6 +59,16 @@ REASONS: dict[str, Reason] = {
     "newest": Reason(
         State.WAITING, "is among the newest of its directory", "It goes when a newer one comes, or after newest-limit."
     ),
+    "group": Reason(
+        State.WAITING,
+        "waits for the other files of its group",
+        "All of a group go together. The text after it, or another of its files, says what is missing.",
+    ),
+    "bundle": Reason(
+        State.WAITING,
+        "waits for others, to travel with them in a bundle",
+        "It goes when there are enough, or when bundle.wait is over.",
+    ),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
     "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
     "destination": Reason(

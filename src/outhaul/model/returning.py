@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from outhaul.model.evidence import Within
 from outhaul.model.keys import escape, path_of
 
 
@@ -42,13 +43,26 @@ class Wanted(NamedTuple):
     mtime_ns: int = 0
     """0 leaves the time of writing."""
     codec: str = ""
-    """The compression of the object, which is undone; '' for none. Then the next two are of the object itself."""
+    """The compression of the object, which is undone; '' for none."""
     stored_size: int = -1
+    """With the next: of the object itself, where that is not the file."""
     stored_sha256: bytes = b""
+    within: Within | None = None
+    """Where it is in an object that carries several files; the three above are then of that object."""
     refused: str = ""
     """A key of `RETURNS`, where it is known beforehand that it cannot be brought back."""
     detail: str = ""
     """Particulars of that."""
+    mode: int = 0
+    """Permission bits of the source; 0 where nobody knows: then it is made as any new file."""
+
+
+class Copy(NamedTuple):
+    """The same bytes, elsewhere."""
+
+    wanted: Wanted
+    where: str
+    """For a person."""
 
 
 class Return(NamedTuple):
@@ -91,7 +105,17 @@ RETURNS: dict[str, Return] = {
     "archived": Return(
         False,
         "is in an archive class, and cannot be read at once",
-        "Ask the store to restore the object (`aws s3api restore-object`), and run this again when it has.",
+        "`outhaul restore` asks the store for it, unless --no-thaw says otherwise; that costs money, and takes its time.",
+    ),
+    "asked": Return(
+        False,
+        "in an archive class; the store has been asked for it",
+        "Run this again when that time is over, or let it go on looking with --wait.",
+    ),
+    "under-way": Return(
+        False,
+        "in an archive class; asked for before, and not ready yet",
+        "Run this again later, or let it go on looking with --wait.",
     ),
     "denied": Return(False, "the store does not let it be read", "Allow s3:GetObject on its prefix."),
     "no-answer": Return(False, "the store did not answer as it should", "Run this again: it goes on where it was."),

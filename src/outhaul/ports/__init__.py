@@ -11,7 +11,7 @@ from __future__ import annotations
 from outhaul.ports.clock import Clock, Moment
 from outhaul.ports.codec import Codec, Compression
 from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Tree
-from outhaul.ports.ledger import Ledger, Observation
+from outhaul.ports.ledger import BegunBundle, Ledger, Observation
 from outhaul.ports.monitor import Monitor
 from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Store, Stored
 from outhaul.ports.workers import Workers
@@ -21,6 +21,7 @@ __all__ = [
     "Answered",
     "Aside",
     "Begun",
+    "BegunBundle",
     "Clock",
     "Codec",
     "Compression",

@@ -25,6 +25,8 @@ class OpenFile(ByteSource, Protocol):
 
     sighting: Sighting
     """The file as the descriptor showed it when it was opened."""
+    mode: int
+    """Its permission bits at that moment."""
 
     def __enter__(self) -> OpenFile: ...
     def __exit__(self, *exception: object) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from outhaul.model.bundle import Bundle
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
 from outhaul.model.job import Job
@@ -25,6 +26,15 @@ class Observation(NamedTuple):
     """How often carrying this generation was tried and failed."""
 
 
+class BegunBundle(NamedTuple):
+    """A bundle that was about to be sent. A hint: whether the store has it is not known."""
+
+    number: int
+    begun_ns: int
+    """When, on the wall clock."""
+    bundle: Bundle
+
+
 class Ledger(Protocol):
     """What has been seen and what has been proved. Facts, never orders. Used from one thread.
 
@@ -36,6 +46,9 @@ class Ledger(Protocol):
 
     def receipts(self, place: int, directory: str, names: Sequence[str]) -> dict[str, Receipt]:
         """The latest receipt of each of these names, where there is one."""
+
+    def ever_carried(self, place: int, directory: str, name: str) -> bool:
+        """Whether there is any receipt of this name, of whichever generation."""
 
     def receipt(self, number: int) -> Receipt | None:
         """One receipt by its number."""
@@ -57,6 +70,18 @@ class Ledger(Protocol):
 
     def end_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
         """Forget one, with the next durable transaction: its object is recorded, or the store has forgotten it."""
+
+    def bundles(self, place: int) -> list[BegunBundle]:
+        """The bundles that were to be sent and are not recorded."""
+
+    def begin_bundle(self, place: int, bundle: Bundle) -> int:
+        """Remember that one is about to be sent: its number. When this returns, that is on disk.
+
+        It is forgotten with the transaction that records proofs of files within it.
+        """
+
+    def end_bundle(self, number: int) -> None:
+        """Forget one that the store does not have, with the next durable transaction."""
 
     def note(
         self,

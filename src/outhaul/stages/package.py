@@ -34,13 +34,7 @@ def package(
         Unproved: it cannot be compressed so that it can be decompressed again.
     """
     sighting = file.sighting
-    unwatched = not file.check_writers()  # First: that somebody writes says more than that something has changed.
-    if not same_generation(sighting, settled.sighting):
-        raise SourceChanged("it changed between the look at its directory and its opening")
-    if unwatched and settled.observed_ns < UNWATCHED_QUIET_NS:
-        raise WritersUnknown(
-            f"outhaul has seen it unchanged for {settled.observed_ns // 10**9} s of {UNWATCHED_QUIET_NS // 10**9} s"
-        )
+    refuse_unfinished(settled, file)
     made = _read(object_key(job.destination.prefix, sighting.path), sighting, file, small_max, compression)
     if len(made.key) * 4 > KEY_BYTES_MAX and len(made.key.encode()) > KEY_BYTES_MAX:
         raise KeyTooLong(f"its key has {len(made.key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
@@ -49,25 +43,40 @@ def package(
     return made
 
 
+def refuse_unfinished(settled: Settled, file: OpenFile) -> None:
+    """Make sure that a file that has just been opened is the one that was settled, and that nobody writes to it.
+
+    Raises:
+        SourceInUse, WritersUnknown, SourceChanged: as `package`.
+    """
+    unwatched = not file.check_writers()  # First: that somebody writes says more than that something has changed.
+    if not same_generation(file.sighting, settled.sighting):
+        raise SourceChanged("it changed between the look at its directory and its opening")
+    if unwatched and settled.observed_ns < UNWATCHED_QUIET_NS:
+        raise WritersUnknown(
+            f"outhaul has seen it unchanged for {settled.observed_ns // 10**9} s of {UNWATCHED_QUIET_NS // 10**9} s"
+        )
+
+
 def _read(key: str, sighting: Sighting, file: OpenFile, small_max: int, compression: Compression | None) -> Package:
     codec = compression.codec_for(file, sighting.size) if compression else None
     suffix, name = (codec.suffix, codec.name) if codec else ("", "")
     if sighting.size > small_max:
-        return Package(sighting, key + suffix, sighting.size, b"", b"", None, file, name)
+        return Package(sighting, key + suffix, sighting.size, b"", b"", None, file, name, mode=file.mode)
     content = file.pread(sighting.size, 0)
     sha256 = hashlib.sha256(content).digest()
     if codec is None:
-        return Package(sighting, key, len(content), sha256, _md5(content), content, file)
+        return Package(sighting, key, len(content), sha256, md5_of(content), content, file, mode=file.mode)
     body = codec.encode_bytes(content)
     if compression and compression.plain_if_larger and len(body) >= len(content):
-        return Package(sighting, key, len(content), sha256, _md5(content), content, file)
-    _check(codec, body, content)
+        return Package(sighting, key, len(content), sha256, md5_of(content), content, file, mode=file.mode)
+    check_decodes(codec, body, content)
     digest = hashlib.sha256(body).digest()
-    return Package(sighting, key + suffix, len(body), digest, _md5(body), body, file, name, sha256)
+    return Package(sighting, key + suffix, len(body), digest, md5_of(body), body, file, name, sha256, file.mode)
 
 
-def _check(codec: Codec, body: bytes, content: bytes) -> None:
-    """What is compressed must give the file again: a codec, or the memory it works in, may be faulty."""
+def check_decodes(codec: Codec, body: bytes, content: bytes) -> None:
+    """What is compressed must give the same again: a codec, or the memory it works in, may be faulty. Raises `Unproved`."""
     try:
         same = b"".join(codec.decode((body,), len(content))) == content
     except OuthaulError:
@@ -76,5 +85,6 @@ def _check(codec: Codec, body: bytes, content: bytes) -> None:
         raise Unproved(f"what {codec.name} has made of it does not give it again")
 
 
-def _md5(data: bytes) -> bytes:
+def md5_of(data: bytes) -> bytes:
+    """MD5: what many a store gives as the ETag of an object."""
     return hashlib.md5(data, usedforsecurity=False).digest()

@@ -78,4 +78,5 @@ def _proof(upload: Upload, kind: ProofKind, wall_ns: int) -> Proof:
         wall_ns,
         package.codec,
         package.sha256 if package.codec else b"",
+        package.mode,
     )

@@ -5,22 +5,29 @@ is the one of its receipt, and it is on disk, and not otherwise. Without a recei
 that an ETag is, the digits at the end of a second key, a stored SHA-256; where there is none, that is said. A file that is
 there already is compared, and left alone unless it may be written over. Nothing is retried here.
 
-`_content` is where what a codec or a bundle adds belongs: it gives the bytes of the file, whatever the object holds.
+`_content` gives the bytes of the file, whatever the object holds: the file, a compressed one, or a bundle of many.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
 from outhaul.model.errors import Damaged, Denied
 from outhaul.model.returning import Listed, Wanted, second_key_digits
 from outhaul.ports import Held
+from outhaul.stages.thaw import Freezer
+
+LARGE_BYTES = 16 << 20
+"""From here on an object is read by `Shelf.read_large`, and how much of it has come is told."""
+
+_ANY = 1 << 62
+"""No limit: whoever takes the bytes stops by itself."""
 
 
-class Shelf(Protocol):
+class Shelf(Freezer, Protocol):
     """A store, as whoever fetches sees it. It may be used from several threads; it raises `StoreError`s, as `Store` does."""
 
     def held(self, key: str, version: str) -> Held:
@@ -29,14 +36,23 @@ class Shelf(Protocol):
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object. Raises `NotThere`, and `Archived` where they cannot be had at once."""
 
+    def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
+        """So many bytes of an object, from an offset on; fewer where it ends before. Raises as `read`."""
+
+    def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
+        """The same, decompressed where there is a codec, up to a limit; more than is taken need not be read."""
+
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
+        """The same of a large object, which may take several requests at once."""
+
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """The original of compressed bytes, no more than `limit` of it. Raises `Damaged` where they are none."""
 
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """The SHA-256 of the whole object that is kept with it, b'' for none; and whether its ETag may be its MD5."""
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
-        """All objects beneath a prefix, which ends at a '/' of their keys; '' is all."""
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        """All objects beneath a prefix, which ends at a '/' of their keys; '' is all. Those up to `after` may be left out."""
 
 
 class Existing(Protocol):
@@ -87,8 +103,11 @@ class LandingFolder(Written, Protocol):
     def existing(self, name: str) -> Existing | None:
         """What has this name. Raises `InTheWay` where it is no regular file."""
 
-    def create(self) -> NewFile:
-        """A new file without a name."""
+    def create(self, mode: int = 0) -> NewFile:
+        """A new file without a name, which is to have these permission bits; 0 is the usual ones.
+
+        Never more than `rwx` of owner, group and others: what makes a file privileged is not given back.
+        """
 
 
 class Landing(Protocol):
@@ -123,7 +142,15 @@ class Ready(NamedTuple):
         self.new.name(self.wanted.path.rpartition("/")[2], self.wanted.mtime_ns, replace=self.replace)
 
 
-def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: bool, by_time: bool) -> str | Ready:
+def restore(
+    wanted: Wanted,
+    shelf: Shelf,
+    folder: LandingFolder,
+    *,
+    overwrite: bool,
+    by_time: bool,
+    passed: Callable[[int], None] = lambda _: None,
+) -> str | Ready:
     """Fetch a file for its directory, or find it there.
 
     Args:
@@ -132,6 +159,7 @@ def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: b
         folder: Where it goes.
         overwrite: Take the place of other bytes that are there.
         by_time: A file of the same length and time counts as the same without being read.
+        passed: Is told of each piece how many bytes there are so far.
 
     Returns:
         What is to be made durable and named; or a key of `RETURNS`: 'there' or 'other-bytes'.
@@ -151,11 +179,12 @@ def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: b
         if not overwrite:
             return "other-bytes"
     with ExitStack() as undo:
-        new = undo.enter_context(folder.create())
+        new = undo.enter_context(folder.create(wanted.mode))
         digest = _Digest(wanted)
         for chunk in _content(wanted, shelf):
             digest.update(chunk)
             new.write(chunk)
+            passed(digest.length)
         ready = Ready(wanted, digest.verdict(shelf), new, there is not None)
         undo.pop_all()
     return ready
@@ -180,9 +209,26 @@ def fetch_and_compare(wanted: Wanted, shelf: Shelf) -> str:
 
 
 def _content(wanted: Wanted, shelf: Shelf) -> Iterator[bytes]:
-    """The bytes of the file, as they were before they were compressed."""
-    stored = shelf.read(wanted.key, wanted.version)
+    """The bytes of the file, as they were before they were compressed, or put into a bundle."""
+    if wanted.within is not None:
+        _, offset, length, at = wanted.within
+        return _cut(shelf.frame(wanted.codec, wanted.key, wanted.version, offset, length, _ANY), at, wanted.size)
+    length = wanted.stored_size if wanted.codec else wanted.size
+    read = shelf.read_large if length >= LARGE_BYTES else shelf.read
+    stored = read(wanted.key, wanted.version)
     return shelf.decoded(wanted.codec, stored, wanted.size) if wanted.codec else stored
+
+
+def _cut(chunks: Iterator[bytes], at: int, size: int) -> Iterator[bytes]:
+    """So many of these bytes, from `at` on. What follows is not read."""
+    passed = 0
+    for chunk in chunks if size else ():
+        piece = chunk[max(0, at - passed) : max(0, at + size - passed)]
+        passed += len(chunk)
+        if piece:
+            yield piece
+        if passed >= at + size:
+            return
 
 
 def _same(there: Existing, wanted: Wanted, shelf: Shelf) -> bool:
@@ -212,15 +258,15 @@ class _Digest:
         self._sha256 = hashlib.sha256()
         # An ETag of parts is no MD5 of anything that passes here.
         self._md5 = None if wanted.sha256 or len(wanted.etag) != 32 else hashlib.md5(usedforsecurity=False)
-        self._length = 0
+        self.length = 0
 
     def update(self, chunk: bytes) -> None:
         """Take in what passes. More than there should be ends it at once: it would only fill the disk (hazard 123)."""
         self._sha256.update(chunk)
         if self._md5 is not None:
             self._md5.update(chunk)
-        self._length += len(chunk)
-        if 0 <= self._wanted.size < self._length:
+        self.length += len(chunk)
+        if 0 <= self._wanted.size < self.length:
             raise Damaged(f"it is longer than {self._wanted.size:,} bytes")
 
     def of(self, chunks: Iterator[bytes]) -> bool:
@@ -245,8 +291,8 @@ class _Digest:
     def verdict(self, shelf: Shelf) -> str:
         """'restored' or 'unverified'. Raises `Damaged`."""
         wanted = self._wanted
-        if 0 <= wanted.size != self._length:
-            raise Damaged(f"it has {self._length:,} bytes, and should have {wanted.size:,}")
+        if 0 <= wanted.size != self.length:
+            raise Damaged(f"it has {self.length:,} bytes, and should have {wanted.size:,}")
         fits = self.fits()
         if fits is None or (fits is False and not wanted.sha256):
             stored, md5_etag = _digests(wanted, shelf)

@@ -311,17 +311,27 @@ def _digested(package: Package, codec: Codec | None) -> Package:
     return outgoing.of(package)
 
 
+def whole_at(package: Package, key: str, store: Store, *, by_bytes: bool = False) -> Upload | None:
+    """The object under `key` as an upload of this package, whose digests are known; None where it holds other bytes.
+
+    Raises:
+        NotThere: there is none.
+        StoreError: see `ports.Store`.
+    """
+    held = store.head(key)
+    if held.length != package.length or not _equal(package, key, held, store, by_bytes):
+        return None
+    return Upload(package, key, held.etag, package.md5.hex(), held.version, False)
+
+
 def _same(package: Package, key: str, store: Store, by_bytes: bool) -> Upload | None:
-    """The object under `key` as an upload of this package, where it holds the same bytes."""
+    """As `whole_at`, where the store has just said that the key is taken."""
     try:
-        held = store.head(key)
-        if held.length != package.length or not _equal(package, key, held, store, by_bytes):
-            return None
+        return whole_at(package, key, store, by_bytes=by_bytes)
     except NotThere as error:
         raise Transient("an object was there, and then was not") from error
     except Denied as error:
         raise Unproved(f"an object of its key is there, and may not be looked at: {error}") from error
-    return Upload(package, key, held.etag, package.md5.hex(), held.version, False)
 
 
 def _equal(package: Package, key: str, held: Held, store: Store, by_bytes: bool) -> bool:

@@ -116,13 +116,18 @@ class DirectoryStore:
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`. What the page cache holds is dropped first where the system can, so the disk is read."""
+        return self._chunks(key, 0, 1 << 63)
+
+    def _chunks(self, key: str, offset: int, length: int) -> Iterator[bytes]:
         try:
             descriptor = os.open(self._path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 if hasattr(os, "posix_fadvise"):
                     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-                while chunk := os.read(descriptor, _CHUNK):
+                while chunk := os.pread(descriptor, min(_CHUNK, length), offset):
                     yield chunk
+                    offset += len(chunk)
+                    length -= len(chunk)
             finally:
                 os.close(descriptor)
         except NotADirectoryError as error:

@@ -1,10 +1,11 @@
 """S3 and its relatives.
 
-Objects are reached through obstore; many small ones are created by `s3_fast.py`, on few threads; what obstore cannot
-do (explicit multipart, stored checksums) is done by botocore, in `s3_control.py`, which is loaded when it is first
-needed. Each object is created, never replaced: by `If-None-Match: *` where the endpoint has shown that it obeys, by
-looking first where it does not (docs/decisions/0004-create-only.md). Payloads are signed, and carry their SHA-256, so
-that what is altered on the way is refused.
+Objects are reached through obstore (`s3_obstore.py`), or by botocore where a job gives its objects more than bytes
+(`s3_botocore.py`); many small ones are created by `s3_fast.py`, on few threads; what obstore cannot do (explicit multipart,
+stored checksums) is done by botocore, in `s3_control.py`, which is loaded when it is first needed. Each object is created,
+never replaced: by `If-None-Match: *` where the endpoint has shown that it obeys, by looking first where it does not
+(docs/decisions/0004-create-only.md). Payloads are signed, and carry their SHA-256, so that what is altered on the way is
+refused.
 """
 
 from __future__ import annotations
@@ -15,34 +16,30 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, StoreError, Transient
+from outhaul.model.errors import AlreadyThere, Denied, NotThere, Refused, StoreError, Transient, UploadGone
 from outhaul.model.job import Connection, Destination
+from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
-from outhaul.stores.s3_account import Account, account
-from outhaul.stores.s3_errors import translate
+from outhaul.stores.s3_account import account
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
 from outhaul.stores.s3_fast_parts import FastParts
-from outhaul.stores.s3_probe import probe
-from outhaul.stores.throttled import wait_for
+from outhaul.stores.s3_headers import RequestHeaders
+from outhaul.stores.s3_probe import Asked, probe
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store as ObstoreS3
-
+    from outhaul.stores.s3_botocore import ByBotocore
     from outhaul.stores.s3_control import Control
+    from outhaul.stores.s3_obstore import ByObstore
     from outhaul.stores.s3_parts import Multipart
 
 SMALL_MAX = 16 << 20
 """Bytes. Up to this an object is one PUT, from memory."""
+BURST_MAX = 256 << 10
+"""Bytes. Where there is a limit, obstore sends no larger body: it goes at once, and not as it gets leave."""
 _REMEMBERED_KEYS_MAX = 20_000
-_REQUEST_TIMEOUT = timedelta(minutes=5)
-_CONNECT_TIMEOUT = timedelta(seconds=10)
-_SILENCE_TIMEOUT = timedelta(seconds=20)
-"""Without a byte, of an answer that has little to say (HEAD, LIST) or comes in a stream (GET). It is tried twice."""
-_T = TypeVar("_T")
 
 
 class S3Store:
@@ -50,14 +47,17 @@ class S3Store:
 
     small_max = SMALL_MAX
 
-    def __init__(self, destination: Destination, connection: Connection, share: Share | None = None) -> None:
-        import obstore
-
-        self._obstore = obstore
-        self._destination = destination
+    def __init__(
+        self,
+        destination: Destination,
+        connection: Connection,
+        settings: ObjectSettings = NO_SETTINGS,
+        share: Share | None = None,
+    ) -> None:
+        self._destination, self._connection, self._settings = destination, connection, settings
         self._share = share
         self._account = account(connection, os.environ)
-        self._objects = _client(self._account, destination.bucket, _REQUEST_TIMEOUT)
+        self._headers = RequestHeaders(settings, connection)
         self._create_only = False
         self._keeps_sha256 = False
         self.md5_etags = False
@@ -65,19 +65,37 @@ class S3Store:
         self._lock = threading.Lock()
         self._present: dict[str, set[str] | None] = {}
         self._control_: Control | None = None
-        self._reader_: ObstoreS3 | None = None
-        self._put = obstore.put
-        self._fast = (
-            FastPuts(self._account, destination.bucket, share) if can_go_fast(self._account, os.environ) else None
-        )
+        self._objects = self._general()
+        goes_fast = can_go_fast(self._account, os.environ)
+        self._fast = FastPuts(self._account, destination.bucket, self._headers, share) if goes_fast else None
         self._fast_parts = FastParts(self._fast) if self._fast is not None else None
         self.many_at_once = self._fast is not None
+
+    def _general(self) -> ByObstore | ByBotocore:
+        """The client for whatever is not done in a faster way: obstore cannot sign headers of ours."""
+        if self._headers:
+            return self._control().objects
+        from outhaul.stores.s3_obstore import ByObstore
+
+        return ByObstore(self._account, self._destination.bucket, self._share)
 
     # --- what the endpoint does ---------------------------------------------------------------------------------
 
     def probe(self) -> Abilities:
-        """See `ports.Store`."""
-        return probe(self._destination.prefix, self._create, self.head, self.read, self._fast)
+        """See `ports.Store`. The probe's own objects have every setting of the job's, and may be removed at any time."""
+        if self._settings.lock != Lock():
+            unlocked = self._settings._replace(lock=Lock())
+            return type(self)(self._destination, self._connection, unlocked, self._share).probe()
+        asked = Asked(self._create, self.head, self.read, self._kept_sha256)
+        try:
+            return probe(self._destination.prefix, asked, self._fast, self._headers.probe_suffix)
+        except Denied as error:
+            if not (owner := self._connection.bucket_owner):
+                raise
+            raise Denied(f"{error}; or correct bucket-owner, if the bucket is not that of {owner}") from None
+
+    def _kept_sha256(self, key: str) -> bytes | None:
+        return self._control().stored_sha256(key, "")
 
     def adopt(self, abilities: Abilities) -> None:
         """Obey what was learnt: look before writing where that is needed, believe no checksum that may be an echo."""
@@ -140,13 +158,8 @@ class S3Store:
                 return outcome
             if not isinstance(outcome, Redirected):
                 raise outcome
-        if self._share is not None:
-            wait_for(self._share, len(body))
-        try:
-            answer = self._put(self._objects, key, body, mode="overwrite" if replace else "create", use_multipart=False)
-        except Exception as error:
-            raise translate(error, "PUT", key) from None
-        return Stored((answer["e_tag"] or "").strip('"'), answer["version"] or "")
+        bursts = self._share is not None and len(body) > BURST_MAX
+        return (self._control().objects if bursts else self._objects).put(key, body, replace=replace)
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""
@@ -161,7 +174,7 @@ class S3Store:
                     raise
             else:
                 raise AlreadyThere(f"PUT {key}: an object of this key exists")
-        return self._large().begin(key, length)
+        return self._marked(self._large().begin(key, length))
 
     def put_large(
         self,
@@ -175,28 +188,54 @@ class S3Store:
     ) -> Sent:
         """See `ports.Store`."""
         large = self._large()
-        once = begun or self.begin_large(key, length, replace=replace)
-        assert once is not None
+        if begun is None:
+            once = self.begin_large(key, length, replace=replace)
+            assert once is not None
+        else:
+            once = self._of_these_settings(begun)
         try:
             if begun is not None and not self._create_only and not replace:
                 self._refuse_head(key)
-            return large.send(once, source, seal, create_only=self._create_only and not replace)
-        except BaseException:
+            sent = large.send(self._unmarked(once), source, seal, create_only=self._create_only and not replace)
+        except BaseException as error:
             if begun is None:
                 with contextlib.suppress(Exception):
-                    large.abandon(once)
+                    self.abandon(once)
+            elif isinstance(error, Refused) and self._headers.has_customer_key:
+                with contextlib.suppress(StoreError):  # The file may hold another key than when the upload was begun.
+                    self.abandon(begun)
+                raise UploadGone(f"{error}; it is begun anew") from None
             raise
+        # Told an MD5 that it has not shown to compare, a store may have made its ETag of that.
+        return sent._replace(proving_etag="") if large.content_md5 and not self._content_md5 else sent
 
     def abandon(self, begun: Begun) -> None:
         """See `ports.Store`."""
-        self._large().abandon(begun)
+        self._large().abandon(self._unmarked(begun))
+
+    def _marked(self, begun: Begun) -> Begun:
+        """An upload has the settings that it was begun with: which they were goes with its name, into the ledger."""
+        return begun._replace(upload=f"{begun.upload} {self._headers.mark}".rstrip())
+
+    def _unmarked(self, begun: Begun) -> Begun:
+        return begun._replace(upload=begun.upload.partition(" ")[0])
+
+    def _of_these_settings(self, begun: Begun) -> Begun:
+        if begun.upload.partition(" ")[2] != self._headers.mark:
+            with contextlib.suppress(StoreError):
+                self.abandon(begun)
+            raise UploadGone("it was begun with other settings of the object; it is begun anew")
+        return begun
 
     def _large(self) -> Multipart:
         large = self._control().large
         # An ETag is computed of what has arrived; a checksum was told, and compared with that on arrival.
-        large.content_md5, large.sha256 = self._content_md5, self._keeps_sha256 and not self.md5_etags
+        large.sha256 = self._keeps_sha256 and not self.md5_etags
+        # AWS, "PutObject": under Object Lock the bytes are to be told by their MD5 or a checksum.
+        large.must_tell = self._settings.lock != Lock()
+        large.content_md5 = self._content_md5 or large.must_tell
+        large.takes_up = not self._headers
         large.md5_etags, large.fast = self.md5_etags, self._fast_parts
-        large.share = self._share
         return large
 
     def _refuse_head(self, key: str) -> None:
@@ -206,8 +245,7 @@ class S3Store:
 
     def head(self, key: str) -> Held:
         """See `ports.Store`."""
-        found = self._ask("HEAD", key, lambda: self._obstore.head(self._objects, key))
-        return Held(found["size"], (found["e_tag"] or "").strip('"'), found["version"] or "")
+        return self._objects.head(key)
 
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """See `ports.Store`."""
@@ -218,49 +256,23 @@ class S3Store:
         return self._control().stored_composite(key, version)
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
-        """See `ports.Store`. The time-out of a read counts from one piece to the next, not for the whole."""
-        reader = self._reader()
-        found = self._ask(
-            "GET", key, lambda: self._obstore.get(reader, key, options={"version": version} if version else None)
-        )
-        try:
-            for chunk in found.stream(min_chunk_size=1 << 20):
-                yield bytes(chunk)
-        except Exception as error:
-            raise translate(error, "GET", key) from None
+        """See `ports.Store`."""
+        return self._objects.read(key, version, 0)
 
     def list(self, prefix: str) -> Iterator[str]:
-        """See `ports.Store`. obstore lists whole path parts only, so the last, unfinished one is matched here."""
-        folder = prefix.rpartition("/")[0]
-        try:
-            for page in self._obstore.list(self._objects, prefix=folder or None):
-                yield from (entry["path"] for entry in page if entry["path"].startswith(prefix))
-        except Exception as error:
-            raise translate(error, "LIST", prefix) from None
+        """See `ports.Store`."""
+        return self._objects.list(prefix)
 
     def wall_ns(self) -> int | None:
         """See `ports.Store`."""
         return self._control().wall_ns()
-
-    def _ask(self, operation: str, key: str, call: Callable[[], _T]) -> _T:
-        try:
-            return call()
-        except Exception as error:
-            raise translate(error, operation, key) from None
-
-    def _reader(self) -> ObstoreS3:
-        """A client without a time-out for the whole. Making one costs 30 ms: it reads the system's certificates."""
-        with self._lock:
-            if self._reader_ is None:
-                self._reader_ = _client(self._account, self._destination.bucket, timedelta(days=7))
-            return self._reader_
 
     def _control(self) -> Control:
         with self._lock:
             if self._control_ is None:
                 from outhaul.stores.s3_control import Control
 
-                self._control_ = Control(self._account, self._destination.bucket)
+                self._control_ = Control(self._account, self._destination.bucket, self._headers, self._share)
             return self._control_
 
     # --- create-only, where the endpoint does not do it -----------------------------------------------------------
@@ -298,52 +310,3 @@ class S3Store:
             if len(keys) > _REMEMBERED_KEYS_MAX:
                 return None
         return keys
-
-
-def _client(known: Account, bucket: str, timeout: timedelta) -> ObstoreS3:
-    import obstore.store
-
-    options: Any = {
-        "timeout": timeout,
-        "connect_timeout": _CONNECT_TIMEOUT,
-        "read_timeout": _SILENCE_TIMEOUT,
-        # An endpoint given as http:// was meant so; AWS itself is always spoken to over TLS.
-        "allow_http": known.endpoint_url.startswith("http://"),
-    }
-    if known.ca_bundle:
-        options["root_certificate"] = _certificates(known.ca_bundle)
-    settings: dict[str, Any] = {
-        "region": known.region,
-        "conditional_put": "etag",
-        "checksum_algorithm": "SHA256",
-        "unsigned_payload": False,
-        "skip_signature": False,
-        "virtual_hosted_style_request": not known.endpoint_url and "." not in bucket,
-    }
-    if known.endpoint_url:
-        settings["endpoint"] = known.endpoint_url.rstrip("/")
-    if known.provider is not None:
-        settings["credential_provider"] = known.provider
-    else:
-        settings["access_key_id"] = known.access_key_id
-        settings["secret_access_key"] = known.secret_access_key
-        if known.session_token:
-            settings["session_token"] = known.session_token
-    # One quick retry; whatever comes after that is the engine's to decide (L15).
-    retry: Any = {
-        "max_retries": 1,
-        "retry_timeout": timedelta(seconds=30),
-        "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
-    }
-    try:
-        return obstore.store.S3Store(bucket, client_options=options, retry_config=retry, **settings)
-    except Exception as error:
-        raise Misconfigured(f"s3://{bucket}: {str(error).splitlines()[0]}") from None
-
-
-def _certificates(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise Misconfigured(f"AWS_CA_BUNDLE: {path}: {error.strerror}") from error

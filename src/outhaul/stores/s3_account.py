@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from outhaul.model.address import sends_in_the_clear
 from outhaul.model.errors import Misconfigured
 from outhaul.model.job import Connection
 from outhaul.stores.s3_errors import keep_secret
@@ -36,25 +37,47 @@ class Account(NamedTuple):
     """The botocore session, where one was needed."""
     ca_bundle: str
     """Path of a file with certificates to trust besides the system's; '' for none."""
+    proxy: str = ""
+    """Address of a forward proxy; '' leaves it to the environment."""
+    accelerate: bool = False
+    dual_stack: bool = False
+    fips: bool = False
 
 
 def account(connection: Connection, environment: Mapping[str, str]) -> Account:
     """Everything that can be known without asking anybody over the network.
 
     Raises:
-        Misconfigured: no credentials, an unknown profile, an unreadable certificate file.
+        Misconfigured: no credentials, an unknown profile, an endpoint that does not go with other settings.
     """
     endpoint = endpoint_url(connection, environment)
+    way = _way(connection, endpoint, environment)
     region = connection.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
-    ca_bundle = environment.get("AWS_CA_BUNDLE", "")
+    ca_bundle = connection.ca_file or environment.get("AWS_CA_BUNDLE", "")
     fixed = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if fixed[0] and fixed[1] and not connection.profile and (region or not _has_files(environment)):
         token = environment.get("AWS_SESSION_TOKEN", "")
         keep_secret(fixed[1], token)
-        return Account(endpoint, region or "us-east-1", fixed[0], fixed[1], token, None, None, ca_bundle)
+        return Account(endpoint, region or "us-east-1", fixed[0], fixed[1], token, None, None, ca_bundle, *way)
     session = _session(connection)
     region = region or session.get_config_variable("region") or "us-east-1"
-    return Account(endpoint, region, "", "", "", _provider(session), session, ca_bundle)
+    return Account(endpoint, region, "", "", "", _provider(session), session, ca_bundle, *way)
+
+
+def _way(connection: Connection, endpoint: str, environment: Mapping[str, str]) -> tuple[str, bool, bool, bool]:
+    """Proxy, accelerate, dual-stack and FIPS; the environment can set an endpoint that no configuration told of."""
+    if endpoint and (connection.accelerate or connection.dual_stack or connection.fips):
+        raise Misconfigured(
+            f"accelerate, dual-stack and fips are endpoints of AWS itself, and the endpoint is {endpoint}"
+        )
+    if connection.sse_c_key_file and sends_in_the_clear(endpoint):
+        raise Misconfigured(f"sse-c-key-file: the key would go over plain HTTP to {endpoint}; use https://")
+    # AWS SDKs and tools reference guide, "Dual-stack and FIPS endpoints"; what was meant for AWS is not for others.
+    told = [not endpoint and environment.get(name, "").lower() == "true" for name in _AWS_USE]
+    return connection.proxy, connection.accelerate, connection.dual_stack or told[0], connection.fips or told[1]
+
+
+_AWS_USE = ("AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT")
 
 
 def endpoint_url(connection: Connection, environment: Mapping[str, str]) -> str:

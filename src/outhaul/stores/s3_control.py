@@ -6,10 +6,14 @@ By botocore, which is loaded with the first of these.
 from __future__ import annotations
 
 import base64
+import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import Account
+from outhaul.stores.s3_botocore import ByBotocore
+from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.s3_parts import Multipart, errors
 from outhaul.stores.throttled import send_now
 
@@ -20,7 +24,9 @@ SILENCE_SECONDS = 60
 class Control:
     """One bucket, by botocore. Its client may be used from several threads."""
 
-    def __init__(self, known: Account, bucket: str) -> None:
+    def __init__(
+        self, known: Account, bucket: str, headers: RequestHeaders | None = None, share: Share | None = None
+    ) -> None:
         import botocore.session
         from botocore.config import Config
 
@@ -33,6 +39,8 @@ class Control:
                 "aws_session_token": known.session_token or None,
             }
         self._bucket = bucket
+        self._headers = headers or RequestHeaders()
+        more = {"proxies": {"http": known.proxy, "https": known.proxy}} if known.proxy else {}
         self._client: Any = session.create_client(
             "s3",
             region_name=known.region,
@@ -45,14 +53,33 @@ class Control:
                 max_pool_connections=64,
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
-                s3={"addressing_style": "path" if known.endpoint_url else "auto", "payload_signing_enabled": True},
+                s3={
+                    "addressing_style": "path" if known.endpoint_url else "auto",
+                    "payload_signing_enabled": True,
+                    "use_accelerate_endpoint": known.accelerate,
+                },
+                use_dualstack_endpoint=known.dual_stack,
+                use_fips_endpoint=known.fips,
+                **more,
             ),
             **fixed,
         )
         # The wait for "100 Continue" costs a round trip for each part.
         self._client.meta.events.register("before-send.s3", _without_expect)
         self._client.meta.events.register("before-send.s3", send_now)
-        self.large = Multipart(self._client, bucket)
+        if self._headers:
+            self._client.meta.events.register("before-parameter-build.s3", self._with_type)
+            self._client.meta.events.register("before-call.s3", self._with_headers)
+        self.large = Multipart(self._client, bucket, share)
+        self.objects = ByBotocore(self._client, bucket, has_customer_key=self._headers.has_customer_key, share=share)
+
+    def _with_type(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        if model.name in ("PutObject", "CreateMultipartUpload") and (kind := self._headers.content_type(params["Key"])):
+            params["ContentType"] = kind
+
+    def _with_headers(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        """What is put in here is signed with the rest."""
+        params["headers"].update(self._headers.of(model.name, int(time.time())))
 
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """The SHA-256 kept with an object, where it is of the whole object."""

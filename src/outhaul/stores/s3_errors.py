@@ -21,7 +21,7 @@ from outhaul.model.errors import (
 )
 
 _STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
+_CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
 _CAUSE = re.compile(r"(error sending request[^\n]*|operation timed out|dns error[^\n]*|tcp connect error[^\n]*)")
 _ROOT_CAUSE = re.compile(
@@ -46,10 +46,14 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "RequestTimeTooSkewed": (Misconfigured, "set this machine's clock"),
     "AccessDenied": (Denied, ""),  # See `_permission`.
     "AllAccessDisabled": (Denied, "the account is closed to requests"),
+    "KMS.NotFoundException": (Misconfigured, "correct the KMS key"),
+    "KMS.DisabledException": (Misconfigured, "enable the KMS key"),
+    "KMS.KMSInvalidStateException": (Misconfigured, "the KMS key cannot be used as it is"),
     "QuotaExceeded": (Denied, "the store is full"),
     "KeyTooLongError": (Refused, ""),
     "EntityTooLarge": (Refused, ""),
     "InvalidObjectState": (Archived, "it is in an archive class"),
+    "GlacierExpeditedRetrievalNotAvailable": (Archived, "ask with --tier standard"),
     "XAmzContentSHA256Mismatch": (Transient, "the bytes were altered on the way"),
     "BadDigest": (Transient, "the bytes were altered on the way"),
     "RequestTimeout": (Transient, ""),
@@ -79,17 +83,20 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
     said = _mask(said)[:200]
     if root and ("certificate" in said or said in ("UnknownIssuer", "NotValidForName")):
         return Misconfigured(
-            f"{operation}: the server's TLS certificate is not trusted ({said}); AWS_CA_BUNDLE names a CA"
+            f"{operation}: the server's TLS certificate is not trusted ({said}); ca-file (or AWS_CA_BUNDLE) names a CA"
         )
     return Transient(f"{operation}: {said}")
 
 
+_NO_LOCK = re.compile("missing Object ?Lock ?Configuration")
 _NOT_DONE = (501, 505)
 
 
 def classify(status: int, code: str, message: str, operation: str) -> StoreError:
     """An answer of the store as one of ours."""
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
+    if code == "InvalidRequest" and _NO_LOCK.search(message):
+        kind, advice = Misconfigured, "enable Object Lock on the bucket, or leave out lock"
     if kind is Denied and not advice and code in ("AccessDenied", ""):
         advice = _permission(operation.split(" ")[0])
     if kind is Misconfigured and not advice:
@@ -102,6 +109,8 @@ def classify(status: int, code: str, message: str, operation: str) -> StoreError
 def _permission(operation: str) -> str:
     if operation == "LIST":
         return "allow s3:ListBucket on this bucket"
+    if operation == "THAW":
+        return "allow s3:RestoreObject on this prefix"
     if operation in _READING:
         return "allow s3:GetObject on this prefix, and s3:ListBucket on this bucket"
     return "allow s3:PutObject (and s3:GetObject for proofs by reading) on this prefix"

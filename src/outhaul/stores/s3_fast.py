@@ -19,7 +19,9 @@ from outhaul.ports import Answered, NewObject, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError, LaneStopped, Request
 from outhaul.stores.s3_account import Account
+from outhaul.stores.s3_endpoint import place_of, split
 from outhaul.stores.s3_errors import classify
+from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.sigv4 import PutSigner, signed_head
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 _ETAG = re.compile(rb"\r\netag:[ \t]*(?:W/)?\"?([^\"\r\n]*)", re.IGNORECASE)
 _VERSION = re.compile(rb"\r\nx-amz-version-id:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_CODE = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
+_CODE = re.compile(rb"<Code>([A-Za-z0-9.]+)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,300})</Message>")
 _DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _REGION = re.compile(rb"\r\nx-amz-bucket-region:[ \t]*([a-z0-9-]{1,40})", re.IGNORECASE)
@@ -59,7 +61,9 @@ class Redirected(StoreError):
 
 def can_go_fast(known: Account, environment: Mapping[str, str]) -> bool:
     """Whether the way to the endpoint is direct."""
-    host = _split(known.endpoint_url)[1] if known.endpoint_url else ""
+    if known.proxy:
+        return False
+    host = split(known.endpoint_url)[1] if known.endpoint_url else ""
     proxies = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     return host in _LOCAL or not any(environment.get(name) for name in proxies)
 
@@ -67,22 +71,16 @@ def can_go_fast(known: Account, environment: Mapping[str, str]) -> bool:
 class FastPuts:
     """Signed PUTs to one bucket. May be called from several threads; each has connections of its own."""
 
-    def __init__(self, known: Account, bucket: str, share: Share | None = None) -> None:
+    def __init__(
+        self, known: Account, bucket: str, headers: RequestHeaders | None = None, share: Share | None = None
+    ) -> None:
         self._account = known
         self._bucket = bucket
+        self._headers = headers or RequestHeaders()
         self._share = share
-        if known.endpoint_url:
-            scheme, host, port, path = _split(known.endpoint_url)
-            base = f"{path}/{bucket}"
-        elif "." in bucket:  # Its dots would not fit the certificate of virtual-hosted names.
-            scheme, host, port, base = "https", f"s3.{known.region}.{_suffix(known.region)}", 443, f"/{bucket}"
-        else:
-            scheme, host, port, base = "https", f"{bucket}.s3.{known.region}.{_suffix(known.region)}", 443, ""
-        usual = (scheme, port) in (("https", 443), ("http", 80))
-        shown = f"[{host}]" if ":" in host else host
-        self._host = shown if usual else f"{shown}:{port}"
-        self._base = base
-        self._endpoint = Endpoint(host, port, _tls(known.ca_bundle) if scheme == "https" else None)
+        place = place_of(known, bucket)
+        self._host, self._base = place.named, place.base
+        self._endpoint = Endpoint(place.host, place.port, _tls(known.ca_bundle) if place.scheme == "https" else None)
         self.send_md5 = False
         """Whether the store has shown that it checks a Content-MD5 (docs/decisions/0003-proof-by-etag.md)."""
         self._offset = 0  # Seconds that this machine's clock is behind the store's, as far as that matters.
@@ -148,22 +146,22 @@ class FastPuts:
         """Whether the way there is encrypted, to whom a certificate names."""
         return self._endpoint.tls is not None
 
-    def put_one(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
-        """One PUT with a query, such as a part of a large object, tried once more where our clock was the trouble.
+    def put_part(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
+        """One part of a large object, tried once more where our clock was the trouble.
 
         Args:
             key: Of the object.
             query: In its canonical form (`sigv4.signed_head`).
-            headers: In small letters; each is signed.
+            headers: In small letters; each is signed, and so are those that all parts have.
             body: It is sent as it is, and not copied.
             sha256: Of the body, in hexadecimal digits; or that it is not signed.
         """
-        outcome = self._put_one(key, query, headers, body, sha256)
+        outcome = self._put_part(key, query, headers, body, sha256)
         if isinstance(outcome, Skewed) and self._learn_offset(outcome):
-            outcome = self._put_one(key, query, headers, body, sha256)
+            outcome = self._put_part(key, query, headers, body, sha256)
         return outcome
 
-    def _put_one(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
+    def _put_part(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
         try:
             identity = self._identity()
         except StoreError as error:
@@ -172,7 +170,8 @@ class FastPuts:
 
         def request(_: int) -> tuple[bytes, bytes]:
             offset = self._offset
-            return signed_head("PUT", self._host, path, headers, sha256, region, identity, offset, query), body
+            told = {**self._headers.of("UploadPart", int(time.time()) + offset), **headers}
+            return signed_head("PUT", self._host, path, told, sha256, region, identity, offset, query), body
 
         with self._lock:
             lane, signer = self._free.pop() if self._free else self._new_lane()
@@ -194,7 +193,9 @@ class FastPuts:
 
         def request(index: int) -> bytes:
             method, key, headers, to_sign, body = requests[index]
-            all_headers = {**headers, "content-length": str(len(body))}
+            operation = "PutObject" if method == "PUT" else "GetObject"
+            ours = self._headers.of(operation, int(time.time()) + self._offset)
+            all_headers = {**ours, **headers, "content-length": str(len(body))}
             path, digest = f"{self._base}/{key}", hashlib.sha256(to_sign).hexdigest()
             return (
                 signed_head(method, self._host, path, all_headers, digest, self._account.region, identity, self._offset)
@@ -208,7 +209,9 @@ class FastPuts:
             lane.close()
 
     def _new_lane(self) -> tuple[Lane, PutSigner]:
-        return Lane(self._endpoint, self._share), PutSigner(self._host, self._base, self._account.region)
+        return Lane(self._endpoint, self._share), PutSigner(
+            self._host, self._base, self._account.region, self._headers if self._headers else None
+        )
 
     def _identity(self) -> tuple[str, str, str]:
         known = self._account
@@ -227,7 +230,7 @@ def _answered(answer: Answer | LaneError, key: str, ours: str) -> Answered:
     if isinstance(answer, LaneError):
         said = str(answer)
         if "certificate" in said:
-            return Answered(Misconfigured(f"PUT: {said}; AWS_CA_BUNDLE names a CA to trust"), 0)
+            return Answered(Misconfigured(f"PUT: {said}; ca-file (or AWS_CA_BUNDLE) names a CA to trust"), 0)
         return Answered(Transient(f"PUT: {said}"), 0)
     if answer.status == 200 and b"<Error" not in answer.body:
         etag, version = _ETAG.search(answer.head), _VERSION.search(answer.head)
@@ -275,25 +278,6 @@ def _date(head: bytes) -> int:
         return 0
 
 
-def _split(url: str) -> tuple[str, str, int, str]:
-    """Scheme, host, port and path without a slash at its end."""
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise Misconfigured(f"endpoint-url {url!r}: {error}; write https://host:port") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Misconfigured(f"endpoint-url {url!r}: write http://host:port or https://host:port")
-    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
-
-
-def _suffix(region: str) -> str:
-    """The domain of a region's partition (AWS, "Partitions")."""
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-
-
 def _tls(ca_bundle: str) -> ssl.SSLContext:
     import ssl
 
@@ -303,6 +287,6 @@ def _tls(ca_bundle: str) -> ssl.SSLContext:
             context.load_verify_locations(cafile=ca_bundle)
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(
-            f"AWS_CA_BUNDLE: {ca_bundle}: {os.strerror(error.errno) if error.errno else error}"
+            f"ca-file (or AWS_CA_BUNDLE): {ca_bundle}: {os.strerror(error.errno) if error.errno else error}"
         ) from error
     return context

@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
-from outhaul.model.errors import Denied, Interrupted, SourceError, StoreError, Transient, UploadGone
+from outhaul.model.errors import Denied, SourceError, StoreError, Transient, UploadGone
 from outhaul.ports import Begun, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_errors import classify
 from outhaul.stores.s3_fast import Redirected
-from outhaul.stores.s3_fast_parts import FastParts
-from outhaul.stores.throttled import ThrottledBody
+from outhaul.stores.s3_fast_parts import Digests, FastParts
+from outhaul.stores.throttled import throttled
 
 PART_BYTES = 8 << 20
 """The default of the AWS command line, so that ETags are the same."""
@@ -50,19 +50,23 @@ def part_bytes(length: int) -> int:
 class Multipart:
     """The multipart uploads of one bucket. May be used from several threads."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Any, bucket: str, share: Share | None = None) -> None:
+        """`share` is what the job has of a limit of bytes a second; None where there is none."""
         self._client = client
         self._bucket = bucket
+        self._share = share
         self.content_md5 = True
         """Whether each part tells its MD5."""
         self.sha256 = False
         """Whether each part tells its SHA-256, to be kept by the store, and no MD5 is computed."""
+        self.takes_up = True
+        """Whether an upload that was begun and has nothing may be gone on with: no other settings may have begun it."""
+        self.must_tell = False
+        """Whether the store takes no part without an MD5 or a checksum."""
         self.md5_etags = False
         """Whether the endpoint's ETags have shown to be MD5s."""
         self.fast: FastParts | None = None
         """Sends the parts, where nothing stands in between."""
-        self.share: Share | None = None
-        """What the job has of a limit of bytes a second; None where there is none."""
         self._fresh: set[str] = set()
         """Uploads of which nothing has been sent yet."""
 
@@ -72,7 +76,7 @@ class Multipart:
         A process that ended between the beginning and the writing down of it leaves such: they cost nothing, and this
         takes them up again. One that has parts may be another machine's, and is left alone.
         """
-        if (left := self._empty(key)) is not None:
+        if self.takes_up and (left := self._empty(key)) is not None:
             self._fresh.add(left)
             return Begun(key, left, part_bytes(length))
         kept = {"ChecksumAlgorithm": "SHA256"} if self.sha256 else {}
@@ -114,30 +118,18 @@ class Multipart:
         if (fast := self.fast) is not None:
             try:
                 with errors(f"UploadPart {number}", begun.key):
-                    return fast.put(begun, number, body, part.md5, part.sha256, md5_etags=self.md5_etags)
+                    digests = Digests(part.md5, part.sha256, tell_md5=self.must_tell, md5_etags=self.md5_etags)
+                    return fast.put(begun, number, body, digests)
             except Redirected:
                 self.fast = None
         told = {"ContentMD5": _base64(part.md5)} if part.md5 and self.content_md5 else {}
         if self.sha256:
             told["ChecksumSHA256"] = _base64(part.sha256)
-        with errors(f"UploadPart {number}", begun.key), self._throttled(body) as sent:
+        with errors(f"UploadPart {number}", begun.key), throttled(body, self._share) as sent:
             answer = self._client.upload_part(
                 Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumber=number, Body=sent, **told
             )
             return said(answer, "ETag")
-
-    @contextlib.contextmanager
-    def _throttled(self, body: bytes) -> Iterator[bytes | ThrottledBody]:
-        if (share := self.share) is None:
-            yield body
-            return
-        with ThrottledBody(body, share) as sent:
-            try:
-                yield sent
-            except Exception as error:  # botocore makes errors of its own of whatever its body raises.
-                if share.over:
-                    raise Interrupted("it goes on where it is") from error
-                raise
 
     def _empty(self, key: str) -> str | None:
         try:

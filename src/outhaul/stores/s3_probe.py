@@ -12,8 +12,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, Unproved
+from outhaul.model.errors import AlreadyThere, Archived, Denied, Misconfigured, Unproved
 from outhaul.model.keys import KEY_BYTES_MAX, object_key
 from outhaul.ports import Abilities, Held, Stored
 from outhaul.stores.http_lane import Answer
@@ -32,41 +33,52 @@ _ETAG = re.compile(rb'\r\netag:[ \t]*"?([0-9A-Za-z-]+)', re.IGNORECASE)
 _STORED_SHA256 = re.compile(rb"\r\nx-amz-checksum-sha256:[ \t]*([A-Za-z0-9+/=]+)\r\n", re.IGNORECASE)
 
 
-def probe(
-    prefix: str,
-    create: Callable[[str, bytes], Stored],
-    head: Callable[[str], Held],
-    read: Callable[[str], Iterator[bytes]],
-    fast: FastPuts | None,
-) -> Abilities:
+class Asked(NamedTuple):
+    """What a store is asked in the usual way."""
+
+    create: Callable[[str, bytes], Stored]
+    """Creates an object, asking that none be replaced."""
+    head: Callable[[str], Held]
+    """What is held under a key."""
+    read: Callable[[str], Iterator[bytes]]
+    """The bytes under a key."""
+    kept_sha256: Callable[[str], bytes | None]
+    """The SHA-256 that is kept with an object, without reading it."""
+
+
+def probe(prefix: str, asked: Asked, fast: FastPuts | None, suffix: str = "") -> Abilities:
     """What the endpoint does.
 
     Args:
         prefix: Where the private keys may stand.
-        create: Creates an object, asking that none be replaced.
-        head: What is held under a key.
-        read: The bytes under a key.
+        asked: For the right requests.
         fast: For the wrong requests; None where the way to the endpoint is not direct, and they are not tried.
+        suffix: Of the name of the object that is read back: what other settings have left there says nothing of these.
 
     Raises:
         Unproved: what is read back is not what was written.
         StoreError: it cannot be used.
     """
-    key = f"{prefix}/{PROBE_NAME}" if prefix else PROBE_NAME
-    create_only, content, etag = _create_twice(key, create)
-    why = ""
+    name = f"{PROBE_NAME}{suffix}"
+    key = f"{prefix}/{name}" if prefix else name
+    create_only, content, etag = _create_twice(key, asked.create)
+    why, archived = "", False
     try:
-        readable, found = True, _read_back(key, content, read)
-    except (Denied, Misconfigured) as error:  # Such as a wrong clock, which is made up for in writing only.
-        readable, found, why = False, content[0], str(error)
-        if etag is None and fast is not None:
+        readable, found = True, _read_back(key, content, asked.read)
+    except (Denied, Misconfigured, Archived) as error:  # Such as a wrong clock, made up for in writing only.
+        readable, found, why, archived = False, content[0], str(error), isinstance(error, Archived)
+        if etag is None and fast is not None and not archived:
             etag = _etag_of(found, prefix, fast)
-        if etag != _md5(found):
+        if etag != _md5(found) and not archived:
             raise
-    if etag is None and readable:
-        etag = head(key).etag
+    if etag is None and (readable or archived):
+        etag = asked.head(key).etag
     tried = Abilities(create_only, readable, etag == _md5(found), why_unreadable=why)
-    return tried if fast is None else _try_wrong_values(tried, key, found, prefix, fast)
+    if fast is None:
+        return tried
+    # What is in an archive class has no answer to a GET; a HEAD tells of it.
+    by_head = (lambda: asked.kept_sha256(key)) if archived else None
+    return _try_wrong_values(tried, key, found, prefix, fast, by_head)
 
 
 def _etag_of(body: bytes, prefix: str, fast: FastPuts) -> str:
@@ -103,7 +115,9 @@ def _read_back(key: str, expected: tuple[bytes, ...], read: Callable[[str], Iter
     return found
 
 
-def _try_wrong_values(known: Abilities, key: str, content: bytes, prefix: str, fast: FastPuts) -> Abilities:
+def _try_wrong_values(
+    known: Abilities, key: str, content: bytes, prefix: str, fast: FastPuts, by_head: Callable[[], bytes | None] | None
+) -> Abilities:
     wrong = _refused_key(prefix)
     other_md5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).decode()
     other_sha256 = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
@@ -117,8 +131,11 @@ def _try_wrong_values(known: Abilities, key: str, content: bytes, prefix: str, f
         ("PUT", long_key(prefix), {}, _FIRST, _FIRST),
         ("PUT", object_key(prefix, ODD_NAME), {}, _FIRST, _FIRST),
     ])  # fmt: skip
+    keeps = _refused(sha256) is True and (
+        by_head() == hashlib.sha256(content).digest() if by_head else _keeps(seen, content)
+    )
     return known._replace(
-        keeps_sha256=_refused(sha256) is True and _keeps(seen, content),
+        keeps_sha256=keeps,
         checks_payload=_refused(payload),
         checks_md5=_refused(md5),
         checks_owner=_refused(owner),

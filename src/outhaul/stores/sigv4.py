@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import re
 import time
+from typing import Protocol
 from urllib.parse import quote
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
@@ -53,7 +54,7 @@ def signed_head(
     if token:
         signed["x-amz-security-token"] = token
     names = ";".join(sorted(signed))
-    lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
+    lines = "".join(f"{name}:{_trimmed(signed[name])}\n" for name in sorted(signed))
     canonical = f"{method}\n{uri_path(path)}\n{query}\n{lines}\n{names}\n{sha256}"
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.digest(_signing_key(secret, stamp[:8], region), to_sign.encode(), "sha256").hex()
@@ -63,6 +64,11 @@ def signed_head(
     return f"{method} {target} HTTP/1.1\r\n{text}User-Agent: outhaul\r\nAuthorization: {authorization}\r\n\r\n".encode()
 
 
+def _trimmed(value: str) -> str:
+    """A value as it is signed: without blanks around it, and one between (AWS, "Create a canonical request", Trim())."""
+    return " ".join(value.split()) if "  " in value else value
+
+
 def _signing_key(secret: str, day: str, region: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (day, region, "s3", "aws4_request"):
@@ -70,17 +76,34 @@ def _signing_key(secret: str, day: str, region: str) -> bytes:
     return key
 
 
+class More(Protocol):
+    """What is told besides of objects that are created; see `s3_headers.py`."""
+
+    @property
+    def typed(self) -> bool:
+        """Whether objects are told a type at all."""
+
+    def putting(self, now: int) -> dict[str, str]:
+        """Headers, all of which come behind `x-amz-date` by the alphabet."""
+
+    def content_type(self, key: str) -> str:
+        """The type of this object; '' for none."""
+
+
 class PutSigner:
     """Makes the head of each request. Used by one thread."""
 
-    def __init__(self, host: str, base_path: str, region: str) -> None:
+    def __init__(self, host: str, base_path: str, region: str, more: More | None = None) -> None:
         """Prepare for one bucket.
 
         Args:
             host: Of the Host header, with the port where it is not the scheme's own.
             base_path: In front of each key: '/bucket' for path style, '' for virtual-hosted style.
             region: That of the bucket.
+            more: Headers besides; None for none.
         """
+        self._more = more
+        self._typed = more is not None and more.typed
         self._host = host
         self._base = base_path
         self._region = region
@@ -89,8 +112,8 @@ class PutSigner:
         self._scope = ""
         self._signing_key = b""
         self._before = ""
-        self._headers = ""
-        self._signed = ""
+        self._headers = ("", "")
+        self._signed = ("", "")  # Without a type, and with one.
         self._tail = ""
 
     def head(
@@ -116,17 +139,21 @@ class PutSigner:
         if now != self._second or identity != self._identity:
             self._prepare(now, identity)
         path = uri_path(f"{self._base}/{key}")
+        kind = self._more.content_type(key) if self._typed and self._more else ""
+        has_kind, signed_kind = kind != "", f"content-type:{_trimmed(kind)}\n" if kind else ""
         checksum, digest = base64.b64encode(sha256).decode(), sha256.hex()
         canonical = (
-            f"PUT\n{path}\n\nhost:{self._host}\nif-none-match:*\nx-amz-checksum-sha256:{checksum}\n"
-            f"x-amz-content-sha256:{digest}\n{self._tail}\n{self._signed}\n{digest}"
+            f"PUT\n{path}\n\n{signed_kind}host:{self._host}\nif-none-match:*\nx-amz-checksum-sha256:{checksum}\n"
+            f"x-amz-content-sha256:{digest}\n{self._tail}\n{self._signed[has_kind]}\n{digest}"
         )
         to_sign = self._before + hashlib.sha256(canonical.encode()).hexdigest()
         signature = hmac.digest(self._signing_key, to_sign.encode(), "sha256").hex()
         told = f"Content-MD5: {base64.b64encode(md5).decode()}\r\n" if md5 else ""
+        if kind:
+            told += f"Content-Type: {kind}\r\n"
         return (
             f"PUT {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {length}\r\n{told}"
-            f"x-amz-checksum-sha256: {checksum}\r\nx-amz-content-sha256: {digest}\r\n{self._headers}{signature}\r\n\r\n"
+            f"x-amz-checksum-sha256: {checksum}\r\nx-amz-content-sha256: {digest}\r\n{self._headers[has_kind]}{signature}\r\n\r\n"
         ).encode()
 
     def _prepare(self, now: int, identity: tuple[str, str, str]) -> None:
@@ -137,12 +164,18 @@ class PutSigner:
             self._signing_key = _signing_key(secret, stamp[:8], self._region)
             self._scope, self._identity = scope, identity
         self._second = now
-        signed = "host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256;x-amz-date"
-        self._signed = signed + (";x-amz-security-token" if token else "")
-        self._tail = f"x-amz-date:{stamp}\n" + (f"x-amz-security-token:{token}\n" if token else "")
+        # All of them come behind those of each request, in the order of what is signed.
+        told = {"x-amz-date": stamp, **({"x-amz-security-token": token} if token else {})}
+        told.update(self._more.putting(now) if self._more else {})
+        names = sorted(told)
+        signed = ";".join(["host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256", *names])
+        self._signed = signed, f"content-type;{signed}"
+        self._tail = "".join(f"{name}:{_trimmed(told[name])}\n" for name in names)
         self._before = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n"
-        self._headers = (
-            f"If-None-Match: *\r\nUser-Agent: outhaul\r\nx-amz-date: {stamp}\r\n"
-            + (f"x-amz-security-token: {token}\r\n" if token else "")
-            + f"Authorization: AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={self._signed}, Signature="
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        authorization = f"Authorization: AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders="
+        first, second = (
+            f"If-None-Match: *\r\nUser-Agent: outhaul\r\n{lines}{authorization}{each}, Signature="
+            for each in self._signed
         )
+        self._headers = first, second

@@ -6,6 +6,7 @@ Not done here: who gets leave (`ports/sending.py`), and sending without blocking
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 from collections.abc import Iterable, Iterator
@@ -30,15 +31,27 @@ def wait_for(share: Share, length: int) -> None:
 
 
 def paced(chunks: Iterable[bytes], share: Share | None) -> Iterator[bytes]:
-    """The same, each when it has leave to go.
+    """The same, in pieces as large as there is leave for them to go.
 
     Raises:
         Interrupted: the run was asked to end.
     """
     for chunk in chunks:
-        if share is not None:
-            wait_for(share, len(chunk))
-        yield chunk
+        if share is None:
+            yield chunk
+        else:
+            yield from _pieces(chunk, share)
+
+
+def _pieces(chunk: bytes, share: Share) -> Iterator[bytes]:
+    turn, at = share.turn(len(chunk)), 0
+    try:
+        while at < len(chunk):
+            leave = _taken(share, turn)
+            yield chunk[at : at + leave]
+            at += leave
+    finally:
+        turn.done(max(0, at - len(chunk)))
 
 
 def _taken(share: Share, turn: Turn) -> int:
@@ -49,6 +62,25 @@ def _taken(share: Share, turn: Turn) -> int:
     return leave
 
 
+@contextlib.contextmanager
+def throttled(body: bytes, share: Share | None) -> Iterator[bytes | ThrottledBody]:
+    """A body for a call of botocore: as it is where there is no limit.
+
+    Raises:
+        Interrupted: the run was asked to end.
+    """
+    if share is None:
+        yield body
+        return
+    with ThrottledBody(body, share) as sent:
+        try:
+            yield sent
+        except Exception as error:  # botocore makes errors of its own of whatever its body raises.
+            if share.over:
+                raise Interrupted("it goes on where it is") from error
+            raise
+
+
 class ThrottledBody(io.BytesIO):
     """A body for botocore. It is read for its signature without waiting, and then, once `send_now` was told, with it."""
 
@@ -57,6 +89,7 @@ class ThrottledBody(io.BytesIO):
         self._share = share
         self._turn = share.turn(len(body))
         self._leave = 0
+        self._length = len(body)
         self.sending = False
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -65,7 +98,7 @@ class ThrottledBody(io.BytesIO):
         Raises:
             Interrupted: the run was asked to end.
         """
-        if not self.sending:
+        if not self.sending or self.tell() >= self._length:  # Whoever is told of the end needs no leave for that.
             return super().read(size)
         if not self._leave:
             self._leave = _taken(self._share, self._turn)

@@ -25,6 +25,7 @@ class SimulatedFile:
         self._closed = False
         inode.opens += 1
         self.sighting = self._now()
+        self.mode = 0o644
 
     def __enter__(self) -> SimulatedFile:
         return self

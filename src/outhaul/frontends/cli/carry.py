@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable
 
 from outhaul import app
-from outhaul.config import values
+from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
+from outhaul.config.keys import unsuited
+from outhaul.config.paths import absolute_from
+from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
-from outhaul.model.job import Connection, Job
+from outhaul.model.job import Connection, Destination, Job
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
 
@@ -55,23 +58,31 @@ def configured(options: argparse.Namespace) -> tuple[list[Job], Bandwidth | None
     given = given_connection(options, found)
     if found:
         raise ConfigurationError(*found)
-    return [
-        job._replace(connection=Connection(*(mine or its for mine, its in zip(given, job.connection, strict=True))))
-        for job in jobs
-    ], limit
+    jobs = [_over(given, job) for job in jobs]
+    if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
+        raise ConfigurationError(*found)
+    return jobs, limit
+
+
+def _over(given: Connection, job: Job) -> Job:
+    """The job with what the command line says laid over what its configuration does."""
+    said = {name: value for name, value in given._asdict().items() if value}
+    return job._replace(connection=job.connection._replace(**said)) if said else job
 
 
 def given_connection(options: argparse.Namespace, found: list[str]) -> Connection:
     """How the command line wants the store to be reached; what is wrong with that goes into `found`."""
-    given = []
-    for name, check in (("endpoint_url", values.endpoint_url), ("region", values.region), ("profile", values.profile)):
-        text = getattr(options, name)
+    given: dict[str, str | bool] = {}
+    for key in CONNECTION_KEYS:
+        name = key.replace("-", "_")
         try:
-            given.append(check(text) if text else "")
+            if value := getattr(options, name):
+                given[name] = reader_of(key, absolute_from(os.getcwd()))(value)
         except ValueError as error:
-            given.append("")
-            found.append(f"--{name.replace('_', '-')}: {error}")
-    return Connection(*given)
+            found.append(f"--{key}: {error}")
+    connection = Connection()._replace(**given)  # type: ignore[arg-type]
+    found.extend(f"--{key}: {text}" for key, text in faults(connection, Destination("", "s3", "", "")))
+    return connection
 
 
 def given_bandwidth(options: argparse.Namespace) -> Bandwidth | None:

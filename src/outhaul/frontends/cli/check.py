@@ -8,6 +8,7 @@ import os
 
 from outhaul import app
 from outhaul.config.paths import absolute_from
+from outhaul.frontends.cli import object_lines
 from outhaul.frontends.cli.carry import configured_jobs, given_connection, state_of
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
@@ -54,6 +55,8 @@ def _lines(checked: app.Checked, *, bare: bool) -> list[str]:
         f" at {checked.job.connection.endpoint_url}" if checked.job.connection.endpoint_url else ""
     )
     lines.append(f"  destination  {where}: {checked.destination_fault or 'can be written to'}")
+    if job.destination.kind == "s3":
+        lines.extend(f"               {line}" for line in object_lines.lines(job))
     if checked.abilities:
         lines.extend(f"               {line}" for line in _abilities(checked.abilities))
         if not checked.abilities.can_prove(job.proof):
@@ -114,5 +117,5 @@ def _fields(checked: app.Checked) -> dict[str, object]:
         "source_fault": checked.source_fault, "sees_writers": checked.sees_writers,
         "destination": checked.job.destination.address, "endpoint": checked.job.connection.endpoint_url,
         "destination_fault": checked.destination_fault,
-        "abilities": abilities._asdict() if abilities else None,
+        "abilities": abilities._asdict() if abilities else None, **object_lines.fields(checked.job),
     }  # fmt: skip

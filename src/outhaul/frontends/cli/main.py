@@ -124,7 +124,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     state = _state_options()
     reporting = _reporting_options()
-    connection = _connection_options()
+    from outhaul.frontends.cli.object_options import add_object_options, connection_options
+
+    connection = connection_options()
 
     run = _command(
         commands, "run", "carry.run", "one pass over every job of a configuration, then exit",
@@ -168,6 +170,23 @@ def build_parser() -> argparse.ArgumentParser:
             help="bzip2, gzip, zstd, xz, lz4, or auto: zstd for what becomes smaller (default: none)",
         )
         command.add_argument("--level", metavar="N", type=_count, help="how hard the codec tries")
+        command.add_argument(
+            "--group", metavar="PATTERN", action="append", default=[],
+            help="directories whose files go together, as one object; may be repeated",
+        )  # fmt: skip
+        command.add_argument(
+            "--companion", metavar="PATH", action="append", default=[],
+            help="a file that belongs to such a directory: '{path}.log'; may be repeated",
+        )  # fmt: skip
+        command.add_argument(
+            "--bundle", metavar="SIZE", help="many small files become one object of about this size: 16MiB"
+        )
+        command.add_argument(
+            "--bundle-file-max", metavar="SIZE", help="a larger file goes alone (a 16th of the bundle)"
+        )
+        command.add_argument(
+            "--bundle-wait", metavar="TIME", help="how long a file may wait for others: 10m (not at all)"
+        )
         if name == "move":
             command.add_argument("--archive", metavar="DIR", help="move proved files there, and remove none")
             command.add_argument(
@@ -188,6 +207,7 @@ def build_parser() -> argparse.ArgumentParser:
             default="keep-both",
             help="where other bytes stand under the key of a file (default: keep both, ours under a second key)",
         )
+        add_object_options(command)
         command.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 
@@ -277,14 +297,6 @@ def _reporting_options() -> argparse.ArgumentParser:
     options.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
     options.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is held or fails")
     options.add_argument("-v", "--verbose", action="store_true", help="name every file")
-    return options
-
-
-def _connection_options() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--endpoint-url", metavar="URL", default="", help="an S3 store that is not AWS")
-    options.add_argument("--profile", metavar="NAME", default="", help="named profile of the shared AWS files")
-    options.add_argument("--region", metavar="NAME", default="", help="region of the bucket")
     return options
 
 

@@ -11,9 +11,10 @@ import os
 from typing import Any
 
 from outhaul.config.checks import problems
+from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.keys import Problem, parse
 from outhaul.config.paths import absolute_from
-from outhaul.config.wording import dotted
+from outhaul.config.wording import dotted, shown
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
 
@@ -29,14 +30,27 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "skip_newest": ("settle", "skip-newest"),
     "compress": ("compress", "codec"),
     "level": ("compress", "level"),
+    "bundle": ("bundle", "size"),
+    "bundle_file_max": ("bundle", "file-max"),
+    "bundle_wait": ("bundle", "wait"),
+    "group": ("group", "directories"),
+    "companion": ("group", "companions"),
     "archive": ("after", "archive"),
     "archive_keep": ("after", "keep"),
     "remove_empty": ("empty-directories", "remove-after"),
     "proof": ("proof",),
     "on_conflict": ("on-conflict",),
-    "endpoint_url": ("endpoint-url",),
-    "region": ("region",),
-    "profile": ("profile",),
+    "storage_class": ("object", "storage-class"),
+    "content_type": ("object", "content-type"),
+    "metadata": ("object", "metadata"),
+    "tag": ("object", "tags"),
+    "encryption": ("object", "encryption"),
+    "kms_key": ("object", "kms-key"),
+    "bucket_key": ("object", "bucket-key"),
+    "lock_mode": ("object", "lock", "mode"),
+    "lock_keep": ("object", "lock", "keep"),
+    "legal_hold": ("object", "lock", "legal-hold"),
+    **{key.replace("-", "_"): (key,) for key in CONNECTION_KEYS},
 }
 
 
@@ -60,14 +74,27 @@ def _tree(options: argparse.Namespace, verb: str) -> dict[str, Any]:
     if verb == "copy":
         tree["after"] = "keep"
     for option, path in _KEYS.items():
-        value = getattr(options, option, None)
+        value: Any = getattr(options, option, None)
         if value in (None, "", [], False) and option not in ("source", "destination"):
             continue
+        if option in ("metadata", "tag"):
+            value = _pairs(option, value)
         table = tree
         for key in path[:-1]:
             table = table.setdefault(key, {})
         table[path[-1]] = value
     return tree
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or name in found:
+            wrong = f"{shown(name)} stands twice" if equals else f"expected NAME=VALUE, not {shown(pair)}"
+            raise ConfigurationError(f"--{option}: {wrong}")
+        found[name] = value
+    return found
 
 
 def _told(problem: Problem) -> str:

@@ -1,0 +1,147 @@
+"""Small files that travel together: gathered in a pass, packed by a worker, written down, and sent by a worker.
+
+What is written down before a bundle is sent is a hint, as for large files: a process that ends in between leaves an object
+that the next pass looks for, so that none is in the store which the ledger does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from outhaul.engine.batches import Carried, Ports
+from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
+from outhaul.model.errors import Denied, SourceError, StoreError, Transient, Unproved
+from outhaul.model.evidence import Settled
+from outhaul.model.job import Job
+from outhaul.ports import BegunBundle, Store, Tree
+from outhaul.stages.bundle import Content, Packed, content, look_for, pack, proofs_of_members, send
+from outhaul.stages.record import record
+
+_LOOKED_FOR_NS = 600 * 10**9
+"""For so long a bundle may still come to be that the store does not have: some show late what they have taken."""
+_OVERHEAD = 1024
+"""Bytes that a file adds to a bundle besides its own, about: a header, padding, and a line of the index."""
+
+
+class Gathering:
+    """The files of one job that wait for a bundle to become full."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._files: list[Settled] = []
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def takes(self, settled: Settled) -> bool:
+        """Whether a file travels with others."""
+        return settled.sighting.size <= self._job.bundle_file_max and self._job.bundle_bytes > 0
+
+    def add(self, settled: Settled) -> None:
+        """One more."""
+        self._files.append(settled)
+        self._bytes += settled.sighting.size + _OVERHEAD
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they fill a bundle."""
+        return self._bytes >= self._job.bundle_bytes
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that packing them takes: their contents, and the bundle."""
+        return 2 * self._bytes
+
+    @property
+    def may_wait_ns(self) -> int:
+        """How much longer they may wait for others; 0 where one has waited for as long as the job says."""
+        waited = max([settled.observed_ns for settled in self._files], default=0)
+        return max(0, self._job.bundle_wait_ns - waited)
+
+    def take(self) -> list[Settled]:
+        """All of them; none is left."""
+        files, self._files, self._bytes = self._files, [], 0
+        return files
+
+
+def pack_bundle(batch: Sequence[Settled], weight: int, job: Job, tree: Tree, ports: Ports) -> Carried:
+    """Open and read each of some small files, and make a bundle of them, which the caller writes down."""
+    carried = Carried(weight, [], [], 0)
+    with ports.workers.in_turn():
+        read = list(_contents(batch, carried, tree))
+    if not read or ports.stopped():
+        return carried
+    files = [settled for settled, _ in read]
+    try:
+        packed = pack(job.destination.prefix, [one for _, one in read], ports.compression(job))
+    except Unproved as error:
+        carried.setbacks.extend((settled, error) for settled in files)
+        return carried
+    return carried._replace(packed=(files, packed))
+
+
+def send_bundle(
+    number: int, packed: Packed, files: Sequence[Settled], weight: int, job: Job, store: Store, ports: Ports
+) -> Carried:
+    """Send a bundle that has been written down under this number."""
+    carried = Carried(weight, [], [], 0)
+    if ports.stopped():
+        return carried
+    try:
+        proof = send(packed, job, store, ports.clock.wall_ns())
+        carried.proofs.extend(proofs_of_members(packed.bundle, number, proof))
+    except StoreError as error:
+        carried.setbacks.extend((settled, error) for settled in files)
+    return carried
+
+
+def record_left_behind(place: int, job: Job, store: Store, ports: Ports) -> str:
+    """Record what an earlier process was about to send, as far as the store has it; the rest is forgotten after a while.
+
+    Returns:
+        Why it is unknown what the store has: then nothing more may be sent now. '' where it is known.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    attempt = 1
+    while True:
+        try:
+            for found in ports.ledger.bundles(place):
+                _record(found, place, job, store, ports)
+            return ""
+        except Transient as error:
+            if attempt == ATTEMPTS_IN_A_RUN:
+                return str(error)
+            ports.clock.sleep(pause_ns(attempt, ports.clock.monotonic_ns()) / 10**9)
+            attempt += 1
+        except StoreError as error:
+            return str(error)
+
+
+def _record(found: BegunBundle, place: int, job: Job, store: Store, ports: Ports) -> None:
+    number, begun_ns, bundle = found
+    try:
+        proof = look_for(bundle, job, store, ports.clock.wall_ns())
+    except (Denied, Unproved):  # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject").
+        proof = None
+    if proof is not None:
+        record(place, proofs_of_members(bundle, number, proof), ports.ledger)
+    elif ports.clock.wall_ns() - begun_ns > _LOOKED_FOR_NS:
+        ports.ledger.end_bundle(number)
+
+
+def _contents(batch: Sequence[Settled], carried: Carried, tree: Tree) -> Iterator[tuple[Settled, Content]]:
+    for directory, group in groupby(batch, lambda settled: settled.sighting.directory):
+        try:
+            with tree.folder(directory) as folder:
+                for settled in group:
+                    try:
+                        with folder.open(settled.sighting.name) as file:
+                            yield settled, content(settled, file)
+                    except SourceError as error:
+                        carried.setbacks.append((settled, error))
+        except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
+            carried.setbacks.extend((settled, error) for settled in group)

@@ -1,0 +1,162 @@
+"""One object that carries several files: who is in it, where, and the index that says so.
+
+A bundle is many small files of a job; a group is the files of a directory that belong together. Both are one tar, perhaps
+compressed, and beside it a JSON text: of a bundle the index, which is its last member too; of a group the manifest, without
+which the group does not count. docs/format.md describes both for people. Nothing is read or written here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from outhaul.model.evidence import Sighting, Within
+from outhaul.model.keys import escape, object_key, path_of
+
+Kind = Literal["bundle", "group"]
+INDEX_SUFFIX = ".index.json"
+MANIFEST_SUFFIX = ".manifest.json"
+_VERSION = 1
+_BESIDE = re.compile(
+    r"(?:.*/)?(?:bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?\.index|.+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.manifest)\.json"
+)
+
+
+class Member(NamedTuple):
+    """One file in such an object."""
+
+    sighting: Sighting
+    mode: int
+    """Permission bits."""
+    sha256: bytes
+    within: Within
+
+
+class Bundle(NamedTuple):
+    """Such an object, as it is to be sent."""
+
+    kind: Kind
+    key: str
+    length: int
+    sha256: bytes
+    """With the next: b'' of a group that has not been sent yet."""
+    md5: bytes
+    codec: str
+    """'' for none."""
+    members: tuple[Member, ...]
+
+
+class Listed(NamedTuple):
+    """One file as an index tells of it."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    mode: int
+    sha256: bytes
+    within: Within
+
+
+class Index(NamedTuple):
+    """What an index or a manifest says."""
+
+    kind: Kind
+    codec: str
+    size: int
+    """Bytes of the object; -1 where it does not say."""
+    sha256: bytes
+    """Of the object; b'' where it does not say."""
+    members: list[Listed]
+
+
+def index_text(kind: Kind, codec: str, members: Iterable[Member], *, size: int = -1, sha256: bytes = b"") -> bytes:
+    """The index of a bundle, or the manifest of a group, which knows size and digest of its tar."""
+    told: dict[str, Any] = {"outhaul": kind, "version": _VERSION, "codec": codec or "none"}
+    if sha256:
+        told |= {"size": size, "sha256": sha256.hex()}
+    rows = [
+        {
+            "path": escape(sighting.path),
+            "size": sighting.size,
+            "mtime_ns": sighting.mtime_ns,
+            "mode": f"{mode:04o}",
+            "sha256": digest.hex(),
+            "offset": within.offset,
+            "length": within.length,
+            "at": within.at,
+        }
+        for sighting, mode, digest, within in members
+    ]
+    head = json.dumps(told)[:-1]
+    # A line for each file: a person can read it, and grep finds one.
+    return "".join([head, ', "members": [\n', ",\n".join(map(json.dumps, rows)), "\n]}\n"]).encode()
+
+
+def beside(bundle: Bundle, key: str) -> tuple[str, bytes]:
+    """Key and text of what says who is in a bundle or group that is under `key`."""
+    if bundle.kind == "bundle":
+        return key + INDEX_SUFFIX, index_text("bundle", bundle.codec, bundle.members)
+    manifest = index_text("group", bundle.codec, bundle.members, size=bundle.length, sha256=bundle.sha256)
+    return key + MANIFEST_SUFFIX, manifest
+
+
+def index_of(text: bytes) -> Index:
+    """The opposite.
+
+    Raises:
+        ValueError: it is no index of ours, or holds what no index holds.
+    """
+    try:
+        told = json.loads(text)
+        if told["outhaul"] not in ("bundle", "group") or told["version"] != _VERSION:
+            raise ValueError("it is no index of this outhaul")
+        codec = str(told["codec"])
+        members = [_listed(row) for row in told["members"]]
+        return Index(
+            told["outhaul"], "" if codec == "none" else codec, int(told.get("size", -1)),
+            bytes.fromhex(told.get("sha256", "")), members,
+        )  # fmt: skip
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"it is no index of outhaul: {error}") from None
+
+
+def _listed(row: dict[str, Any]) -> Listed:
+    numbers = [row[name] for name in ("size", "mtime_ns", "offset", "length", "at")]
+    if not all(type(number) is int for number in numbers) or min(numbers[0], *numbers[2:]) < 0:
+        raise ValueError("a number in the index is none")
+    size, mtime_ns, offset, length, at = numbers
+    sha256 = bytes.fromhex(row["sha256"])
+    if len(sha256) != 32:
+        raise ValueError("a digest in the index is none")
+    return Listed(path_of(row["path"]), size, mtime_ns, int(row["mode"], 8), sha256, Within(0, offset, length, at))
+
+
+def bundle_key(prefix: str, paths: Sequence[str], sha256: bytes, suffix: str) -> str:
+    """The key of a bundle: beneath the directory that all its files share, named by its own bytes.
+
+    So the same bytes always go to the same key, and others never do.
+    """
+    return object_key(prefix, _shared(paths)) + f"bundle-{sha256[:8].hex()}.tar{suffix}"
+
+
+def is_beside(key: str) -> bool:
+    """Whether a key looks like that of an index or a manifest; only its text shows that it is one."""
+    return _BESIDE.fullmatch(key) is not None
+
+
+def object_of(key: str) -> str:
+    """The key of the object that an index or manifest under `key` speaks of."""
+    return key.removesuffix(INDEX_SUFFIX).removesuffix(MANIFEST_SUFFIX)
+
+
+def _shared(paths: Sequence[str]) -> str:
+    """The deepest directory that all paths lie in, with '/' at its end; '' for none."""
+    first, last = min(paths), max(paths)
+    same = 0
+    for one, other in zip(first, last, strict=False):
+        if one != other:
+            break
+        same += 1
+    return first[: first.rfind("/", 0, same) + 1]
