@@ -1,15 +1,20 @@
 """Groups: the files of a directory in one object, all or none, with every ending of the process in between."""
 
+import gzip
 import io
 import random
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.world import JOB, Machine
+from outhaul.codecs import open_codec
+from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
 from outhaul.model.bundle import index_of
-from outhaul.model.errors import SourceUnreadable, Transient
+from outhaul.model.errors import Denied, SourceUnreadable, Transient
+from outhaul.stages.group import Pieces
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
 
@@ -154,6 +159,18 @@ def test_a_large_group_goes_on_after_a_crash(machine: Machine) -> None:
     assert inside(machine) == FILES
 
 
+def test_a_group_whose_upload_the_store_forgot_is_begun_anew(machine: Machine) -> None:
+    """In the same pass."""
+    machine.store.small_max, machine.store.part_bytes = 512, 1024
+    steps = Steps()
+    steps.before("store.put_large", _end)
+    with pytest.raises(Crash):
+        machine.run(GROUPING, steps=steps)
+    machine.store.uploads.clear()
+    assert machine.run(GROUPING).tally.by_reason == {"removed": len(FILES) + 1}
+    assert (inside(machine), machine.store.uploads) == (FILES, {})
+
+
 def test_a_large_group_that_changed_abandons_what_was_begun(machine: Machine) -> None:
     """What was sent of the other bytes is not left in the store."""
     machine.store.small_max, machine.store.part_bytes = 512, 1024
@@ -188,6 +205,14 @@ def test_a_store_that_never_answers_is_given_up(machine: Machine) -> None:
     assert inside(machine) == FILES
 
 
+def test_a_group_is_tried_so_often_in_a_run(machine: Machine) -> None:
+    """Then it waits for the next one."""
+    machine.files.remove("else")
+    machine.store.fail("put", *[Fault(Transient("no answer"))] * ATTEMPTS_IN_A_RUN)
+    assert machine.run(GROUPING).tally.by_reason == {"retry": len(FILES)}
+    assert machine.run(GROUPING).tally.by_reason == {"removed": len(FILES)}
+
+
 def test_a_file_that_cannot_be_read_is_named(machine: Machine) -> None:
     """The others wait for it."""
     steps = Steps()
@@ -198,6 +223,124 @@ def test_a_file_that_cannot_be_read_is_named(machine: Machine) -> None:
     steps.before("files.pread", fail, about="3")
     tally = machine.run(GROUPING, steps=steps).tally.by_reason
     assert tally == {"unreadable": 1, "group": len(FILES) - 1, "removed": 1}
+
+
+def test_a_small_group_that_was_begun_larger_is_begun_anew(machine: Machine) -> None:
+    """The store has grown: what was to go in parts goes at once, and the parts are forgotten."""
+    machine.store.small_max, machine.store.part_bytes = 512, 1024
+    steps = Steps()
+    steps.before("store.put_large", _end)
+    with pytest.raises(Crash):
+        machine.run(GROUPING, steps=steps)
+    machine.store.small_max = 1 << 16
+    assert machine.run(GROUPING).tally.by_reason == {"removed": len(FILES) + 1}
+    assert (machine.store.uploads, inside(machine)) == ({}, FILES)
+
+
+def test_a_change_while_the_group_is_read_is_noticed(machine: Machine) -> None:
+    """Of a file that had been read already, or of the one being read, or one that is taken away: all wait, none is lost."""
+    hands = (
+        ("7", lambda: machine.produce("run-1/0", b"other")),
+        ("empty", lambda: machine.files.remove("run-1/0")),
+        ("5", lambda: machine.produce("run-1/5", b"other")),
+    )
+    for name, hand in hands:
+        steps = Steps()
+        steps.before("files.unchanged", hand, about=name if name != "7" else "empty")
+        tally = machine.run(GROUPING, steps=steps).tally.by_reason
+        assert tally.get("changed", 0) + tally.get("vanished", 0) >= 1
+        assert [key for key in machine.stored() if key.endswith(".manifest.json")] == []
+    machine.run(GROUPING)
+    assert machine.files.files() == {}
+
+
+@pytest.mark.parametrize("when", [1, 2])
+def test_a_manifest_that_is_refused_leaves_all(machine: Machine, when: int) -> None:
+    """The object is there, and does not count; the group is tried again, and then counts."""
+    machine.store.fail("put", *[Fault(Transient("no answer"))] * (5 * when))
+    machine.run(GROUPING)
+    machine.store.faults.clear()
+    steps = Steps()
+
+    def deny() -> None:
+        machine.store.fail("put", Fault(Denied("403")))
+
+    steps.before("ledger.begin_bundle", deny)
+    machine.run(GROUPING, steps=steps)
+    machine.store.faults.clear()
+    machine.run(GROUPING)
+    assert (inside(machine), machine.files.files()) == (FILES, {})
+
+
+def test_a_removal_that_fails_keeps_the_rest(machine: Machine) -> None:
+    """With the first that cannot go it ends; what is left goes as a group later."""
+    steps = Steps()
+    steps.before("files.take_aside", lambda: machine.produce("run-1/1", b"replaced"), about="1")
+    tally = machine.run(GROUPING, steps=steps).tally.by_reason
+    assert tally["group"] >= 1
+    assert machine.files.find("logs/run-1.log") is not None
+    machine.run(GROUPING)
+    assert machine.files.files() == {}
+
+
+def test_what_somebody_else_removed_is_gone(machine: Machine) -> None:
+    """It hinders no other, and is told."""
+    steps = Steps()
+    steps.before("ledger.record", lambda: machine.files.remove("run-1/1"))
+    assert machine.run(GROUPING, steps=steps).tally.by_reason == {"removed": len(FILES), "gone": 1}
+    assert machine.files.find("run-1") is None
+
+
+def test_a_file_that_is_in_use_at_the_end_holds_all(machine: Machine) -> None:
+    """It was sent; and none goes while one is written to."""
+    steps = Steps()
+    inode = machine.files.find("run-1/1")
+    assert inode is not None
+
+    def hold() -> None:
+        inode.writers += 1
+
+    steps.before("ledger.record", hold)
+    assert machine.run(GROUPING, steps=steps).tally.by_reason == {"in-use": 1, "group": len(FILES) - 1, "removed": 1}
+    inode.writers -= 1
+    assert machine.run(GROUPING).tally.by_reason == {"removed": len(FILES)}
+
+
+def test_a_group_that_vanishes_during_the_walk_waits(machine: Machine) -> None:
+    """What is in it is not known."""
+    steps = Steps()
+    steps.before("files.listings", _remove_all(machine, "run-1/deep/er"), about="run-1/deep/er")
+    machine.run(GROUPING, steps=steps)
+    assert [key for key in machine.stored() if "run-1" in key] == []
+
+
+def test_two_directories_of_one_name_share_no_companion(machine: Machine) -> None:
+    """It goes with the first; the other does not wait for it."""
+    machine.produce("b/run-1/x", b"x")
+    machine.run(GROUPING)
+    assert machine.files.files() == {}
+    tars = [inside(machine, key) for key in machine.stored() if key.endswith(".tar")]
+    assert sorted("logs/run-1.log" in tar for tar in tars) == [False, True]
+
+
+def test_pieces_are_known_by_their_codec() -> None:
+    """Where a tar is cut follows from its files."""
+    codec = open_codec("gzip")
+    assert Pieces(codec, [0]).fingerprint == codec.fingerprint
+
+
+def test_a_large_group_is_compressed_in_pieces(tmp_path: Path) -> None:
+    """One of its files comes back from its piece alone."""
+    machine = Machine(str(tmp_path / "state"))
+    for number in range(4):
+        machine.produce(f"run-9/{number}", random.Random(number).randbytes(1 << 20))
+    machine.run(GROUPING._replace(companions=(), compress="gzip"))
+    manifest = index_of(machine.stored()["site/run-9.tar.gz.manifest.json"])
+    assert len({one.within.offset for one in manifest.members}) == 4
+    body = machine.stored()["site/run-9.tar.gz"]
+    for one in manifest.members:
+        piece = gzip.decompress(body[one.within.offset :][: one.within.length])
+        assert piece[one.within.at :][: one.size] in machine.produced
 
 
 def test_a_key_that_is_too_long_holds_the_group(tmp_path: Path) -> None:
@@ -237,6 +380,15 @@ def test_no_ending_loses_a_file_or_parts_a_group(tmp_path: Path, when: str, comp
         assert machine.produced <= {content for tar in found for content in tar.values()}, f"call {number}"
         number += 1
     assert number > 40
+
+
+def _remove_all(machine: Machine, directory: str) -> Callable[[], None]:
+    def remove() -> None:
+        for path in [*machine.files.files(), directory]:
+            if f"{path}/".startswith(f"{directory}/"):
+                machine.files.remove(path)
+
+    return remove
 
 
 def _end() -> None:

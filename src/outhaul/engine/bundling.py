@@ -32,9 +32,6 @@ class Gathering:
         self._files: list[Settled] = []
         self._bytes = 0
 
-    def __len__(self) -> int:
-        return len(self._files)
-
     def takes(self, settled: Settled) -> bool:
         """Whether a file travels with others."""
         return settled.sighting.size <= self._job.bundle_file_max and self._job.bundle_bytes > 0

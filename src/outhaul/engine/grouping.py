@@ -20,7 +20,7 @@ from outhaul.model.errors import (
     StoreError,
     UploadGone,
 )
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, same_generation
+from outhaul.model.evidence import Proof, Receipt, Settled, same_generation
 from outhaul.model.job import After, Job
 from outhaul.ports import Begun, Store, Tree, Workers
 from outhaul.stages.bundle import proofs_of_members, send_text
@@ -99,18 +99,17 @@ def release_group(directory: str, receipts: Sequence[Receipt], tree: Tree, after
         blamed = {receipt.number for receipt, _ in hindered}
         waits = GroupWaits(f"{hindered[0][0].sighting.path}: {hindered[0][1]}")
         return Released([], hindered + [(receipt, waits) for receipt in receipts if receipt.number not in blamed])
-    released = Released([], [])
+    released, stuck = Released([], []), ""
     for receipt in sorted(receipts, key=lambda receipt: (not _is_inside(directory, receipt), receipt.sighting.path)):
-        if released.setbacks:
-            waits = GroupWaits(f"{released.setbacks[0][0].sighting.path}: {released.setbacks[0][1]}")
-            released.setbacks.append((receipt, waits))
+        if stuck:
+            released.setbacks.append((receipt, GroupWaits(stuck)))
             continue
         one = release([receipt], tree, after, workers)
-        gone = [setback for setback in one.setbacks if isinstance(setback[1], SourceVanished)]
         released.disposals.extend(one.disposals)
-        released.disposals.extend(Disposal(found.number, "gone") for found, _ in gone)
-        released.setbacks.extend(setback for setback in one.setbacks if setback not in gone)
-    if not released.setbacks:
+        released.setbacks.extend(one.setbacks)
+        for _, fault in one.setbacks:
+            stuck = "" if isinstance(fault, SourceVanished) else f"{receipt.sighting.path}: {fault}"
+    if not stuck:
         remove_empty(tree, _directories(directory, receipts))
     return released
 
