@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from outhaul.config import connection_settings, object_settings, values
+from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
+from outhaul.model.bandwidth import PRIORITIES, Bandwidth
 from outhaul.model.job import (
     NEWEST_LIMIT_NS_DEFAULT,
     QUIET_NS_DEFAULT,
@@ -26,10 +28,10 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
-    "empty-directories", "proof", "on-conflict", "object", *CONNECTION_KEYS,
+    "empty-directories", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -50,6 +52,7 @@ LATER_JOB_KEYS = {
 }
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
+_ABOVE_JOBS = {"bandwidth": "holds for all jobs together; write it above the first [[job]]"}
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -73,6 +76,8 @@ class Parsed(NamedTuple):
     jobs: list[Job | None]
     """In the order of the tree; None for a job that cannot be made."""
     problems: list[Problem]
+    bandwidth: Bandwidth | None = None
+    """What all jobs together may send; None where nothing was said of it."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -99,7 +104,16 @@ class _Parser:
         self._refuse_others(tree, (), TOP_KEYS, _IN_A_JOB | LATER_JOB_KEYS | _IN_SETTLE)
         self._take(tree, (), "$schema", lambda value: values.text(value, "an address of the schema"), "")
         defaults = self._connection(tree, (), Connection())
-        return Parsed(self._jobs(tree, defaults), self._problems)
+        limit = self._bandwidth(tree)
+        return Parsed(self._jobs(tree, defaults), self._problems, limit)
+
+    def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
+        if "bandwidth" not in tree:
+            return None
+        found, faults = bandwidth(tree["bandwidth"])
+        for where, text in faults:
+            self._note(("bandwidth", *where), text)
+        return found
 
     def _jobs(self, tree: dict[str, Any], defaults: Connection) -> list[Job | None]:
         tables = tree.get("job")
@@ -119,7 +133,7 @@ class _Parser:
             return None
         before = len(self._problems)
         name = self._named(table, where)
-        self._refuse_others(table, where, JOB_KEYS, LATER_JOB_KEYS | _IN_SETTLE)
+        self._refuse_others(table, where, JOB_KEYS, LATER_JOB_KEYS | _ABOVE_JOBS | _IN_SETTLE)
         self._require(table, where, "source", 'write source = "/directory/of/files"')
         self._require(table, where, "to", 'write to = "s3://bucket/prefix"')
         target = self._take(table, where, "to", self._destination, Destination("", "s3", "", ""))
@@ -143,6 +157,7 @@ class _Parser:
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
             ),
             objects=self._objects(table, where),
+            priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
         for path, text in unsuited(job):
             self._note((*where, *path), text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, NamedTuple
 
+from outhaul.model.bandwidth import Priority
 from outhaul.model.object_settings import ObjectSettings
 from outhaul.model.patterns import TEMPORARY_NAMES
 
@@ -100,6 +101,8 @@ class Job(NamedTuple):
     on_conflict: ConflictRule = "keep-both"
     objects: ObjectSettings = ObjectSettings()
     """What its objects are given beside their bytes."""
+    priority: Priority = "normal"
+    """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""
     one_off: bool = False
     """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
 

@@ -14,8 +14,10 @@ from typing import Any
 
 from outhaul.model.errors import Archived, Refused, Transient
 from outhaul.ports import Held, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_parts import errors
 from outhaul.stores.s3_ranges import NoRanges
+from outhaul.stores.throttled import throttled
 
 _CHUNK = 1 << 20
 
@@ -23,18 +25,19 @@ _CHUNK = 1 << 20
 class ByBotocore:
     """One bucket, by a client that `s3_control.Control` made. May be used from several threads."""
 
-    def __init__(self, client: Any, bucket: str, *, has_customer_key: bool) -> None:
+    def __init__(self, client: Any, bucket: str, *, has_customer_key: bool, share: Share | None = None) -> None:
         self._client = client
         self._bucket = bucket
         self._has_customer_key = has_customer_key
+        self._share = share
 
     def put(self, key: str, body: bytes, *, replace: bool) -> Stored:
         """See `ports.Store`."""
         condition = {} if replace else {"IfNoneMatch": "*"}
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        with errors("PUT", key):
+        with errors("PUT", key), throttled(body, self._share) as sent:
             answer = self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ChecksumSHA256=checksum, **condition
+                Bucket=self._bucket, Key=key, Body=sent, ChecksumSHA256=checksum, **condition
             )
         return Stored((answer.get("ETag") or "").strip('"'), answer.get("VersionId") or "")
 

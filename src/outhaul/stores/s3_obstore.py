@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from outhaul.model.errors import Misconfigured
 from outhaul.ports import Held, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_endpoint import place_of
 from outhaul.stores.s3_errors import translate
 from outhaul.stores.s3_ranges import NoRanges
+from outhaul.stores.throttled import wait_for
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
@@ -30,17 +32,19 @@ _T = TypeVar("_T")
 class ByObstore:
     """One bucket. May be used from several threads."""
 
-    def __init__(self, known: Account, bucket: str) -> None:
+    def __init__(self, known: Account, bucket: str, share: Share | None = None) -> None:
         import obstore
 
         self._obstore = obstore
-        self._known, self._bucket = known, bucket
+        self._known, self._bucket, self._share = known, bucket, share
         self._objects = _client(known, bucket, _REQUEST_TIMEOUT)
         self._reader_: ObstoreS3 | None = None
         self._lock = threading.Lock()
 
     def put(self, key: str, body: bytes, *, replace: bool) -> Stored:
-        """See `ports.Store`."""
+        """See `ports.Store`. Where there is a limit, the body waits for leave as a whole, and then goes at once."""
+        if self._share is not None:
+            wait_for(self._share, len(body))
         mode: Any = "overwrite" if replace else "create"
         try:
             answer = self._obstore.put(self._objects, key, body, mode=mode, use_multipart=False)
