@@ -7,21 +7,17 @@ TOGETHER = (
     Mutant(
         "what an ended process has sent is not looked for",
         (Edit("outhaul.engine.bundling:record_left_behind", "ports.ledger.bundles(place)", "()"),),
-        ("bundle",),
+        ("bundle, and one more",),
     ),
     Mutant(
         "a bundle that is not to be seen yet is forgotten",
         (Edit("outhaul.engine.bundling:_record", "ports.clock.wall_ns() - begun_ns > _LOOKED_FOR_NS", "True"),),
-        ("bundle",),
+        ("bundle, shown late",),
     ),
     Mutant(
         "a bundle is not written down before it is sent",
-        (
-            Edit(
-                "outhaul.engine.bundling:send_bundle", "proof = send(", "ports.ledger.end_bundle(number); proof = send("
-            ),
-        ),
-        ("bundle",),
+        (Edit(f"{ROUND}._send_packed", "self.ports.ledger.begin_bundle(self.place, packed.bundle)", "0"),),
+        ("bundle, and one more",),
     ),
     Mutant(
         "a receipt points beside its file",
@@ -36,7 +32,7 @@ TOGETHER = (
     ),
     Mutant(
         "a receipt has the digest of another file of its bundle",
-        (Edit("outhaul.stages.bundle:proofs_of_members", "sha256=member.sha256", "sha256=bundle.members[0].sha256"),),
+        (Edit("outhaul.stages.bundle:proofs_of_members", "member.sha256", "bundle.members[0].sha256"),),
         ("bundle",),
     ),
     Mutant(
@@ -53,6 +49,7 @@ TOGETHER = (
     Mutant(
         "what was begun alone travels with others",
         (Edit(f"{ROUND}._add", " and (not self._uploads.of(settled.sighting))", ""),),
+        ("begun alone, then with another",),
     ),
     Mutant(
         "a group counts without its manifest",
@@ -64,33 +61,5 @@ TOGETHER = (
             ),
         ),
         ("group",),
-    ),
-    Mutant(
-        "a group is written down when its manifest is sent",
-        (
-            Edit(
-                f"{ROUND}._finish_group",
-                "number = self.ports.ledger.begin_bundle(self.place, bundle)",
-                "number = 1",
-            ),
-        ),
-        ("group",),
-    ),
-    Mutant(
-        "a file of a group that has changed since is not noticed",
-        (
-            Edit(
-                "outhaul.stages.package:refuse_unfinished",
-                "not same_generation(file.sighting, settled.sighting)",
-                "False",
-            ),
-            Edit("outhaul.stages.group:GroupTar._stream", "not file.unchanged()", "False"),
-            Edit(
-                "outhaul.stages.group:GroupTar.unchanged",
-                "not same_generation(file.sighting, settled.sighting)",
-                "False",
-            ),
-        ),
-        ("group, large", "group"),
     ),
 )

@@ -217,7 +217,38 @@ def _appended_before_lease(world: World, machine: Machine) -> None:
     machine.steps.before("files.take_lease", lambda: machine.producer.do(machine.producer.append))
 
 
+def _crashed_before(machine: Machine, name: str) -> None:
+    """The process ended there, and then another file came."""
+
+    def crash() -> None:
+        raise Crash
+
+    machine.steps.before(name, crash)
+    machine.run()
+    machine.files.write("a/another", machine.producer.content(20))
+    machine.producer.note()
+
+
+def _sent_and_ended(world: World, machine: Machine) -> None:
+    _crashed_before(machine, "ledger.record")
+
+
+def _shown_late(world: World, machine: Machine) -> None:
+    """The store shows the bundle only after it was asked for it."""
+    _crashed_before(machine, "ledger.record")
+    objects, world.store.objects = world.store.objects, {}
+    machine.steps.before("ledger.observed_directories", lambda: world.store.objects.update(objects))
+
+
+def _begun_alone(world: World, machine: Machine) -> None:
+    """A file that was alone was being sent in parts; now there is another to travel with it."""
+    _crashed_before(machine, "store.put_large")
+
+
 FOR_MUTANTS = (
+    Small("bundle, and one more", SMALL_ONES, _sent_and_ended, BUNDLING),
+    Small("bundle, shown late", SMALL_ONES, _shown_late, BUNDLING),
+    Small("begun alone, then with another", {"alone": 70}, _begun_alone, BUNDLING._replace(bundle_file_max=100)),
     Small("appended before the removal", {"a/one": 20}, _appended_before_removal),
     Small("appended before the lease", {"large": 101}, _appended_before_lease),
     Small("jumped clock", {"a/one": 20}, _jumped, JOB._replace(quiet_ns=30 * 10**9)),
