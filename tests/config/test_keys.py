@@ -120,6 +120,8 @@ LATER = "is not supported by outhaul 0.1; leave it out"
          'as ["{path}.log"], not "{path}.log"'),
         ('group = "*"\nsettle = { marker = "{name}.done" }', '6: job "a": settle.marker: says nothing of groups; leave it '
          'out, or give them a job of their own'),
+        ('group = "*"\non-conflict = "replace"', '6: job "a": on-conflict: "replace" does not go with group or compress = '
+         '"auto": there two sources may have one key, and the later would take the place of the earlier; write "keep-both"'),
         ('bundle = "16"', '5: job "a": bundle: expected a size such as "16MiB", not "16"; the units are B, kB, MB, GB, KiB, '
          'MiB, GiB'),
         ('bundle = "1GiB"', '5: job "a": bundle: expected a size from 64KiB to 256MiB, not "1GiB"'),

@@ -70,6 +70,8 @@ def test_an_index_is_known_by_its_key() -> None:
     key = bundle_key("", ["x"], DIGEST, ".bz2")
     assert [
         is_beside(key + ".index.json"), is_beside("p/" + key + ".index.json"), is_beside("g.tar.zst.manifest.json"),
-        is_beside(key), is_beside("my.index.json"),
-    ] == [True, True, True, False, False]  # fmt: skip
+        is_beside("g.tar.manifest.json~0123456789abcdef"), is_beside(key), is_beside("my.index.json"),
+    ] == [True, True, True, True, False, False]  # fmt: skip
     assert [key, "g.tar"] == [object_of(key + ".index.json"), object_of("g.tar.manifest.json")]
+    second = "g.tar~0123456789abcdef"
+    assert second == object_of(f"{second}.manifest.json") == object_of(f"{second}.manifest.json~fedcba9876543210")

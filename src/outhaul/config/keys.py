@@ -352,10 +352,21 @@ def _after(value: object) -> After:
 
 def unsuited(job: Job) -> list[tuple[tuple[str, ...], str]]:
     """Which settings of a job do not go together: the path of a key, and what is wrong."""
-    if job.destination.kind == "file":
-        return list(object_settings.faults(job))
-    found = connection_settings.faults(job.connection, job.destination)
-    return [*(((key,), text) for key, text in found), *object_settings.faults(job)]
+    found = [(("on-conflict",), _SHARED_KEYS)] if job.on_conflict == "replace" and _may_share_keys(job) else []
+    if job.destination.kind == "s3":
+        found += [((key,), text) for key, text in connection_settings.faults(job.connection, job.destination)]
+    return [*found, *object_settings.faults(job)]
+
+
+_SHARED_KEYS = (
+    '"replace" does not go with group or compress = "auto": there two sources may have one key, and the later would take the '
+    'place of the earlier; write "keep-both"'
+)
+
+
+def _may_share_keys(job: Job) -> bool:
+    """Whether what is not the same file may have the same key: `a.tar` and the group `a`, or `a.zst` and `a` compressed."""
+    return bool(job.groups) or job.compress == "auto"
 
 
 def label(problem: Problem) -> str:

@@ -21,7 +21,9 @@ MANIFEST_SUFFIX = ".manifest.json"
 _VERSION = 1
 _BESIDE = re.compile(
     r"(?:.*/)?(?:bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?\.index|.+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.manifest)\.json"
+    r"(?:~[0-9a-f]{16})?"  # A file of a source may have the key of a manifest; then this is a second key.
 )
+_ENDING = re.compile(rf"(?:{re.escape(INDEX_SUFFIX)}|{re.escape(MANIFEST_SUFFIX)})(?:~[0-9a-f]{{16}})?\Z")
 
 
 class Member(NamedTuple):
@@ -148,7 +150,7 @@ def is_beside(key: str) -> bool:
 
 def object_of(key: str) -> str:
     """The key of the object that an index or manifest under `key` speaks of."""
-    return key.removesuffix(INDEX_SUFFIX).removesuffix(MANIFEST_SUFFIX)
+    return _ENDING.sub("", key)
 
 
 def _shared(paths: Sequence[str]) -> str:

@@ -115,13 +115,13 @@ def look_for(bundle: Bundle, job: Job, store: Store, wall_ns: int) -> Proof | No
 
 
 def send_text(key: str, text: bytes, job: Job, store: Store, wall_ns: int) -> None:
-    """Send an index or a manifest, and have it proved.
+    """Send an index or a manifest, and have it proved. Where a file of the job has its key, it goes to a second one.
 
     Raises:
         StoreError: as `send`.
     """
     as_bundle = Bundle("bundle", key, len(text), hashlib.sha256(text).digest(), md5_of(text), "", ())
-    sent = upload(_package(key, text, as_bundle), job.on_conflict, store, by_bytes=job.proof == "read-back")
+    sent = upload(_package(key, text, as_bundle), "keep-both", store, by_bytes=job.proof == "read-back")
     prove(sent, job.proof, store, wall_ns)
 
 
