@@ -32,7 +32,7 @@ from outhaul.model.errors import (
     UploadGone,
 )
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, stored_bytes
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Moment, Store, Tree
@@ -358,7 +358,7 @@ class Round:
             self.ports.ledger.note(self.place, forgotten=forgotten)
         self._uploads.recorded([proof.sighting for proof in proofs])
         receipts = record(self.place, proofs, self.ports.ledger)
-        self.tally.bytes_carried += sum([proof.length for proof in proofs])
+        self.tally.bytes_carried += stored_bytes(proofs)
         self.tally.adopted += sum([not proof.sent for proof in proofs])
         self.ports.monitor.carried(self.job, receipts, proofs)
         if self.job.after == "keep":

@@ -40,9 +40,15 @@ class ReceiptRow(NamedTuple):
     """'' while the source has yet to be let go, or stays."""
     disposed_ns: int
     codec: str = ""
-    """The compression of the object; '' for none. The next two are of the object itself."""
+    """The compression of the object; '' for none. The next two are of the object itself, whatever else is in it."""
     stored_size: int = 0
     stored_sha256: bytes = b""
+    within: str = ""
+    """'bundle' or 'group' where the object carries other files too; '' for its own. The next three say where it is there:
+    read `length` bytes from `offset` on, decompress them, and take `size` bytes from `at` on."""
+    offset: int = 0
+    length: int = 0
+    at: int = 0
 
 
 class Waiting(NamedTuple):
@@ -92,8 +98,10 @@ class Why(NamedTuple):
 RECEIPT_ROWS = (
     "SELECT r.id, p.job, p.source, d.path, r.name, r.size, r.mtime_ns, r.sha256, p.destination, r.key, r.version, "
     "r.etag, r.proof, r.sent, r.proved_ns, r.recorded_ns, r.disposal, r.disposed_ns, "
-    "coalesce(r.codec, ''), coalesce(r.stored_size, r.size), coalesce(r.stored_sha256, r.sha256) "
-    "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
+    "coalesce(r.codec, ''), coalesce(b.size, r.stored_size, r.size), coalesce(b.sha256, r.stored_sha256, r.sha256), "
+    "coalesce(b.kind, ''), coalesce(r.frame_offset, 0), coalesce(r.frame_length, r.stored_size, r.size), "
+    "coalesce(r.frame_at, 0) FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
+    "LEFT JOIN bundle b ON b.id = r.bundle "
 )
 _WAITING = (
     "SELECT d.path, s.name, s.size, s.reason, s.detail, s.wall_ns, s.attempts "
@@ -103,7 +111,7 @@ _WAITING = (
 
 _RECEIPT_KINDS = (
     int, str, bytes, bytes, bytes, int, int, bytes, str, str, str, str, str, int, int, int, str | None, int | None,
-    str, int, bytes,
+    str, int, bytes, str, int, int, int,
 )  # fmt: skip
 _WAITING_KINDS = (bytes, bytes, int, str, str, int, int)
 
@@ -242,12 +250,12 @@ def receipt_of(row: Sequence[Any]) -> ReceiptRow:
     """A row of `RECEIPT_ROWS`."""
     _fits(row, _RECEIPT_KINDS)
     (number, job, source, directory, name, size, mtime_ns, sha256, destination, key, version, etag, proof, sent,
-     proved_ns, recorded_ns, disposal, disposed_ns, codec, stored_size, stored_sha256) = row  # fmt: skip
+     proved_ns, recorded_ns, disposal, disposed_ns, codec, stored_size, stored_sha256, *within) = row  # fmt: skip
     path = to_path(directory + b"/" + name if directory else name)
     return ReceiptRow(
         number, job, to_path(source), path, size, mtime_ns, sha256, destination, key, version, etag, proof,
         bool(sent), proved_ns, recorded_ns, disposal or "", disposed_ns or 0, codec, stored_size,
-        stored_sha256,
+        stored_sha256, *within,
     )  # fmt: skip
 
 

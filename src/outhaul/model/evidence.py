@@ -12,6 +12,7 @@ They are plain tuples with names, because some hundred thousand of them are made
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -150,7 +151,13 @@ class Proof(NamedTuple):
     mode: int = 0
     """Permission bits of the file."""
     within: Within | None = None
-    """Where the object carries several files; then the proof is one of the whole object, and `length` is that of the file."""
+    """Where the object carries several files; then the proof is one of the whole object, as are `length` and `stored_sha256`."""
+
+
+def stored_bytes(proofs: Iterable[Proof]) -> int:
+    """What these take in the store: an object that carries several files counts once."""
+    together = {proof.within.bundle: proof.length for proof in proofs if proof.within is not None}
+    return sum(together.values()) + sum([proof.length for proof in proofs if proof.within is None])
 
 
 class Receipt(NamedTuple):

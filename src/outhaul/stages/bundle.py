@@ -130,9 +130,10 @@ def proofs_of_members(bundle: Bundle, number: int, proof: Proof) -> list[Proof]:
     return [
         proof._replace(
             sighting=member.sighting,
-            length=member.sighting.size,
+            length=bundle.length,
             sha256=member.sha256,
             codec=bundle.codec,
+            stored_sha256=bundle.sha256,
             mode=member.mode,
             within=member.within._replace(bundle=number),
         )

@@ -17,6 +17,7 @@ from outhaul.model.lifecycle import REASONS, Standing, State
 
 _NAMED_MAX = 10
 _LISTED = (State.HELD, State.WAITING)
+_PLACE = ("offset", "length", "at")
 _NOT_NAMED = ("destination", "interrupted")  # True of all alike, and said once.
 
 
@@ -110,9 +111,10 @@ def describe(standing: Standing) -> str:
 
 def _stored(proof: Proof) -> dict[str, object]:
     """What is in the store, where that is not the file itself."""
-    if not proof.codec:
+    if proof.within is None and not proof.codec:
         return {}
-    return {"codec": proof.codec, "stored_size": proof.length, "stored_sha256": proof.stored_sha256.hex()}
+    stored = {"codec": proof.codec, "stored_size": proof.length, "stored_sha256": proof.stored_sha256.hex()}
+    return stored if proof.within is None else {**stored, **dict(zip(_PLACE, proof.within[1:], strict=True))}
 
 
 class JsonMonitor:

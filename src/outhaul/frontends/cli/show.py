@@ -110,7 +110,8 @@ def print_receipts(rows: Iterable[ReceiptRow], options: argparse.Namespace) -> i
 
 def _receipt_line(row: ReceiptRow, *, verbose: bool) -> str:
     source = row.disposal or "kept"
-    stored = f"  ({row.codec}, {say.size(row.stored_size)} stored)" if verbose and row.codec else ""
+    how = ", ".join(filter(None, (row.within and f"in a {row.within}", row.codec)))
+    stored = f"  ({how}, {say.size(row.stored_size)} stored)" if verbose and how else ""
     return (
         f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.proof:9}  {source:8}  "
         f"{printable(row.path)} -> {printable(address(row))}{stored}"
@@ -125,7 +126,8 @@ def receipt_fields(row: ReceiptRow) -> dict[str, object]:
         "key": row.key, "version": row.version, "etag": row.etag, "proof": row.proof, "sent": row.sent,
         "proved_ns": row.proved_ns, "recorded_ns": row.recorded_ns, "disposal": row.disposal,
         "disposed_ns": row.disposed_ns, "codec": row.codec, "stored_size": row.stored_size,
-        "stored_sha256": row.stored_sha256.hex(),
+        "stored_sha256": row.stored_sha256.hex(), "within": row.within, "offset": row.offset, "length": row.length,
+        "at": row.at,
     }  # fmt: skip
 
 
@@ -166,8 +168,7 @@ def _why_lines(answer: Why, path: str) -> list[str]:
     for row in answer.receipts:
         lines.append(f"  carried {say.moment(row.recorded_ns)} to {printable(address(row))}")
         lines.append(f"    {row.size:,} bytes, sha256 {row.sha256.hex()}, proved by {row.proof}, receipt {row.number}")
-        if row.codec:
-            lines.append(f"    stored as {row.codec}: {row.stored_size:,} bytes, sha256 {row.stored_sha256.hex()}")
+        lines.extend(_stored_lines(row))
         if row.disposal:
             lines.append(f"    {_DISPOSALS[row.disposal]} {say.moment(row.disposed_ns)}")
     if answer.waiting:
@@ -188,6 +189,18 @@ def _why_lines(answer: Why, path: str) -> list[str]:
         lines.append(f"  not seen by a run so far; {when}")
     else:
         lines.append("  a file is here now; the next run compares it with its receipt")
+    return lines
+
+
+def _stored_lines(row: ReceiptRow) -> list[str]:
+    """What the object is, and where in it the file, where they are not the same."""
+    if not (row.codec or row.within):
+        return []
+    what = f"in a {row.within}" if row.within else f"as {row.codec}"
+    lines = [f"    stored {what}: {row.stored_size:,} bytes, sha256 {row.stored_sha256.hex()}"]
+    if row.within:
+        inside = f", decompressed by {row.codec}, from {row.at:,} on" if row.codec else ""
+        lines.append(f"    there: {row.length:,} bytes from {row.offset:,} on{inside}")
     return lines
 
 
