@@ -135,3 +135,15 @@ def test_what_is_told_of_one_file(there: There) -> None:
     assert f"    stored in a bundle: {size:,} bytes, sha256 " in why
     assert "    there: " in why and " on, decompressed by gzip, from " in why
     assert "(in a bundle, gzip, " in known(there, "ls", "-v").out
+
+
+def test_an_audit_names_the_object(there: There) -> None:
+    """One file of a bundle is looked at for all; where it is damaged, a person is told that the others are meant too."""
+    there("move", str(there.source), there.address, "--bundle", "64KiB")
+    (key,) = [key for key in stored(there) if key.endswith(".tar")]
+    with there.server.client() as client:
+        body = bytearray(client.get(there.bucket, key))
+        body[client.get(there.bucket, key).index(b"esc")] ^= 1
+        client.put(there.bucket, key, bytes(body))
+    ran = there("audit", "--all")
+    assert (ran.code, f", and all that is in {key}\n" in ran.err) == (1, True), ran.err
