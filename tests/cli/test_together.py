@@ -1,4 +1,4 @@
-"""Bundles and groups as a user has them: there and back on a real server, with `tar` and the programs of the codecs as witnesses."""
+"""Bundles and groups as a user has them: there and back on a real server, with `tar` and the codecs' programs as witnesses."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from engine.world import JOB, Machine
 from outhaul.codecs import open_codec
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
 from outhaul.model.bundle import index_of, is_beside
-from outhaul.model.errors import Conflict, Denied, SourceUnreadable, Transient
+from outhaul.model.errors import Conflict, Denied, Refused, SourceUnreadable, StoreError, Transient
 from outhaul.stages.group import Pieces
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
@@ -399,17 +399,18 @@ def test_a_file_that_has_the_key_of_the_manifest_hinders_nobody(machine: Machine
     """It stays what it is: the manifest goes to a second key, whatever the job says of conflicts, and the group counts."""
     machine.produce("run-1.tar.manifest.json", b"a file of the user")
     assert machine.run(GROUPING._replace(on_conflict="hold")).tally.by_reason == {"removed": len(FILES) + 2}
-    assert b"a file of the user" == machine.stored()["site/run-1.tar.manifest.json"]
+    assert machine.stored()["site/run-1.tar.manifest.json"] == b"a file of the user"
     (second,) = [key for key in machine.stored() if is_beside(key) and "~" in key]
     assert set(FILES) == {one.path for one in index_of(machine.stored()[second]).members}
 
 
-def test_a_manifest_that_cannot_be_sent_stops_no_other_file(machine: Machine) -> None:
-    """Whatever stands under both of its keys: its group is held, and in no later run is that a fault of the store."""
+@pytest.mark.parametrize("why", [Conflict("both keys are taken"), Refused("its key is too long")])
+def test_a_manifest_that_cannot_be_sent_stops_no_other_file(machine: Machine, why: StoreError) -> None:
+    """Its group is held, and in no later run is that a fault of the store."""
     steps = Steps()
-    steps.before("ledger.begin_bundle", lambda: machine.store.fail("put", *[Fault(Conflict("both keys are taken"))] * 2))
+    steps.before("ledger.begin_bundle", lambda: machine.store.fail("put", Fault(why)))
     machine.run(GROUPING, steps=steps)
-    machine.store.fail("put", Fault(Conflict("both keys are taken")))
+    machine.store.fail("put", Fault(why))
     machine.produce("another", b"another")
     assert machine.run(GROUPING).destination_fault == ""
-    assert b"another" == machine.stored()["site/another"]
+    assert machine.stored()["site/another"] == b"another"

@@ -2,7 +2,17 @@
 
 import pytest
 
-from outhaul.model.bundle import Index, Listed, Member, bundle_key, index_of, index_text, is_beside, object_of
+from outhaul.model.bundle import (
+    Index,
+    Listed,
+    Member,
+    bundle_key,
+    index_of,
+    index_text,
+    is_beside,
+    is_too_long,
+    object_of,
+)
 from outhaul.model.evidence import Sighting, Within
 
 DIGEST = bytes(range(32))
@@ -63,6 +73,16 @@ def test_what_is_no_index_is_refused(text: bytes) -> None:
 def test_a_bundle_lies_beneath_what_its_files_share(paths: list[str], directory: str) -> None:
     """The deepest directory of all, and a name that follows from the bytes."""
     assert bundle_key("p", paths, DIGEST, ".zst") == f"p/{directory}bundle-0001020304050607.tar.zst"
+
+
+def test_a_bundle_has_a_key_that_a_store_takes() -> None:
+    """Where the directory is too deep for its key, that of its index, and second keys of both, it is one above."""
+    deep = "/".join(["d" * 200] * 5)
+    assert bundle_key("p", [f"{deep}/a", f"{deep}/b"], DIGEST, "") == f"p/{deep[:804]}bundle-0001020304050607.tar"
+    prefix = "p" * 970
+    assert bundle_key(prefix, [f"{deep}/a", f"{deep}/b"], DIGEST, "") == f"{prefix}/bundle-0001020304050607.tar"
+    longest = "l" * (1024 - 48)
+    assert (is_too_long(longest), is_too_long(longest + "l")) == (False, True)
 
 
 def test_an_index_is_known_by_its_key() -> None:

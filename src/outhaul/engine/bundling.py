@@ -11,7 +11,7 @@ from itertools import groupby
 
 from outhaul.engine.batches import Carried, Ports
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.errors import Conflict, Denied, SourceError, StoreError, Transient, Unproved
+from outhaul.model.errors import Conflict, Denied, Refused, SourceError, StoreError, Transient, Unproved
 from outhaul.model.evidence import Settled
 from outhaul.model.job import Job
 from outhaul.ports import BegunBundle, Store, Tree
@@ -122,7 +122,12 @@ def _record(found: BegunBundle, place: int, job: Job, store: Store, ports: Ports
     number, begun_ns, bundle = found
     try:
         proof = look_for(bundle, job, store, ports.clock.wall_ns())
-    except (Conflict, Denied, Unproved):  # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject").
+    except (
+        Conflict,
+        Denied,
+        Refused,
+        Unproved,
+    ):  # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject").
         proof = None
     if proof is not None:
         record(place, proofs_of_members(bundle, number, proof), ports.ledger)

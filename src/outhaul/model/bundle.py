@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from outhaul.model.evidence import Sighting, Within
-from outhaul.model.keys import escape, object_key, path_of
+from outhaul.model.keys import KEY_BYTES_MAX, escape, object_key, path_of, second_key
 
 Kind = Literal["bundle", "group"]
 INDEX_SUFFIX = ".index.json"
@@ -24,6 +24,10 @@ _BESIDE = re.compile(
     r"(?:~[0-9a-f]{16})?"  # A file of a source may have the key of a manifest; then this is a second key.
 )
 _ENDING = re.compile(rf"(?:{re.escape(INDEX_SUFFIX)}|{re.escape(MANIFEST_SUFFIX)})(?:~[0-9a-f]{{16}})?\Z")
+
+
+_BESIDE_MAX = 2 * len(second_key("", bytes(8))) + len(MANIFEST_SUFFIX)
+"""Bytes: each of the two may have a second key."""
 
 
 class Member(NamedTuple):
@@ -138,9 +142,18 @@ def _listed(row: dict[str, Any]) -> Listed:
 def bundle_key(prefix: str, paths: Sequence[str], sha256: bytes, suffix: str) -> str:
     """The key of a bundle: beneath the directory that all its files share, named by its own bytes.
 
-    So the same bytes always go to the same key, and others never do.
+    So the same bytes always go to the same key, and others never do. Where that directory makes the key too long, it is one
+    above it that does not.
     """
-    return object_key(prefix, _shared(paths)) + f"bundle-{sha256[:8].hex()}.tar{suffix}"
+    directory, name = _shared(paths), f"bundle-{sha256[:8].hex()}.tar{suffix}"
+    while directory and is_too_long(object_key(prefix, directory) + name):
+        directory = directory[: directory.rfind("/", 0, -1) + 1]
+    return object_key(prefix, directory) + name
+
+
+def is_too_long(key: str) -> bool:
+    """Whether a store would not take an object that carries several files under this key, or what is written beside it."""
+    return len(key.encode()) + _BESIDE_MAX > KEY_BYTES_MAX
 
 
 def is_beside(key: str) -> bool:

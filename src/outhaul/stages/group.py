@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from outhaul.model.bundle import MANIFEST_SUFFIX, Bundle, Member
+from outhaul.model.bundle import Bundle, Member, is_too_long
 from outhaul.model.errors import KeyTooLong, SourceChanged, SourceError
 from outhaul.model.evidence import ByteSource, Package, Proof, Settled, Sighting, Within, same_generation
 from outhaul.model.job import Job
@@ -174,7 +174,7 @@ def package_group(
     codec = compression.codec_for(_InMemory(sample), len(sample)) if compression else None
     pieces = Pieces(codec, _cuts(tar)) if codec else None
     key = f"{object_key(job.destination.prefix, group.directory)}.tar{pieces.suffix if pieces else ''}"
-    if len((key + MANIFEST_SUFFIX).encode()) > KEY_BYTES_MAX:
+    if is_too_long(key):
         raise KeyTooLong(f"the key of its group is longer than a store takes ({KEY_BYTES_MAX} bytes)")
     name = pieces.name if pieces else ""
     if tar.length > small_max:

@@ -41,7 +41,9 @@ class PlainWatcher:
             if self._named[outcome] > _NAMED_MAX:
                 return
         more = f" ({printable(detail)})" if detail else ""
-        together = wanted.within is not None and self._verb == "audit"  # It was looked at for all that is in its object.
+        together = (
+            wanted.within is not None and self._verb == "audit"
+        )  # It was looked at for all that is in its object.
         others = f", and all that is in {printable(wanted.key)}" if together else ""
         self.line(f"{outcome:12} {printable(wanted.path)}{others}{more}")
 
