@@ -20,6 +20,8 @@ from outhaul.stages.record import record
 
 _LOOKED_FOR_NS = 600 * 10**9
 """For so long a bundle may still come to be that the store does not have: some show late what they have taken."""
+_OF_ONE_OBJECT = (Conflict, Denied, Refused, Unproved)
+"""Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject")."""
 _OVERHEAD = 1024
 """Bytes that a file adds to a bundle besides its own, about: a header, padding, and a line of the index."""
 
@@ -122,12 +124,7 @@ def _record(found: BegunBundle, place: int, job: Job, store: Store, ports: Ports
     number, begun_ns, bundle = found
     try:
         proof = look_for(bundle, job, store, ports.clock.wall_ns())
-    except (
-        Conflict,
-        Denied,
-        Refused,
-        Unproved,
-    ):  # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject").
+    except _OF_ONE_OBJECT:
         proof = None
     if proof is not None:
         record(place, proofs_of_members(bundle, number, proof), ports.ledger)

@@ -67,6 +67,11 @@ def reason_of(error: OuthaulError) -> str:
     raise error  # No stage raises any other: a mistake of ours, which must not look like a file's.
 
 
+def unanswered(error: OuthaulError) -> bool:
+    """Whether the store did not answer; that the run is asked to end is no fault of it."""
+    return isinstance(error, Transient) and not isinstance(error, Interrupted)
+
+
 def pause_ns(failures: int, chance: int) -> int:
     """How long to leave a destination alone after so many failures in a row.
 

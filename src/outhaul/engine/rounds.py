@@ -19,7 +19,7 @@ from outhaul.engine.large import AT_ONCE, LargeUploads
 from outhaul.engine.opening import Door
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
-from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
+from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of, unanswered
 from outhaul.engine.standings import Standings
 from outhaul.engine.walking import Walk
 from outhaul.model.errors import (
@@ -284,7 +284,7 @@ class Round:
         for settled, error in carried.setbacks:
             if isinstance(error, Denied | Misconfigured):
                 self._door.give_up(str(error))
-            transient = transient or isinstance(error, Transient)
+            transient = transient or unanswered(error)
             if isinstance(error, UploadGone):
                 self._uploads.useless(settled.sighting)
             if isinstance(error, Transient) and carried.group is None and self._may_try_again(settled):
@@ -396,7 +396,7 @@ class Round:
     def _set_back(self, settled: Settled, error: OuthaulError) -> None:
         reason = reason_of(error)
         attempts = self._attempts.pop(settled.sighting, 1)
-        if isinstance(error, Transient):
+        if unanswered(error):
             self._unanswered = str(error)
         alone = self._files_carried > 0 and not self._door.fault
         self._standings.set_back(settled.sighting, reason, str(error), attempts, alone=alone)
