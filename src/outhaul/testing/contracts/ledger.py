@@ -12,11 +12,12 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from outhaul.model.bundle import Bundle, Kind, Member
 from outhaul.model.errors import AnotherInstance
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, ProofKind, Receipt, Sighting
+from outhaul.model.evidence import Disposal, Proof, ProofKind, Receipt, Sighting, Within
 from outhaul.model.job import Destination, Job
-from outhaul.ports import Abilities, Ledger, Moment, Observation
+from outhaul.ports import Abilities, BegunBundle, Ledger, Moment, Observation
 
 Open = Callable[[], AbstractContextManager[Ledger]]
 SECOND = 10**9
@@ -52,6 +53,13 @@ def proof(seen: Sighting, key: str = "") -> Proof:
 def observation(name: str, directory: str = "a", since: Moment = NOW) -> Observation:
     """What is remembered of a file."""
     return Observation(sighting(name, directory)._replace(birth_ns=0), since, "quiet", "3 s more", 2)
+
+
+def bundle(*files: Sighting, kind: Kind = "bundle") -> Bundle:
+    """One that carries these; its digests are those of its names alone, so that the same names are the same bytes."""
+    digest = hashlib.sha256(repr([seen.path for seen in files]).encode()).digest()
+    members = [Member(seen, 0o640, digest[::-1], Within(0, 512 * at, 10, at)) for at, seen in enumerate(files)]
+    return Bundle(kind, f"site/{digest.hex()}.tar.zst", 4096, digest, digest[:16], "zstd", tuple(members))
 
 
 def later(seconds: float, *, jump: float = 0, boot: str = "boot-1") -> Moment:
@@ -218,6 +226,77 @@ class LedgerContract:
         with opened() as ledger:
             assert {"a/b", ""} == ledger.observed_directories(place)
             assert ledger.observations(place, "a") == {}
+
+    # --- objects that carry several files ---------------------------------------------------------------------------
+
+    def test_a_bundle_that_was_begun_is_known(self, opened: Open) -> None:
+        """It is there for the next process, whole, whatever its files are called, though nobody settled anything."""
+        files = [sighting(name, directory, inode=HUGE) for name in ODD_PATHS for directory in ("", *ODD_PATHS)]
+        made, grouped = bundle(*files), bundle(sighting("g", "run"), kind="group")
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            numbers = [ledger.begin_bundle(place, made), ledger.begin_bundle(place, grouped)]
+        with opened() as ledger:
+            assert place == ledger.place(JOB)
+            expected = [
+                BegunBundle(number, NOW.wall_ns, one) for number, one in zip(numbers, (made, grouped), strict=True)
+            ]
+            assert expected == ledger.bundles(place)
+            assert ledger.bundles(ledger.place(JOB._replace(source="/other"))) == []
+
+    def test_a_bundle_is_forgotten_with_its_receipts(self, opened: Open) -> None:
+        """In one transaction, and it alone; the receipts are like any others."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            files = [sighting("x", inode=5), sighting("y", inode=6)]
+            first = ledger.begin_bundle(place, bundle(*files))
+            other = ledger.begin_bundle(place, bundle(sighting("z")))
+            within = [proof(seen, "site/b")._replace(within=Within(first, 512, 10, 0)) for seen in files]
+            given = ledger.record(place, within)
+        with opened() as ledger:
+            assert place == ledger.place(JOB)
+            assert [other] == [begun.number for begun in ledger.bundles(place)]
+            assert dict(zip("xy", given, strict=True)) == ledger.receipts(place, "a", ["x", "y", "z"])
+
+    def test_a_bundle_that_never_came_to_be_is_forgotten(self, opened: Open) -> None:
+        """With the next durable transaction; and it can be begun again, under a number that is its own."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            number = ledger.begin_bundle(place, bundle(sighting("x")))
+            ledger.end_bundle(number)
+            ledger.settle()
+        with opened() as ledger:
+            assert ledger.bundles(place) == []
+            again = ledger.begin_bundle(place, bundle(sighting("x")))
+            assert [again] == [begun.number for begun in ledger.bundles(place)]
+
+    def test_the_same_bundle_begun_twice_is_one(self, opened: Open) -> None:
+        """By a later process, of the same bytes under the same key: what it says of its files counts."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            ledger.begin_bundle(place, bundle(sighting("x", inode=1)))
+            later_one = bundle(sighting("x", inode=2))
+            number = ledger.begin_bundle(place, later_one)
+            assert [BegunBundle(number, NOW.wall_ns, later_one)] == ledger.bundles(place)
+
+    def test_whether_a_name_was_ever_carried(self, opened: Open) -> None:
+        """By any generation, in this place alone, and not by being seen."""
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            ledger.record(place, [proof(sighting("x", inode=5)), proof(sighting("\udcff", "\udcfe"))])
+            ledger.note(place, observed=[observation("y")])
+            ledger.settle()
+        with opened() as ledger:
+            assert place == ledger.place(JOB)
+            other = ledger.place(JOB._replace(source="/other"))
+            asked = [
+                (place, "a", "x"),
+                (place, "\udcfe", "\udcff"),
+                (place, "a", "y"),
+                (place, "b", "x"),
+                (other, "a", "x"),
+            ]
+            assert [ledger.ever_carried(*one) for one in asked] == [True, True, False, False, False]
 
     # --- one instance -------------------------------------------------------------------------------------------------
 
