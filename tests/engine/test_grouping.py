@@ -13,7 +13,7 @@ from engine.world import JOB, Machine
 from outhaul.codecs import open_codec
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
 from outhaul.model.bundle import index_of, is_beside
-from outhaul.model.errors import Conflict, Denied, Refused, SourceUnreadable, StoreError, Transient
+from outhaul.model.errors import Conflict, Denied, Refused, SourceInUse, SourceUnreadable, StoreError, Transient
 from outhaul.stages.group import Pieces
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
@@ -223,6 +223,18 @@ def test_a_file_that_cannot_be_read_is_named(machine: Machine) -> None:
     steps.before("files.pread", fail, about="3")
     tally = machine.run(GROUPING, steps=steps).tally.by_reason
     assert tally == {"unreadable": 1, "group": len(FILES) - 1, "removed": 1}
+
+
+def test_what_it_waits_for_is_told_with_its_reason(machine: Machine) -> None:
+    """Where the error itself says nothing more, as that of a file in use, in the words of the reason."""
+    steps = Steps()
+
+    def fail() -> None:
+        raise SourceInUse
+
+    steps.before("files.pread", fail, about="3")
+    machine.run(GROUPING, steps=steps)
+    assert machine.observations("run-1")["4"].detail == "run-1/3: open for writing by another process"
 
 
 def test_a_small_group_that_was_begun_larger_is_begun_anew(machine: Machine) -> None:

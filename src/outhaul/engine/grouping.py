@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from outhaul.engine.batches import Carried, Ports, Released, UntilStopped, release, send_large
+from outhaul.engine.retry import reason_of
 from outhaul.model.bundle import Bundle, beside
 from outhaul.model.errors import (
     GroupWaits,
@@ -22,6 +23,7 @@ from outhaul.model.errors import (
 )
 from outhaul.model.evidence import Proof, Receipt, Settled, same_generation
 from outhaul.model.job import After, Job
+from outhaul.model.lifecycle import REASONS
 from outhaul.ports import Begun, Store, Tree, Workers
 from outhaul.stages.bundle import proofs_of_members, send_text
 from outhaul.stages.group import Group, GroupTar, bundle_of, package_group
@@ -97,7 +99,7 @@ def release_group(directory: str, receipts: Sequence[Receipt], tree: Tree, after
     ]
     if hindered:
         blamed = {receipt.number for receipt, _ in hindered}
-        waits = GroupWaits(f"{hindered[0][0].sighting.path}: {hindered[0][1]}")
+        waits = _waits(hindered[0][0].sighting.path, hindered[0][1])
         return Released([], hindered + [(receipt, waits) for receipt in receipts if receipt.number not in blamed])
     released, stuck = Released([], []), ""
     for receipt in sorted(receipts, key=lambda receipt: (not _is_inside(directory, receipt), receipt.sighting.path)):
@@ -108,15 +110,20 @@ def release_group(directory: str, receipts: Sequence[Receipt], tree: Tree, after
         released.disposals.extend(one.disposals)
         released.setbacks.extend(one.setbacks)
         for _, fault in one.setbacks:
-            stuck = "" if isinstance(fault, SourceVanished) else f"{receipt.sighting.path}: {fault}"
+            stuck = "" if isinstance(fault, SourceVanished) else str(_waits(receipt.sighting.path, fault))
     if not stuck:
         remove_empty(tree, _directories(directory, receipts))
     return released
 
 
 def _blamed(group: Group, path: str, error: SourceError) -> list[tuple[Settled, OuthaulError]]:
-    waits = GroupWaits(f"{path}: {error}")
+    waits = _waits(path, error)
     return [(settled, error if settled.sighting.path == path else waits) for settled in group.members]
+
+
+def _waits(path: str, error: OuthaulError) -> GroupWaits:
+    """What is said of the others, where one file does not go."""
+    return GroupWaits(f"{path}: {str(error) or REASONS[reason_of(error)].meaning}")
 
 
 def _hindrance(receipt: Receipt, tree: Tree) -> SourceError | None:
