@@ -426,3 +426,21 @@ def test_a_manifest_that_cannot_be_sent_stops_no_other_file(machine: Machine, wh
     machine.produce("another", b"another")
     assert machine.run(GROUPING).destination_fault == ""
     assert machine.stored()["site/another"] == b"another"
+
+
+def test_a_companion_in_the_directory_itself_is_one_file(machine: Machine) -> None:
+    """It is waited for, and it is in the tar once."""
+    job = GROUPING._replace(companions=("{name}/done",))
+    assert machine.run(job).tally.by_reason == {"group": len(FILES) - 1, "removed": 2}
+    machine.produce("run-1/done", b"")
+    assert machine.run(job).tally.by_reason == {"removed": len(FILES)}
+    with tarfile.open(fileobj=io.BytesIO(machine.stored()["site/run-1.tar"])) as archive:
+        assert [name for name in archive.getnames() if name == "run-1/done"] == ["run-1/done"]
+
+
+def test_a_directory_may_be_called_like_a_placeholder(machine: Machine) -> None:
+    """What is put in for one is not looked at again."""
+    machine.produce("{name} {path}/x", b"x")
+    machine.produce("{name} {path}.log", b"log")
+    machine.run(GROUPING._replace(groups=("{*",), companions=("{path}.log",)))
+    assert inside(machine, "site/{name} {path}.tar") == {"{name} {path}/x": b"x", "{name} {path}.log": b"log"}

@@ -83,10 +83,10 @@ class Companions:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._is_group = compile_patterns(job.groups)
-        parts = [re.split(r"(\{path\}|\{name\})", pattern) for pattern in job.companions]
+        self._parts = [re.split(r"(\{path\}|\{name\})", pattern) for pattern in job.companions]
         kinds = {"{path}": ".+", "{name}": "[^/]+"}
-        self._patterns = ["".join(kinds.get(part) or re.escape(part) for part in pattern) for pattern in parts]
-        self._fits = re.compile("|".join(f"(?:{pattern})" for pattern in self._patterns) or "(?!)", re.DOTALL).fullmatch
+        patterns = ["".join(kinds.get(part) or re.escape(part) for part in parts) for parts in self._parts]
+        self._fits = re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)", re.DOTALL).fullmatch
         self._seen: dict[str, Sighting] = {}
         self._taken: set[str] = set()
 
@@ -108,12 +108,14 @@ class Companions:
     def of(self, tree: Tree, directory: str) -> tuple[list[Sighting], str]:
         """The companions of a group, and the path of one that is not there."""
         found, missing = [], ""
-        for pattern in self._job.companions:
-            path = pattern.replace("{path}", directory).replace("{name}", directory.rpartition("/")[2])
+        kinds = {"{path}": directory, "{name}": directory.rpartition("/")[2]}
+        for parts in self._parts:
+            path = "".join(kinds.get(part, part) for part in parts)
             sighting = self._seen.pop(path, None) or _sighted(tree, path)
             if sighting is None:
                 missing = path
-            elif path not in self._taken:
+            # What lies in the directory itself is found there.
+            elif path not in self._taken and not path.startswith(f"{directory}/"):
                 self._taken.add(path)
                 found.append(sighting)
         return found, missing
