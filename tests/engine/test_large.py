@@ -114,10 +114,12 @@ def test_a_destination_that_cannot_be_used_abandons_nothing(machine: Machine) ->
 
 
 def test_an_upload_that_the_store_has_forgotten_is_begun_anew(machine: Machine) -> None:
-    """As by a rule of the bucket that ends old uploads."""
+    """As by a rule of the bucket that ends old uploads; and it is said that what was sent is lost."""
     crashed_at_part(machine, 4)
     machine.store.uploads.clear()
     assert machine.run().tally.by_reason == {"removed": 1}
+    (told,) = machine.monitor.notices
+    assert told.startswith("a/large: what was sent of it before is of no use")
     assert (machine.stored(), machine.store.uploads) == ({"site/a/large": LARGE}, {})
 
 

@@ -72,7 +72,7 @@ class Round:
         self._batch_bytes = 0
         self._gathered = Gathering(job)
         self._again: list[Settled] = []
-        self._uploads = LargeUploads(self.place, ports.ledger)
+        self._uploads = LargeUploads(self.place, ports.ledger, partial(ports.monitor.notice, job))
         self._large: list[Settled | Group] = []
         self._large_under_way = 0
         self._attempts: dict[Sighting, int] = {}
@@ -286,7 +286,7 @@ class Round:
                 self._door.give_up(str(error))
             transient = transient or isinstance(error, Transient)
             if isinstance(error, UploadGone):
-                self._uploads.useless(settled.sighting)
+                self._uploads.useless(settled.sighting, str(error))
             if isinstance(error, Transient) and carried.group is None and self._may_try_again(settled):
                 self._again.append(settled)
             else:
@@ -325,7 +325,7 @@ class Round:
         if group is None or not isinstance(error, Transient):
             return False
         if isinstance(error, UploadGone):
-            self._uploads.useless(group.sighting)
+            self._uploads.useless(group.sighting, str(error))
         if not self._may_try_again(group):
             return False
         self._pause(str(error))
