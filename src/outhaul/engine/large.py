@@ -16,6 +16,13 @@ AT_ONCE = 2
 """Large files under way at the same time; each is sent in several parts at once."""
 
 
+class Slots:
+    """Places for what is large and under way, for all jobs of a run together."""
+
+    def __init__(self, free: int = AT_ONCE) -> None:
+        self.free = free
+
+
 class LargeUploads:
     """Those of one pair of source and destination."""
 
