@@ -11,7 +11,7 @@ there already is compared, and left alone unless it may be written over. Nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,16 @@ from outhaul.ports import Held
 
 _ANY = 1 << 62
 """No limit: whoever takes the bytes stops by itself."""
+
+
+class Described(NamedTuple):
+    """What a store says of an object."""
+
+    held: Held
+    sha256: bytes
+    """Of the whole object, as it is kept with it; b'' where none is."""
+    notes: Mapping[str, str]
+    """User-defined metadata; names in small letters."""
 
 
 class Shelf(Protocol):
@@ -43,6 +53,9 @@ class Shelf(Protocol):
 
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """The SHA-256 of the whole object that is kept with it, b'' for none; and whether its ETag may be its MD5."""
+
+    def describe(self, key: str, version: str) -> Described:
+        """All that is told of an object without its bytes, by one request. Raises `NotThere`."""
 
     def listing(self, prefix: str) -> Iterator[Listed]:
         """All objects beneath a prefix, which ends at a '/' of their keys; '' is all."""
@@ -194,7 +207,7 @@ def _content(wanted: Wanted, shelf: Shelf) -> Iterator[bytes]:
         _, offset, length, at = wanted.within
         return _cut(shelf.frame(wanted.codec, wanted.key, wanted.version, offset, length, _ANY), at, wanted.size)
     stored = shelf.read(wanted.key, wanted.version)
-    return shelf.decoded(wanted.codec, stored, wanted.size) if wanted.codec else stored
+    return shelf.decoded(wanted.codec, stored, wanted.size if wanted.size >= 0 else _ANY) if wanted.codec else stored
 
 
 def _cut(chunks: Iterator[bytes], at: int, size: int) -> Iterator[bytes]:
@@ -282,6 +295,8 @@ class _Digest:
 
 
 def _digests(wanted: Wanted, shelf: Shelf) -> tuple[bytes, bool]:
+    if wanted.codec:  # What the store knows is that of the compressed object.
+        return b"", False
     try:
         return shelf.digests(wanted.key, wanted.version)
     except Denied:

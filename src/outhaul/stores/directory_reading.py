@@ -26,6 +26,10 @@ class DirectoryShelf(DirectoryStore):
         """A file system keeps none."""
         return b"", False
 
+    def describe(self, key: str, version: str) -> tuple[Held, bytes, dict[str, str]]:
+        """See `stages.restore.Shelf`. Nothing is noted beside a file."""
+        return self.head(key), b"", {}
+
     def listing(self, prefix: str) -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
         folders = [prefix.rstrip("/")]

@@ -123,7 +123,13 @@ class FastPuts:
                 new = objects[index]
                 return (
                     signer.head(
-                        new.key, len(new.body), new.sha256, identity, self._offset, new.md5 if self.send_md5 else b""
+                        new.key,
+                        len(new.body),
+                        new.sha256,
+                        identity,
+                        self._offset,
+                        new.md5 if self.send_md5 else b"",
+                        new.notes,
                     )
                     + new.body
                 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from outhaul.model.errors import Damaged
 from outhaul.model.returning import Listed
 from outhaul.ports import Held
+from outhaul.stages.restore import Described
 from outhaul.testing.store import SimulatedStore
 
 
@@ -39,6 +40,11 @@ class SimulatedShelf(SimulatedStore):
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """See `stages.restore.Shelf`."""
         return self.stored_sha256(key, version) or b"", self.etag == "md5"
+
+    def describe(self, key: str, version: str) -> Described:
+        """See `stages.restore.Shelf`."""
+        sha256 = self.stored_sha256(key, version) or b""
+        return Described(self.held(key, version), sha256, dict(self.notes.get(key, ())))
 
     def listing(self, prefix: str) -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""

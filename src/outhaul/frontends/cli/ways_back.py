@@ -40,6 +40,10 @@ def add(
     restore.add_argument("--prefix", metavar="PREFIX", default="", help="only what is under keys that begin so")
     restore.add_argument("--overwrite", action="store_true", help="write over files that hold other bytes")
     restore.add_argument(
+        "--decompress", action="store_true",
+        help="from an address: decompress by the end of a name, too, where nothing is noted beside an object",
+    )  # fmt: skip
+    restore.add_argument(
         "--into-source", action="store_true", help="even into the source of a job, which may carry the files away again"
     )
 
