@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, Why, receipt_of
-from outhaul.ledgers.rows import to_path
+from outhaul.ledgers.rows import to_bytes, to_path
 from outhaul.model.evidence import Within
 from outhaul.model.returning import Wanted, refusal
 from outhaul.model.selection import Chooser, Selection
@@ -100,6 +100,16 @@ class History(Reading):
                 f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}){some}) ORDER BY d.place, d.path", values
             )
             yield from (_wanted(row)[1]._replace(refused="", detail="") for row in rows)
+
+    def seen_by_runs(self, source: str, destination: str, endpoint: str) -> int:
+        """How many receipts of a place were made of files that were seen: those of a rebuilt ledger know no inode."""
+        with self._faults():
+            (count,) = self._database.execute(
+                f"SELECT count(*) {_TABLES}WHERE p.source = ? AND p.destination = ? AND p.endpoint = ? "
+                "AND (r.device != 0 OR r.inode != 0 OR r.ctime_ns != 0)",
+                (to_bytes(source), destination, endpoint),
+            ).fetchone()
+        return int(count)
 
     def runs(self, job: str = "", limit: int = 0) -> list[RunRow]:
         """The latest runs, oldest first."""
