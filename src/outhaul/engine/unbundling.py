@@ -181,10 +181,8 @@ def _placed(prefix: str, destination: str) -> Callable[[str], str | None]:
     if above.startswith(beneath):
         before = _path(above[len(beneath) :])
         return lambda path: before + path
-    if beneath.startswith(above):
-        first = _path(beneath[len(above) :])
-        return lambda path: path[len(first) :] if path.startswith(first) else None
-    return lambda _: None
+    first = _path(beneath[len(above) :])  # Both are how the key begins, so one of them begins with the other.
+    return lambda path: path[len(first) :] if path.startswith(first) else None
 
 
 def _path(key: str) -> str:
