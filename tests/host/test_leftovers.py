@@ -29,18 +29,25 @@ def names(tmp_path: Path) -> set[str]:
 
 def test_what_nobody_holds_goes(tmp_path: Path, folder: int) -> None:
     """And nothing else: no other names, no directory with something in it, no link."""
-    for name in (".outhaul-1-0", ".outhaul-23-456"):
+    for name in (".outhaul-restore-1-0", ".outhaul-restore-23-456"):
         (tmp_path / name).write_bytes(b"half")
-    (tmp_path / ".outhaul-1-2-a").mkdir()
-    kept = {".outhaul-1", ".outhaul-1-", ".outhaul-1-2x", "outhaul-1-2", ".outhaul-index-0123.json"}
+    (tmp_path / ".outhaul-restore-1-2-a").mkdir()
+    kept = {
+        ".outhaul-restore-1",
+        ".outhaul-restore-1-",
+        ".outhaul-restore-1-2x",
+        "outhaul-restore-1-2",
+        ".outhaul-1-2",
+        ".outhaul-index-0123.json",
+    }
     for name in kept:
         (tmp_path / name).write_bytes(b"somebody's")
-    (tmp_path / ".outhaul-7-7-a").mkdir()
-    (tmp_path / ".outhaul-7-7-a" / "file").write_bytes(b"")
-    (tmp_path / ".outhaul-8-8").symlink_to("outhaul-1-2")
-    os.mkfifo(tmp_path / ".outhaul-9-9")
+    (tmp_path / ".outhaul-restore-7-7-a").mkdir()
+    (tmp_path / ".outhaul-restore-7-7-a" / "file").write_bytes(b"")
+    (tmp_path / ".outhaul-restore-8-8").symlink_to(".outhaul-1-2")
+    os.mkfifo(tmp_path / ".outhaul-restore-9-9")
     leftovers.remove(folder)
-    assert names(tmp_path) == kept | {".outhaul-7-7-a", ".outhaul-8-8", ".outhaul-9-9"}
+    assert names(tmp_path) == kept | {".outhaul-restore-7-7-a", ".outhaul-restore-8-8", ".outhaul-restore-9-9"}
 
 
 def test_what_is_being_written_stays(tmp_path: Path, folder: int) -> None:
@@ -56,7 +63,7 @@ def test_what_is_being_written_stays(tmp_path: Path, folder: int) -> None:
 def test_a_name_that_is_taken(tmp_path: Path, folder: int) -> None:
     """In a container a killed process had the same number as the next one."""
     number = int(leftovers.temporary_name().rpartition("-")[2])
-    left = tmp_path / f".outhaul-{os.getpid()}-{number + 1}"
+    left = tmp_path / f".outhaul-restore-{os.getpid()}-{number + 1}"
     left.write_bytes(b"half")
     name, descriptor = leftovers.create(folder, os.O_WRONLY, 0o600)
     os.close(descriptor)
@@ -99,11 +106,11 @@ def test_a_landing_sweeps_where_it_writes(tmp_path: Path) -> None:
     """Each directory, once; not in a dry run."""
     for directory in (tmp_path, tmp_path / "d", tmp_path / "e"):
         directory.mkdir(exist_ok=True)
-        (directory / ".outhaul-1-1").write_bytes(b"half")
+        (directory / ".outhaul-restore-1-1").write_bytes(b"half")
     with HostLanding(str(tmp_path)) as landing:
         for name, make in (("", True), ("d", True), ("d", True), ("e", False)):
             found = landing.folder(name, make=make)
             assert found is not None
             with found:
                 pass
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob(".outhaul*")} == {"e/.outhaul-1-1"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob(".outhaul*")} == {"e/.outhaul-restore-1-1"}

@@ -14,14 +14,14 @@ import os
 import re
 import stat
 
-_NAME = re.compile(r"\.outhaul-[0-9]+-[0-9]+(?P<trial>-a)?")
+_NAME = re.compile(r"\.outhaul-restore-[0-9]+-[0-9]+(?P<trial>-a)?")
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _numbers = itertools.count()
 
 
 def temporary_name() -> str:
     """A name that no other file of this process has or had."""
-    return f".outhaul-{os.getpid()}-{next(_numbers)}"
+    return f".outhaul-restore-{os.getpid()}-{next(_numbers)}"
 
 
 def hold(descriptor: int) -> bool:
@@ -58,7 +58,7 @@ def remove(folder: int) -> None:
     """Remove from an open directory what killed processes have left in it; what cannot be removed stays."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            if name.startswith(".outhaul-") and (found := _NAME.fullmatch(name)):
+            if name.startswith(".outhaul-restore-") and (found := _NAME.fullmatch(name)):
                 with contextlib.suppress(OSError):
                     os.rmdir(name, dir_fd=folder) if found["trial"] else _remove(folder, name)
 
