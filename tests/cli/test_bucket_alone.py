@@ -83,6 +83,7 @@ def test_bundles_and_compressed_files_without_a_ledger(there: There, tmp_path: P
     assert not there.state.exists()
 
 
+@pytest.mark.slow
 def test_large_compressed_files_by_their_names(there: There, tmp_path: Path) -> None:
     """Of those nothing is noted: they come back as they are stored, or decompressed where that is asked for."""
     content = random.Random(1).randbytes(17 << 20)
