@@ -20,6 +20,9 @@ SHA256 = hashlib.sha256(BODY).digest()
 NOTES = notes_of("zstd", bytes(32), 5, 10**18)
 
 
+_SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("ministack", "rclone")]
+
+
 def _many(store: S3Store, key: str) -> None:
     (answer,) = store.put_many([NewObject(key, BODY, SHA256, b"", NOTES)], 1)
     assert not isinstance(answer.outcome, Exception)
@@ -37,19 +40,22 @@ def _over(store: S3Store, key: str) -> None:
 @pytest.mark.parametrize(
     "settings", [ObjectSettings(), ObjectSettings(metadata=(("site", "7"),))], ids=["plain", "metadata"]
 )
+@pytest.mark.parametrize("name", ["moto", *_SLOW])
 @pytest.mark.parametrize("put", [_many, _one, _over])
 def test_notes_come_back(
-    s3_server: Server,
-    bucket: str,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    name: str,
     put: Callable[[S3Store, str], None],
     settings: ObjectSettings,
 ) -> None:
     """By the fast lane, by obstore, and by botocore where the job has metadata of its own; both are there then."""
-    for name, value in s3_server.environ().items():
-        monkeypatch.setenv(name, value)
+    server: Server = request.getfixturevalue(f"{name}_server")
+    bucket = server.make_bucket()
+    for variable, value in server.environ().items():
+        monkeypatch.setenv(variable, value)
     destination = Destination(f"s3://{bucket}", "s3", bucket, "")
-    connection = Connection(endpoint_url=s3_server.endpoint_url)
+    connection = Connection(endpoint_url=server.endpoint_url)
     put(S3Store(destination, connection, settings), "d/file.zst")
     held, _, notes = S3Shelf(destination, connection).describe("d/file.zst", "")
     assert held.length == len(BODY)
