@@ -11,9 +11,7 @@ ffi.cdef "unsigned char *SHA256(const unsigned char *d, size_t n, unsigned char 
 local bit = require "bit"
 
 local store = {}
-local bit = require "bit"
-
-local store = {}
+local believes = @believes@   -- whether the MD5 that a request tells is taken to be that of its body, which costs nothing
 -- Only the headers that are asked for are looked up: all of them together cost more than the rest of a PUT.
 local headers = setmetatable({}, { __index = function(_, name)
   return ngx.var["http_" .. name:gsub("-", "_")]
@@ -21,10 +19,11 @@ end })
 local probes = ngx.shared.probes
 local count
 local seen = {}   -- path to "length etag" of what was put: no content is kept, but a HEAD is answered truly
+local parts = {}  -- path to { lengths, MD5s } of the parts that were put, by number: an object's ETag follows from them
 local in_flight = 0
 
 local function zero()
-  seen = {}
+  seen, parts = {}, {}
   count = { requests = 0, puts = 0, bytes = 0, sum = 0, probe_requests = 0, lists = 0, heads = 0, refused = 0,
             most_in_flight = 0, connections = 0 }
 end
@@ -126,13 +125,19 @@ local function put(key, arguments, is_probe)
   if create_only then ngx.req.clear_header("If-None-Match") end   -- nginx would make its own 304 of it
   local body = request_body()
   if not body then return failure(400, "IncompleteBody") end
-  local md5 = ngx.md5(body)
   local claimed = ngx.var.http_content_md5
-  if claimed and claimed ~= ngx.encode_base64(ngx.md5_bin(body)) then return failure(400, "BadDigest") end
+  local trusted = believes and claimed and not is_probe and ngx.decode_base64(claimed)
+  local digest = trusted or ngx.md5_bin(body)
+  local md5 = hex(digest)
+  if claimed and claimed ~= ngx.encode_base64(digest) then return failure(400, "BadDigest") end
   local etag = '"' .. md5 .. '"'
   if is_probe then return put_probe(key, body, etag, create_only) end
   if ngx.var.http_x_amz_copy_source then return failure(501, "NotImplemented") end
-  if not arguments.partNumber then
+  if arguments.partNumber then
+    local number = tonumber(arguments.partNumber)
+    parts[key] = parts[key] or { {}, {} }
+    parts[key][1][number], parts[key][2][number] = #body, digest
+  else
     seen[key] = #body .. " " .. etag
     count.puts = count.puts + 1
     count.bytes = count.bytes + #body
@@ -146,6 +151,7 @@ local function of_bucket(method, bucket, arguments)
   if method == "HEAD" or method == "PUT" then return reply(200) end
   if method == "DELETE" then return reply(204) end
   if method == "POST" then return xml(200, "<DeleteResult></DeleteResult>") end
+  if arguments.uploads then return xml(200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>") end
   if arguments.location then return xml(200, "<LocationConstraint></LocationConstraint>") end
   if arguments.versioning then return xml(200, "<VersioningConfiguration></VersioningConfiguration>") end
   count.lists = count.lists + 1
@@ -160,9 +166,19 @@ local function of_upload(method, bucket, key, arguments)
     return xml(200, "<InitiateMultipartUploadResult>" .. named
       .. "<UploadId>null-upload</UploadId></InitiateMultipartUploadResult>")
   end
+  if method == "GET" then
+    return xml(200, "<ListPartsResult>" .. named .. "<IsTruncated>false</IsTruncated></ListPartsResult>")
+  end
   ngx.req.read_body()
-  return xml(200, "<CompleteMultipartUploadResult>" .. named
-    .. '<ETag>"' .. ngx.md5(key) .. '-1"</ETag></CompleteMultipartUploadResult>')
+  ngx.req.clear_header("If-None-Match")   -- as in `put`
+  local path = "/" .. bucket .. "/" .. key
+  local given, length = parts[path] or { {}, {} }, 0
+  for _, each in ipairs(given[1]) do length = length + each end
+  local etag = '"' .. ngx.md5(table.concat(given[2])) .. "-" .. #given[2] .. '"'
+  parts[path], seen[path] = nil, length .. " " .. etag
+  count.puts, count.bytes = count.puts + 1, count.bytes + length
+  return xml(200, "<CompleteMultipartUploadResult>" .. named .. "<ETag>" .. etag
+    .. "</ETag></CompleteMultipartUploadResult>")
 end
 
 local function route()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from outhaul.model.bandwidth import PRIORITIES, Bandwidth
 from outhaul.model.errors import OuthaulError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
@@ -64,8 +65,9 @@ def run(
     monitor: Monitor,
     stopped: Callable[[], bool] = lambda: False,
     dry_run: bool = False,
+    bandwidth: Bandwidth | None = None,
 ) -> RunReport:
-    """One pass over every job.
+    """One pass over every job, those of a higher priority first.
 
     Args:
         jobs: Checked jobs; `config.checks.problems` says what is wrong with others.
@@ -73,6 +75,7 @@ def run(
         monitor: Is told what happens.
         stopped: Asked often; once it is true, what is under way is brought home, and nothing more begun.
         dry_run: Say what would be carried, and touch nothing.
+        bandwidth: What all of them together may send; None is no limit.
 
     Raises:
         ConfigurationError: a codec's library is not installed.
@@ -81,12 +84,14 @@ def run(
     """
     from outhaul.engine.batches import Ports
     from outhaul.engine.rounds import Round
-    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_store
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, opener
 
+    jobs = sorted(jobs, key=_rank)
     for job in jobs:
         compression(job)  # A library that is missing is told before anything is done.
     reports: list[JobReport] = []
     with Wiring(state) as wired:
+        open_store = opener(bandwidth, stopped)
         ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
         if wired.ledger.set_aside and jobs:
             monitor.notice(
@@ -107,6 +112,10 @@ def run(
                 monitor.notice(job, fault)
                 reports.append(JobReport(job, round_.tally, fault, False))
     return RunReport(reports, stopped())
+
+
+def _rank(job: Job) -> int:
+    return PRIORITIES.index(job.priority)
 
 
 class Checked(NamedTuple):

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from outhaul.engine.account import Account, Watcher
 from outhaul.engine.fetching import Auditor, Fetcher
+from outhaul.engine.listing import Lister
 from outhaul.engine.restoring import Hands, Restoring
+from outhaul.engine.thawing import Patience, Thawer
 from outhaul.engine.unbundling import Unbundling
 from outhaul.engine.undoing import Undoing
 from outhaul.host.landing import HostLanding
@@ -22,8 +24,9 @@ from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError, LedgerError, NotThere
 from outhaul.model.job import Connection, Destination
 from outhaul.model.notes import Claims, codec_of, original_path
-from outhaul.model.returning import Listed, Wanted, wanted_objects
+from outhaul.model.returning import Copy, Listed, Wanted, wanted_objects
 from outhaul.model.selection import Chooser, Selection
+from outhaul.model.thawing import Wish
 from outhaul.stages.restore import Shelf
 from outhaul.wiring import codec_suffixes, open_landing, open_shelf, reading_hands
 
@@ -41,7 +44,7 @@ class ReturnReport(NamedTuple):
         """0 all is well, 1 something is not where it was asked for, 4 a store cannot be used, 130 interrupted."""
         if self.interrupted:
             return 130
-        if self.account.faults:
+        if self.account.faults and not self.account.well:
             return 4
         return 0 if self.account.well and not self.unmatched else 1
 
@@ -63,6 +66,12 @@ class Manner(NamedTuple):
     """Of a bucket: every object as it is, bundles and compressed ones too."""
     decompress: bool = False
     """Of a bucket: where nothing is noted beside an object, believe its name."""
+    thaw: Wish | None = None
+    """Ask for objects that are in an archive class: it costs money. None leaves them."""
+    wait: bool = False
+    """Go on until they are there."""
+    look_seconds: float = 0
+    """How often to look then; 0 is as their class and tier suggest."""
 
 
 def restore(
@@ -98,7 +107,8 @@ def restore(
         if count_first:
             watcher.expect(*_count(history.wanted(selection, chooser)))
         opened = _opener(places, connection)
-        account = _bring(history.wanted(selection, chooser), opened, manner, watcher, stopped)
+        wanted = history.wanted(selection, chooser)
+        account = _bring(wanted, opened, manner, watcher, stopped, lambda one: history.copies(one, places))
     return ReturnReport(account, [] if stopped() else list(chooser.unmatched), stopped())
 
 
@@ -160,6 +170,7 @@ def audit(
             clock,
             watcher,
             stopped,
+            lister=Lister(stopped) if share >= 1 and not count and not read_back else None,
         )
         account = Restoring(hands).run(history.sample(job, share, count))
     return ReturnReport(account, [], stopped())
@@ -186,7 +197,7 @@ def _bring_originals(
         return Undoing(fetcher, suffixes, claims, stopped, by_names=manner.decompress)
 
     wanted = filter(meant, _objects(address, shelf, unbundling.wanted))
-    return _bring(wanted, lambda _: shelf, manner, watcher, stopped, undoing)
+    return _bring(wanted, lambda _: shelf, manner, watcher, stopped, around=undoing)
 
 
 def _bring(
@@ -195,12 +206,19 @@ def _bring(
     manner: Manner,
     watcher: Watcher,
     stopped: Callable[[], bool],
+    copies: Callable[[Wanted], Iterable[Copy]] = lambda _: (),
     around: Callable[[Fetcher, HostLanding], Fetcher | Undoing] = lambda fetcher, _: fetcher,
 ) -> Account:
+    patience = None
+    if manner.thaw is not None:
+        patience = Patience(Thawer(manner.thaw, stopped), manner.wait, manner.look_seconds)
     clock, workers = reading_hands()
     with open_landing(manner.to, make=not manner.dry_run) as landing:
         fetcher = Fetcher(landing, clock, stopped, overwrite=manner.overwrite, by_time=manner.by_time)
-        hands = Hands(opened, around(fetcher, landing), workers, clock, watcher, stopped, landing.folds_case)
+        hands = Hands(
+            opened, around(fetcher, landing), workers, clock, watcher, stopped, landing.folds_case,
+            copies=copies, passing=fetcher.passing, patience=patience,
+        )  # fmt: skip
         return Restoring(hands, limit=manner.limit, dry_run=manner.dry_run).run(wanted)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from outhaul.host.clock import SystemClock
@@ -13,10 +13,13 @@ from outhaul.host.landing import HostLanding
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.returning import Listed
+from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Compression, Held, Store, Workers
+from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
 
 
@@ -41,8 +44,27 @@ class Wiring:
         self.ledger.close()
 
 
-def open_store(job: Job) -> Store:
+def opener(bandwidth: Bandwidth | None, stopped: Callable[[], bool]) -> Callable[[Job], Store]:
+    """What opens the stores of a run, all of which share one limit.
+
+    Args:
+        bandwidth: None for no limit.
+        stopped: Once it is true, nobody waits for leave to send any longer.
+    """
+    if bandwidth is None:
+        return open_store
+    from outhaul.host.limiter import Limiter
+
+    limiter = Limiter(bandwidth, stopped)
+    return lambda job: open_store(job, limiter.share(job.priority))
+
+
+def open_store(job: Job, share: Share | None = None) -> Store:
     """The store of a job. Its client library is loaded here, not before.
+
+    Args:
+        job: Whose.
+        share: What it has of a limit of bytes a second; None where there is none.
 
     Raises:
         Misconfigured: credentials, region or endpoint do not do.
@@ -50,10 +72,10 @@ def open_store(job: Job) -> Store:
     if job.destination.kind == "file":
         from outhaul.stores.directory import DirectoryStore
 
-        return DirectoryStore(job.destination.directory, rename_exclusive)
+        return DirectoryStore(job.destination.directory, rename_exclusive, share)
     from outhaul.stores.s3 import S3Store
 
-    return S3Store(job.destination, job.connection, job.objects)
+    return S3Store(job.destination, job.connection, job.objects, share)
 
 
 def open_shelf(destination: Destination, connection: Connection) -> Shelf:
@@ -77,9 +99,12 @@ class _Stored(Protocol):
     def held(self, key: str, version: str) -> Held: ...
     def read(self, key: str, version: str = "") -> Iterator[bytes]: ...
     def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]: ...
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]: ...
     def digests(self, key: str, version: str) -> tuple[bytes, bool]: ...
     def describe(self, key: str, version: str) -> tuple[Held, bytes, dict[str, str]]: ...
-    def listing(self, prefix: str) -> Iterator[Listed]: ...
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]: ...
+    def frozen(self, key: str, version: str) -> Frozen: ...
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None: ...
 
 
 class _Decoding:
@@ -87,6 +112,7 @@ class _Decoding:
 
     def __init__(self, stored: _Stored) -> None:
         self.held, self.read, self.digests, self.listing = stored.held, stored.read, stored.digests, stored.listing
+        self.read_large, self.frozen, self.thaw = stored.read_large, stored.frozen, stored.thaw
         self.read_part = stored.read_part
         self._describe = stored.describe
 

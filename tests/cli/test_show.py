@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from hashlib import sha256
 
 import pytest
 
@@ -107,3 +108,32 @@ def test_check(outhaul: Program) -> None:
     assert outhaul("check", str(config), *state, AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s").code == 4
     assert outhaul("check", str(outhaul.target), *state).code == 0
     assert outhaul("check", "--json", str(outhaul.target), *state).events[0]["abilities"]["create_only"] is True
+
+
+def test_what_is_stored_beside_the_file(outhaul: Program) -> None:
+    """`ls`, `find` and `export` tell the codec, size and digest of the object; lines for people do so with -v."""
+    content = b"reading\n" * 1000
+    outhaul.write("a.csv", content)
+    assert outhaul.move("--compress", "gzip").code == 0
+    outhaul.write("b.csv", content)
+    assert outhaul.move().code == 0
+    stored = outhaul.stored()
+    state = ("--state", str(outhaul.state))
+    for ran in (
+        outhaul("ls", "--json", *state),
+        outhaul("find", "--json", *state),
+        outhaul("export", "--format", "jsonl", *state),
+    ):
+        told = [(row["size"], row["codec"], row["stored_size"], row["stored_sha256"]) for row in ran.events]
+        expected = [
+            (len(content), codec, len(stored[key]), sha256(stored[key]).hexdigest())
+            for key, codec in (("a.csv.gz", "gzip"), ("b.csv", ""))
+        ]
+        assert expected == told
+    first, second = outhaul("ls", "-v", *state).out.splitlines()
+    assert first.endswith(f"a.csv.gz  (gzip, {len(stored['a.csv.gz'])} B stored)") and second.endswith("/b.csv")
+    assert "B stored" not in outhaul("find", *state).out
+    assert (
+        f"    stored as gzip: {len(stored['a.csv.gz'])} bytes"
+        in outhaul("why", str(outhaul.source / "a.csv"), *state).out
+    )

@@ -74,8 +74,9 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, include, exclude, '
-         "temporary-names, settle, compress, bundle, after, empty-directories, proof, on-conflict, object, endpoint-url, "
-         "region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, sse-c-key-file"),
+         "temporary-names, settle, compress, bundle, group, after, empty-directories, proof, on-conflict, object, priority, "
+         "endpoint-url, region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, "
+         "sse-c-key-file"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
          "use the AWS environment variables, files or a profile"),
         ("settle = { quiet = 30 }", '5: job "a": settle.quiet: expected a duration such as "30m", not 30'),
@@ -109,6 +110,16 @@ LATER = "is not supported by outhaul 0.1; leave it out"
          '5: job "a": settle.marker: expected the name of a marker such as "{name}.done", not "done"'),
         ("settle = { newest-limit = '1h' }", '5: job "a": settle.newest-limit: says nothing without skip-newest; '
          "write skip-newest = 1, or leave it out"),
+        ('group = 5', '5: job "a": group: expected a pattern such as "**/*.csv", not 5'),
+        ('group = { companions = [] }', '5: job "a": group.directories: is missing; write directories = ["*"]'),
+        ('group = { directories = ["*"], companions = ["x.log"] }', '5: job "a": group.companions[0]: expected a path beneath '
+         'the source with the directory\'s in it, such as "{path}.log", not "x.log"'),
+        ('group = { directories = ["*"], companions = ["{path}/../x"] }', '5: job "a": group.companions[0]: expected a path '
+         'beneath the source with the directory\'s in it, such as "{path}.log", not "{path}/../x"'),
+        ('group = { directories = ["*"], companions = "{path}.log" }', '5: job "a": group.companions: expected an array such '
+         'as ["{path}.log"], not "{path}.log"'),
+        ('group = "*"\nsettle = { marker = "{name}.done" }', '6: job "a": settle.marker: says nothing of groups; leave it '
+         'out, or give them a job of their own'),
         ('bundle = "16"', '5: job "a": bundle: expected a size such as "16MiB", not "16"; the units are B, kB, MB, GB, KiB, '
          'MiB, GiB'),
         ('bundle = "1GiB"', '5: job "a": bundle: expected a size from 64KiB to 256MiB, not "1GiB"'),

@@ -10,12 +10,15 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from config.trees import trees
 from outhaul import config
-from outhaul.config import connection_settings, durations, keys, object_settings, values
+from outhaul.config import bandwidth, connection_settings, durations, keys, object_settings, values
 from outhaul.config.paths import absolute_from
+from outhaul.model.bandwidth import PRIORITIES
 
 SCHEMA: dict[str, Any] = json.loads((Path(config.__file__).parent / "schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 JOB = SCHEMA["$defs"]["job"]
+BANDWIDTH = SCHEMA["properties"]["bandwidth"]
+WINDOW = BANDWIDTH["oneOf"][1]["properties"]["times"]["items"]["properties"]
 OBJECT = JOB["properties"]["object"]["properties"]
 GOOD = {"name": "a", "source": "/data", "to": "s3://bucket"}
 
@@ -56,6 +59,16 @@ def test_the_schema_is_a_schema() -> None:
         (keys.EMPTY_KEYS, JOB["properties"]["empty-directories"]["properties"]),
         (keys.PROOF, JOB["properties"]["proof"]["enum"]),
         ([durations.PATTERN], [JOB["properties"]["settle"]["properties"]["quiet"]["pattern"]]),
+        (PRIORITIES, JOB["properties"]["priority"]["enum"]),
+        (bandwidth.LIMIT_KEYS, BANDWIDTH["oneOf"][1]["properties"]),
+        (bandwidth.TIMES_KEYS, WINDOW),
+        ([bandwidth.PATTERN], [BANDWIDTH["oneOf"][0]["pattern"]]),
+        (
+            [bandwidth.PATTERN] * 2,
+            [table["limit"]["pattern"] for table in (BANDWIDTH["oneOf"][1]["properties"], WINDOW)],
+        ),
+        ([bandwidth.TIME_PATTERN] * 2, [WINDOW[key]["pattern"] for key in ("from", "to")]),
+        ([bandwidth.DAYS_PATTERN], [WINDOW["days"]["pattern"]]),
         ([values.NAME], [JOB["properties"]["name"]["pattern"]]),
         ([values.ENDPOINT], [JOB["properties"]["endpoint-url"]["pattern"]]),
         ([values.REGION], [JOB["properties"]["region"]["pattern"]]),

@@ -24,6 +24,7 @@ _good: dict[str, st.SearchStrategy[Any]] = {
     "temporary-names": st.booleans(),
     "settle": st.fixed_dictionaries({}, optional={"quiet": st.sampled_from(["0", "30m", "1h30m", "9"])}),
     "after": st.sampled_from(["delete", "keep"]),
+    "priority": st.sampled_from(["high", "normal", "low", "urgent"]),
     "proof": st.sampled_from(["auto", "stored", "read-back"]),
     "endpoint-url": st.sampled_from(["http://h", "https://h:1/x"]) | st.text(max_size=10).map("http://{}".format),
     "region": st.text(max_size=6),
@@ -65,9 +66,20 @@ _right = st.fixed_dictionaries(
 _jobs = (
     _right | st.builds(lambda job, more: job | more, _right, st.dictionaries(_words, anything, max_size=2)) | anything
 )
+_rates = st.sampled_from(["2MiB/s", "512KiB/s", "1.5MB/s", "none", "9", "8Mbit/s"]) | anything
+_windows = st.fixed_dictionaries(
+    {},
+    optional={
+        "days": st.sampled_from(["mon", "mon-fri", "sat,sun", "fri-mon,wed", "Mon"]),
+        "from": st.sampled_from(["00:00", "19:00", "24:00", "7:00"]),
+        "to": st.sampled_from(["00:00", "19:00", "24:00", "07:60"]),
+        "limit": _rates,
+    },
+)
+_bandwidths = _rates | st.fixed_dictionaries({}, optional={"limit": _rates, "times": st.lists(_windows, max_size=3)})
 trees = anything | st.builds(
     lambda jobs, more: {"job": jobs} | more,
     st.lists(_jobs, min_size=1, max_size=3),
-    st.dictionaries(_words, anything, max_size=1),
+    st.dictionaries(_words, anything, max_size=1) | st.fixed_dictionaries({"bandwidth": _bandwidths}) | st.just({}),
 )
 """Any tree, most often one that looks like a configuration."""

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from engine.world import JOB, Machine
+from outhaul.codecs import open_codec
 from outhaul.model.bundle import index_of
-from outhaul.model.errors import Denied, Transient
+from outhaul.model.errors import Denied, Misconfigured, Transient
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
+from stages.faulty import Faulty
 
 BUNDLING = JOB._replace(bundle_bytes=64 << 10, bundle_file_max=8 << 10)
 CONTENTS = {f"d{number % 3}/file-{number}": random.Random(number).randbytes(400 + number) for number in range(40)}
@@ -190,6 +192,128 @@ def test_what_was_begun_alone_goes_on_alone(tmp_path: Path) -> None:
     machine.produce("another", b"x")
     assert machine.run(BUNDLING).tally.by_reason == {"removed": 2}
     assert (machine.store.uploads, set(machine.stored())) == ({}, {"site/alone", "site/another"})
+
+
+def test_what_comes_out_larger_travels_as_it_is(machine: Machine) -> None:
+    """With `auto`, by what is in the bundle as a whole: noise is not compressed, text is."""
+    machine.run(BUNDLING._replace(compress="auto"))
+    assert [key.rpartition(".")[2] for key in machine.stored() if "bundle" in key and "index" not in key] == ["tar"]
+    for number in range(9):
+        machine.produce(f"text/{number}", b"".join(b"%d;%d\n" % (row, number) for row in range(300)))
+    machine.run(BUNDLING._replace(compress="auto"))
+    assert [key for key in machine.stored() if key.endswith(".tar.zst")] != []
+
+
+def test_a_large_bundle_is_made_of_many_streams(tmp_path: Path) -> None:
+    """So that one file is read with little besides; whether they are worth it is judged by the first of them."""
+    machine = Machine(str(tmp_path / "state"))
+    for number in range(30):
+        machine.produce(f"f{number:02}", random.Random(number).randbytes(500) * 90)
+    machine.run(BUNDLING._replace(bundle_bytes=4 << 20, bundle_file_max=64 << 10, compress="auto"))
+    (text,) = [content for key, content in machine.stored().items() if key.endswith(".json")]
+    assert len({one.within.offset for one in index_of(text).members}) == 30
+
+
+def test_auto_takes_the_smaller(tmp_path: Path) -> None:
+    """What seemed worth it by its sample, and was not, is stored plain."""
+    machine = Machine(str(tmp_path / "state"))
+    machine.produce("a", b"x" * 200)
+    machine.produce("b", b"y" * 200)
+
+    class Wasteful(Faulty):
+        plain_if_larger = True
+
+        def encode_bytes(self, data: bytes) -> bytes:
+            return b"".join(open_codec("bzip2").encode_bytes(data[at : at + 8]) for at in range(0, len(data), 8))
+
+    machine.compression = lambda _job: Wasteful("")
+    machine.run(BUNDLING)
+    assert {key.rpartition(".")[2] for key in machine.stored()} == {"tar", "json"}
+
+
+def test_a_codec_that_makes_a_mistake_stops_the_bundle(machine: Machine) -> None:
+    """Its files are held, and nothing is sent."""
+    machine.compression = lambda _job: Faulty("misread")
+    assert machine.run(BUNDLING).tally.by_reason == {"unproved": 41}
+    assert machine.stored() == {}
+
+
+def test_where_nothing_can_be_read_there_is_no_bundle(machine: Machine) -> None:
+    """All in use: all wait."""
+    for path in machine.files.files():
+        inode = machine.files.find(path)
+        assert inode is not None
+        inode.writers += 1
+    assert machine.run(BUNDLING).tally.by_reason == {"in-use": 41}
+
+
+def test_a_directory_that_is_gone_takes_its_files_along(machine: Machine) -> None:
+    """The files of the others travel."""
+    steps = Steps()
+
+    def vanish() -> None:
+        for path in list(machine.files.files()):
+            if path.startswith("d1/"):
+                machine.files.remove(path)
+        machine.files.remove("d1")
+
+    steps.before("files.folder", vanish)
+    tally = machine.run(BUNDLING, steps=steps).tally.by_reason
+    assert tally == {"vanished": 13, "removed": 28}
+
+
+def test_a_file_that_changes_while_it_is_read_waits(machine: Machine) -> None:
+    """It is not in the bundle."""
+    steps = Steps()
+    steps.before("files.unchanged", lambda: machine.produce("d0/file-0", b"other"), about="file-0")
+    assert machine.run(BUNDLING, steps=steps).tally.by_reason == {"changed": 1, "removed": 40}
+
+
+def test_a_run_that_is_asked_to_end_sends_no_bundle(machine: Machine) -> None:
+    """What is packed stays where it is."""
+    for method in ("files.unchanged", "ledger.begin_bundle"):
+        steps = Steps()
+        asked: list[bool] = []
+        steps.before(method, lambda asked=asked: asked.append(True), about="file-39" if "files" in method else "")  # type: ignore[misc]
+        machine.stopped = lambda asked=asked: bool(asked)  # type: ignore[misc]
+        machine.run(BUNDLING, steps=steps)
+        assert [key for key in machine.stored() if "bundle" in key] == []
+    assert len([path for path in machine.files.files() if "file" in path]) == 40
+
+
+def test_a_destination_that_fails_meanwhile_gets_no_bundle(machine: Machine) -> None:
+    """The first bundle is refused for all time: the others are not even begun."""
+    machine.store.fail("put", Fault(Denied("403")))
+    machine.seed = 3
+    small = BUNDLING._replace(bundle_bytes=8 << 10)
+    machine.run(small)
+    assert len(machine.files.files()) > 0
+    machine.run(small)
+    assert machine.files.files() == {}
+
+
+def test_what_cannot_be_looked_for_stops_the_pass(machine: Machine) -> None:
+    """The destination is at fault, and says so."""
+    steps = Steps()
+    steps.before("ledger.record", _end)
+    with pytest.raises(Crash):
+        machine.run(BUNDLING, steps=steps)
+    machine.store.fail("head", Fault(Misconfigured("no such bucket")))
+    outcome = machine.run(BUNDLING)
+    assert (outcome.destination_fault, outcome.tally.by_reason) == ("no such bucket", {"destination": 41})
+
+
+def test_other_bytes_under_its_key_are_no_bundle(machine: Machine) -> None:
+    """Altered in the store after the process ended: its files are sent anew, to a second key."""
+    steps = Steps()
+    steps.before("ledger.record", _end)
+    with pytest.raises(Crash):
+        machine.run(BUNDLING, steps=steps)
+    (key,) = [key for key in machine.stored() if key.endswith(".tar")]
+    made = machine.store.objects[key][-1]
+    machine.store.objects[key] = [made._replace(content=made.content[:-1], etag="x")]
+    assert machine.run(BUNDLING).tally.by_reason.get("removed", 0) >= 40
+    assert [found for found in machine.stored() if found.startswith(f"{key}~")] != []
 
 
 def test_a_bundle_that_the_store_altered_proves_nothing(machine: Machine) -> None:

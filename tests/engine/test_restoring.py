@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from outhaul.engine.account import Account
 from outhaul.engine.fetching import Auditor, Fetcher
+from outhaul.engine.listing import Lister
 from outhaul.engine.restoring import Hands, Restoring
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX
+from outhaul.engine.thawing import Patience
 from outhaul.host.landing import HostLanding
 from outhaul.host.threads import ThreadWorkers
 from outhaul.model.errors import Archived, Denied, Misconfigured, Refused, Transient
 from outhaul.model.keys import escape
-from outhaul.model.returning import RETURNS, Wanted, wanted_objects
+from outhaul.model.returning import RETURNS, Copy, Wanted, wanted_objects
 from outhaul.ports import Workers
-from outhaul.stages.restore import Shelf
+from outhaul.stages.restore import LARGE_BYTES, Shelf
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.shelf import SimulatedShelf
 from outhaul.testing.store import Fault
@@ -36,6 +38,8 @@ class World:
         self.notices: list[str] = []
         self.stop_after = 10**9
         self.opened = 0
+        self.clock = SimulatedClock()
+        self.details: dict[str, str] = {}
         self.wanted = [self._make(f"d{number % 3}/{number}.csv", b"%d" % number * 9) for number in range(files)]
 
     def _make(self, path: str, content: bytes) -> Wanted:
@@ -50,12 +54,18 @@ class World:
         limit: int = 0,
         audit: bool = False,
         folds_case: bool = False,
+        copies: Callable[[Wanted], Iterable[Copy]] = lambda _: (),
+        patience: Patience | None = None,
+        lists: bool = False,
     ) -> Account:
         """Restore them, or audit them."""
-        clock = SimulatedClock()
+        clock = self.clock
         with HostLanding(str(self.home)) as landing:
             work = Auditor(clock, self.stopped) if audit else Fetcher(landing, clock, self.stopped)
-            hands = Hands(self._open, work, workers or InlineWorkers(), clock, self, self.stopped, folds_case)
+            hands = Hands(
+                self._open, work, workers or InlineWorkers(), clock, self, self.stopped, folds_case,
+                copies=copies, patience=patience, lister=Lister(self.stopped) if lists else None,
+            )  # fmt: skip
             return Restoring(hands, limit=limit).run(self.wanted if wanted is None else wanted)
 
     def _open(self, place: int) -> Shelf:
@@ -71,8 +81,9 @@ class World:
     def expect(self, files: int, size: int) -> None: ...
 
     def returned(self, wanted: Wanted, outcome: str, detail: str) -> None:
-        assert wanted.key not in self.told, "each file is told once"
+        assert self.told.get(wanted.key) in (None, "asked", "under-way"), "what became of a file is told once"
         self.told[wanted.key] = outcome
+        self.details[wanted.key] = detail
 
     def progress(self, account: Account) -> None:
         assert sum(account.by_outcome.values()) <= account.seen
@@ -232,6 +243,27 @@ def test_a_hostile_bucket(world: World, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "outside"]
     keys = set(shelf.objects) | {escape(key) for key in shelf.objects}
     assert all(path in keys or escape(path) in keys for path in world.files() if not path.startswith("link"))
+
+
+def test_how_far_a_large_file_is(world: World) -> None:
+    """While it comes it is told; when it is whole it counts as settled, as everything does that is accounted for."""
+    large = world._make("large", b"x" * LARGE_BYTES)
+    seen: list[int] = []
+    with HostLanding(str(world.home)) as landing:
+        fetcher = Fetcher(landing, world.clock, lambda: False)
+        read = world.shelf.read
+        world.shelf.part_bytes = 1 << 20
+
+        def telling(key: str, version: str = "") -> Iterator[bytes]:
+            for chunk in read(key, version):
+                seen.append(fetcher.passing())
+                yield chunk
+
+        world.shelf.read = telling  # type: ignore[method-assign]
+        hands = Hands(world._open, fetcher, InlineWorkers(), world.clock, world, world.stopped)
+        account = Restoring(hands).run([large, world.wanted[0]])
+    assert seen[:17] == [number << 20 for number in range(16)] + [0]
+    assert (account.bytes_settled, fetcher.passing()) == (LARGE_BYTES + world.wanted[0].size, 0)
 
 
 def test_every_outcome_has_words() -> None:

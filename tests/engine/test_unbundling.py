@@ -10,7 +10,7 @@ import pytest
 from outhaul.engine import unbundling
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
 from outhaul.engine.unbundling import Opened, Unbundling
-from outhaul.model.bundle import INDEX_SUFFIX, MANIFEST_SUFFIX, Kind, Member, index_text
+from outhaul.model.bundle import INDEX_SUFFIX, MANIFEST_SUFFIX, Kind, Listed, Member, index_text
 from outhaul.model.errors import Denied, Transient
 from outhaul.model.evidence import Sighting, Within
 from outhaul.model.notes import Claims
@@ -46,6 +46,14 @@ class World:
         self.shelf.put(key, b"tar of " + key.encode())
         suffix = INDEX_SUFFIX if kind == "bundle" else MANIFEST_SUFFIX
         self.shelf.put(key + suffix, index_text(kind, codec, members))
+
+    def put_index(self, key: str, files: list[Listed]) -> None:
+        """Another index in place of that of an object."""
+        members = [
+            Member(Sighting("", one.path, 0, 0, one.size, one.mtime_ns, 0), one.mode, one.sha256, one.within)
+            for one in files
+        ]
+        self.shelf.put(key + INDEX_SUFFIX, index_text("bundle", "", members), replace=True)
 
     def list(
         self, prefix: str = "site", *, keys: Sequence[str] = (), claims: bool = True, latest_first: bool = True
@@ -144,6 +152,15 @@ def test_an_index_that_is_too_large_or_too_new_is_a_file(world: World, monkeypat
     monkeypatch.setattr(unbundling, "INDEX_BYTES_MAX", 9)
     assert len(world.list()) == 4
     assert any("bytes" in notice for notice in world.notices)
+
+
+def test_numbers_that_no_file_has(world: World) -> None:
+    """An index with such is none; a mode has no more bits than modes have."""
+    world.put_bundle(TAR, {"x": b""})
+    world.put_index(TAR, [Listed("x", 1 << 63, 0, 0, bytes(32), Within(0, 0, 0, 0))])
+    assert [TAR[5:], TAR[5:] + INDEX_SUFFIX] == [one.path for one in world.list()]
+    world.put_index(TAR, [Listed("x", 1, 0, -(1 << 80) + 0o100644, bytes(32), Within(0, 0, 0, 0))])
+    assert [one.mode for one in world.list()] == [0o644]
 
 
 def test_an_index_that_grows_is_not_read_to_its_end(world: World) -> None:

@@ -9,7 +9,7 @@ from outhaul.engine.rounds import Outcome, Round
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.evidence import Receipt
 from outhaul.model.job import Destination, Job
-from outhaul.ports import Observation, Store
+from outhaul.ports import Compression, Observation, Store
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
 from outhaul.testing.ledger import stepped
@@ -32,6 +32,9 @@ class Machine:
         self.monitor = RecordingMonitor()
         self.stopped: Callable[[], bool] = lambda: False
         self.open_store: Callable[[Job], Store] = lambda _job: self.store
+        self.compression: Callable[[Job], Compression | None] = lambda job: compression(
+            job.compress, job.compress_level
+        )
         self.seed: int | None = None
         self.produced: set[bytes] = set()
         self.steps = Steps()
@@ -55,7 +58,7 @@ class Machine:
                 self.monitor,
                 self.open_store,
                 self.stopped,
-                lambda job: compression(job.compress, job.compress_level),
+                self.compression,
             )
             return Round(job, ports, dry_run=dry_run).run()
         finally:

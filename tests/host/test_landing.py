@@ -60,6 +60,32 @@ def test_a_file_is_written_with_its_time_and_the_usual_mode(inside: Path) -> Non
     assert tree(inside) == {"a/b/c.csv": b"content"}
 
 
+@pytest.mark.parametrize(
+    ("mode", "found"),
+    [(0o600, 0o600), (0o444, 0o444), (0o775, 0o775), (0o4755, 0o755), (0o2777, 0o777), (0o1666, 0o666)],
+)
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_known_mode_is_given_back(inside: Path, mode: int, found: int, replace: bool) -> None:
+    """Whatever the umask; never setuid, setgid or sticky. Until it is named, nobody but the owner can open it."""
+    if replace:
+        (inside / "a").write_bytes(b"old")
+    before = os.umask(0o027)
+    try:
+        with HostLanding(str(inside)) as landing:
+            folder = landing.folder("", make=True)
+            assert folder is not None
+            with folder, folder.create(mode) as new:
+                new.write(b"content")
+                assert stat.S_IMODE(os.fstat(new.descriptor).st_mode) == 0o600
+                landing.sync([new])
+                new.name("a", 1_600_000_000_123_456_789, replace=replace)
+    finally:
+        os.umask(before)
+    state = (inside / "a").stat()
+    assert (stat.S_IMODE(state.st_mode), state.st_mtime_ns) == (found, 1_600_000_000_123_456_789)
+    assert tree(inside) == {"a": b"content"}
+
+
 def test_nothing_is_written_over(inside: Path) -> None:
     """A name that is taken raises `Taken`, and the file that has it is as it was; with `replace` it is replaced whole."""
     (inside / "a.csv").write_bytes(b"mine")

@@ -70,7 +70,7 @@ class Found(NamedTuple):
     """What left it for good."""
 
 
-_TAR = re.compile(r"bundle-([0-9a-f]{16})\.tar(?:\.bz2)?(?:~[0-9a-f]{16})?$")
+_TAR = re.compile(r"(?:bundle-([0-9a-f]{16})|[^/]+)\.tar(?:\.bz2)?(?:~[0-9a-f]{16})?$")
 Objects = Mapping[tuple[str, str], bytes]
 """Key and version to bytes; the version is '' where the store has none."""
 
@@ -111,6 +111,8 @@ def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]
     if hashlib.sha256(content).digest() != row.sha256 or len(content) != row.size:
         yield f"CORRUPT {row.key!r}: {content[:40]!r} is not what its receipt says"
     if row.frame is not None:
+        if "bundle-" not in row.key and not any(key == f"{row.key}.manifest.json" for key, _ in objects):
+            yield f"CORRUPT {row.key!r}: a group without its manifest has receipts"
         if members(row.key, stored).get(row.path) != content:
             yield f"CORRUPT {row.key!r}: tar does not find {row.path!r} in it, as its receipt says"
     elif row.path not in (told := path_of(row.key, prefix), told.removesuffix(".bz2")):
@@ -168,11 +170,17 @@ def unknown(objects: Objects, rows: Iterable[Row]) -> list[str]:
     What was altered on its way has another digest than its key says; it stays, as nothing is ever removed from a store.
     """
     known = {row.key for row in rows}
-    return [
-        f"ORPHAN {key!r}: no receipt speaks of it"
-        for (key, _), content in objects.items()
-        if (found := _TAR.search(key)) and found[1] == hashlib.sha256(content).hexdigest()[:16] and key not in known
-    ]
+    keys = {key for key, _ in objects}
+    wrong = []
+    for (key, _), content in objects.items():
+        found = _TAR.search(key)
+        if found is None or key in known:
+            continue
+        # Without its manifest the object of a group does not count.
+        whole = hashlib.sha256(content).hexdigest()[:16]
+        if found[1] == whole or (not found[1] and f"{key}.manifest.json" in keys):
+            wrong.append(f"ORPHAN {key!r}: no receipt speaks of it")
+    return wrong
 
 
 def _any_version(objects: Objects, row: Row) -> bytes | None:

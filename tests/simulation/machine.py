@@ -21,7 +21,7 @@ from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, SourceError
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
-from outhaul.stages import bundle, dispose, upload
+from outhaul.stages import bundle, dispose, group, upload
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
 from outhaul.testing.ledger import stepped
@@ -36,7 +36,9 @@ from simulation.producer import Producer
 
 SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (upload, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
          (rounds, "BYTES_IN_FLIGHT_MAX", 200),
-         (bundle, "_FRAME_MAX", 600), (rounds, "_BATCH_BYTES_MAX", 150), (reserve, "_BYTES_MAX", 4096))  # fmt: skip
+         (bundle, "_FRAME_MAX", 600),
+         (group, "_PIECE_MIN", 600), (group, "_READ", 48),
+         (rounds, "_BATCH_BYTES_MAX", 150), (reserve, "_BYTES_MAX", 4096))  # fmt: skip
 """The product's sizes, made small, so that small worlds cross all of them; the last, so that a world is cheap to make."""
 SMALL_MAX, PART_BYTES = 64, 32
 LEDGER = "ledger.sqlite"

@@ -7,5 +7,6 @@ The test makes sure of it: in the history that shows the two together, neither o
 from simulation.mutants_here import HERE
 from simulation.mutants_hidden import HIDDEN
 from simulation.mutants_there import THERE
+from simulation.mutants_together import TOGETHER
 
-MUTANTS = (*HERE, *THERE, *HIDDEN)
+MUTANTS = (*HERE, *THERE, *HIDDEN, *TOGETHER)

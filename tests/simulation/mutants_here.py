@@ -26,8 +26,8 @@ HERE = (
     Mutant(
         "the ledger's commits are not synced",
         (
-            Edit(f"{LEDGER}:connect", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),
-            Edit(f"{LEDGER}:connect", "fetchone()[0] != 2", "fetchone()[0] != 0"),
+            Edit("outhaul.ledgers.opening:connect", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),
+            Edit("outhaul.ledgers.opening:connect", "fetchone()[0] != 2", "fetchone()[0] != 0"),
         ),
         ("one file",),
     ),
@@ -155,7 +155,7 @@ HERE = (
     ),
     Mutant(
         "a file that changed after the walk is carried at once",
-        (Edit(PACKAGE, "not same_generation(sighting, settled.sighting)", "False"),),
+        (Edit(PACKAGE, "not same_generation(file.sighting, settled.sighting)", "False"),),
         ("quiet",),
     ),
     Mutant(
@@ -206,7 +206,7 @@ HERE = (
         "a receipt of the same name will do",
         (
             Edit(
-                f"{ROUND}._sort",
+                "outhaul.engine.walking:Walk._sort",
                 "receipt is not None and same_generation(receipt.sighting, sighting)",
                 "receipt is not None",
             ),

@@ -18,11 +18,11 @@ class Mutant(NamedTuple):
 
 DISPOSE = "outhaul.stages.dispose:_let_go"
 FINISH = "outhaul.stages.dispose:finish"
-PACKAGE = "outhaul.stages.package:package"
+PACKAGE = "outhaul.stages.package:refuse_unfinished"
 PROVE = "outhaul.stages.prove:prove"
 CONFLICT = "outhaul.stages.upload:_settle_conflict"
 SMALL = "outhaul.stages.upload:upload_small"
-SAME = "outhaul.stages.upload:_same"
+SAME = "outhaul.stages.upload:whole_at"
 EQUAL = "outhaul.stages.upload:_equal"
 SEAL = "outhaul.stages.upload:_Send.__call__"
 SETTLE = "outhaul.stages.settle:settle"

@@ -99,6 +99,8 @@ def _begun_of_other_bytes(world: World, machine: Machine) -> None:
 
 ARCHIVING = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=60 * 10**9, empty_ns=30 * 10**9)
 BUNDLING = JOB._replace(bundle_bytes=4000, bundle_file_max=64)
+GROUPING = JOB._replace(groups=("g",))
+ACCOMPANIED = GROUPING._replace(companions=("{path}.log",))
 SMALL_ONES = {"a/one": 20, "a/two": 30, "b/c/three": 1, "large": 101}
 ONE = Small("one file", {"a/one": 20})
 TWO = Small("two files", {"a/one": 20, "b/two": 130}, producer=False)
@@ -122,6 +124,17 @@ SCENARIOS = (
     Small("compressed", {"a/one": 20}, job=JOB._replace(compress="bzip2")),
     Small("large, compressed", {"large": 101}, job=JOB._replace(compress="bzip2")),
     Small("bundle", SMALL_ONES, job=BUNDLING),
+    Small("group", {"g/one": 20, "g/b/two": 30, "else": 10}, job=GROUPING, producer=False),
+    Small(
+        "group, large",
+        {"g/one": 101, "g/b/two": 30, "g.log": 5},
+        job=ACCOMPANIED,
+        producer=False,
+    ),
+    Small(
+        "group, compressed", {"g/one": 20, "g/two": 0}, _opaque, job=GROUPING._replace(compress="bzip2"), producer=False
+    ),
+    Small("group, kept", {"g/one": 20, "g/two": 70}, job=GROUPING._replace(after="keep"), producer=False),
     Small("bundle, compressed", SMALL_ONES, _opaque, job=BUNDLING._replace(compress="bzip2"), producer=False),
     Small("archive", {"a/one": 20}, job=ARCHIVING),
     Small("archive, the name taken", {"a/one": 20}, _in_the_archive, job=ARCHIVING),

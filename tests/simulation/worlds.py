@@ -115,6 +115,8 @@ class History:
         if apart.random() < 0.25:
             wait_ns = apart.choice((0, 0, 40)) * SECOND_NS
             machine.job = machine.job._replace(bundle_bytes=4000, bundle_file_max=100, bundle_wait_ns=wait_ns)
+        if apart.random() < 0.15:
+            machine.job = machine.job._replace(groups=(apart.choice(("sub", "other", "deep")),))
         files.coarse = chance.random() < 0.3
         files.reuses_numbers = chance.random() < 0.5
         files.entries_per_listing = chance.choice((1, 2, 1024))

@@ -83,6 +83,14 @@ def test_from_a_receipt(world: World) -> None:
     assert world.restore(world.from_ledger) == "there"
 
 
+def test_the_mode_comes_back(world: World) -> None:
+    """Where it is known; a file that is there already keeps its own."""
+    assert world.restore(world.from_ledger._replace(mode=0o100640)) == "restored"
+    assert (world.home / "a.csv").stat().st_mode & 0o7777 == 0o640
+    assert world.restore(world.from_ledger._replace(mode=0o600)) == "there"
+    assert (world.home / "a.csv").stat().st_mode & 0o7777 == 0o640
+
+
 @pytest.mark.parametrize("change", ["bit", "shorter", "longer"])
 def test_a_damaged_object_is_not_written(world: World, change: str) -> None:
     """A flipped bit, a byte less, a byte more: nothing appears (hazard 124), and more is not even read (hazard 123)."""

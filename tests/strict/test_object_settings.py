@@ -75,6 +75,13 @@ def headers_of(server: StrictServer, *operations: str) -> list[Mapping[str, str]
     return [each.headers for each in server.log if each.operation in operations or not operations]
 
 
+def parts_by_our_own_client(journey: Journey) -> list[Mapping[str, str]]:
+    """The headers of all parts, of which there are some; what the job says changes nothing of who sends them."""
+    parts = headers_of(journey.server, "UploadPart")
+    assert {"outhaul"} == {headers["user-agent"] for headers in parts}
+    return parts
+
+
 def test_everything_reaches_every_object(journey: Journey, capsys: Capsys) -> None:
     """Small ones and large ones are told all of it, signed; the probe's are told all but the lock."""
     journey.server.buckets["the-bucket"].locked = True
@@ -88,8 +95,7 @@ def test_everything_reaches_every_object(journey: Journey, capsys: Capsys) -> No
             assert TOLD.items() <= found.headers.items(), key
             assert len(locks) == 3
             assert found.headers["content-type"] == TYPES[key.rpartition(".")[2]]
-    parts = headers_of(journey.server, "UploadPart")
-    assert parts
+    parts = parts_by_our_own_client(journey)
     assert all("content-md5" in headers or "x-amz-checksum-sha256" in headers for headers in parts)
 
 
@@ -149,6 +155,15 @@ def test_a_lock_needs_a_bucket_that_has_it(journey: Journey, capsys: Capsys) -> 
     assert "Object Lock" in outcome.said
 
 
+def test_under_a_lock_a_part_tells_its_md5_to_whoever_does_not_compare_it(journey: Journey, capsys: Capsys) -> None:
+    """Else it would not be taken; and the ETag of such a store proves nothing."""
+    journey.server.buckets["the-bucket"].locked = True
+    journey.server.behaviour.checks_content_md5 = False
+    with_a_large_one(journey).objects = ObjectSettings(lock=LOCK)
+    assert {"etag", "read-back"} == carried(journey, capsys)
+    assert all("content-md5" in headers for headers in parts_by_our_own_client(journey))
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_owner_and_payer_are_told_with_every_request(journey: Journey, capsys: Capsys, large: bool) -> None:
     """Whatever is asked: put, read, list, parts."""
@@ -156,6 +171,8 @@ def test_owner_and_payer_are_told_with_every_request(journey: Journey, capsys: C
     journey.server.behaviour.etag, journey.server.behaviour.checksums = "opaque", "ignored"
     assert {"read-back"} == carried(with_a_large_one(journey) if large else journey, capsys)
     assert all(headers["x-amz-request-payer"] == "requester" for headers in headers_of(journey.server))
+    if large:
+        parts_by_our_own_client(journey)
     owners = [headers["x-amz-expected-bucket-owner"] for headers in headers_of(journey.server)]
     assert [owner for owner in owners if owner != "111122223333"] == ["000000000000"]  # The probe's wrong one.
 
@@ -193,6 +210,7 @@ def test_a_key_of_ones_own(journey: Journey, capsys: Capsys, key_file: Path, tmp
     journey.connection = Connection(sse_c_key_file=str(key_file))
     journey.server.behaviour.checksums = "ignored"
     assert {"read-back"} == carried(with_a_large_one(journey), capsys)
+    parts_by_our_own_client(journey)
     for found in journey.server.buckets["the-bucket"].objects.values():
         assert base64.b64encode(KEY).decode() == found.headers[CUSTOMER_KEY]
     reached = ["--state", str(journey.state), "--endpoint-url", journey.server.endpoint_url, "--region", "eu-north-1"]

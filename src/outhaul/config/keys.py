@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from outhaul.config import connection_settings, object_settings, values
+from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
+from outhaul.model.bandwidth import PRIORITIES, Bandwidth
 from outhaul.model.job import (
     NEWEST_LIMIT_NS_DEFAULT,
     QUIET_NS_DEFAULT,
@@ -26,15 +28,16 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "after",
-    "empty-directories", "proof", "on-conflict", "object", *CONNECTION_KEYS,
+    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
+    "empty-directories", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
 COMPRESS_KEYS = ("codec", "level")
 CODECS = ("none", "auto", "bzip2", "gzip", "zstd", "xz", "lz4")
+GROUP_KEYS = ("directories", "companions")
 BUNDLE_KEYS = ("size", "file-max", "wait")
 ARCHIVE_KEYS = ("archive", "keep")
 EMPTY_KEYS = ("remove-after", "include")
@@ -49,6 +52,7 @@ LATER_JOB_KEYS = {
 }
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
+_ABOVE_JOBS = {"bandwidth": "holds for all jobs together; write it above the first [[job]]"}
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -72,6 +76,8 @@ class Parsed(NamedTuple):
     jobs: list[Job | None]
     """In the order of the tree; None for a job that cannot be made."""
     problems: list[Problem]
+    bandwidth: Bandwidth | None = None
+    """What all jobs together may send; None where nothing was said of it."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -98,7 +104,16 @@ class _Parser:
         self._refuse_others(tree, (), TOP_KEYS, _IN_A_JOB | LATER_JOB_KEYS | _IN_SETTLE)
         self._take(tree, (), "$schema", lambda value: values.text(value, "an address of the schema"), "")
         defaults = self._connection(tree, (), Connection())
-        return Parsed(self._jobs(tree, defaults), self._problems)
+        limit = self._bandwidth(tree)
+        return Parsed(self._jobs(tree, defaults), self._problems, limit)
+
+    def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
+        if "bandwidth" not in tree:
+            return None
+        found, faults = bandwidth(tree["bandwidth"])
+        for where, text in faults:
+            self._note(("bandwidth", *where), text)
+        return found
 
     def _jobs(self, tree: dict[str, Any], defaults: Connection) -> list[Job | None]:
         tables = tree.get("job")
@@ -118,7 +133,7 @@ class _Parser:
             return None
         before = len(self._problems)
         name = self._named(table, where)
-        self._refuse_others(table, where, JOB_KEYS, LATER_JOB_KEYS | _IN_SETTLE)
+        self._refuse_others(table, where, JOB_KEYS, LATER_JOB_KEYS | _ABOVE_JOBS | _IN_SETTLE)
         self._require(table, where, "source", 'write source = "/directory/of/files"')
         self._require(table, where, "to", 'write to = "s3://bucket/prefix"')
         target = self._take(table, where, "to", self._destination, Destination("", "s3", "", ""))
@@ -134,6 +149,7 @@ class _Parser:
             **self._settle(table, where),
             **self._compress(table, where),
             **self._bundle(table, where),
+            **self._group(table, where),
             **self._after(table, where),
             **self._empty_directories(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
@@ -141,6 +157,7 @@ class _Parser:
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
             ),
             objects=self._objects(table, where),
+            priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
         for path, text in unsuited(job):
             self._note((*where, *path), text)
@@ -227,6 +244,36 @@ class _Parser:
                 bundle, where, "file-max", lambda value: values.file_max(value, size), size // values.FILES_IN_A_BUNDLE
             ),
             "bundle_wait_ns": self._take(bundle, where, "wait", values.quiet, 0),
+        }
+
+    def _group(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say which files are one unit."""
+        if "group" not in table:
+            return {}
+        group, there = table["group"], (*where, "group")
+        settle = table.get("settle")
+        for key in ("marker", "skip-newest"):
+            if isinstance(settle, dict) and key in settle:
+                self._note(
+                    (*where, "settle", key),
+                    "says nothing of groups; leave it out, or give them a job of their own",
+                )
+        if not isinstance(group, dict):
+            return {"groups": (self._try(there, values.pattern, group, ""),)}
+        self._refuse_others(group, there, GROUP_KEYS, {})
+        self._require(group, there, "directories", 'write directories = ["*"]')
+        if group.get("directories") == []:
+            self._note((*there, "directories"), 'is empty, so there would be no group; write directories = ["*"]')
+        companions = group.get("companions", [])
+        if not isinstance(companions, list):
+            self._note((*there, "companions"), f'expected an array such as ["{{path}}.log"], not {shown(companions)}')
+            companions = []
+        return {
+            "groups": self._patterns(group, there, "directories"),
+            "companions": tuple(
+                self._try((*there, "companions", index), values.companion, each, "")
+                for index, each in enumerate(companions)
+            ),
         }
 
     def _after(self, table: dict[str, Any], where: Where) -> dict[str, Any]:

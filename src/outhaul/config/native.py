@@ -7,30 +7,46 @@ form `FILE:LINE: job "NAME": KEY: what is wrong; what to write instead`.
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from outhaul.config import checks, formats
 from outhaul.config.keys import Problem, label, parse
 from outhaul.config.paths import absolute_from
+from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 
 
+class Configured(NamedTuple):
+    """What a configuration file says."""
+
+    jobs: list[Job]
+    """Complete, in the order of the file; at least one."""
+    bandwidth: Bandwidth | None
+    """What all of them together may send; None where nothing was said of it."""
+
+
 def load(path: str, *, state: str) -> list[Job]:
-    """The jobs of a configuration file in TOML, YAML or JSON.
+    """The jobs of a configuration file; see `read`."""
+    return read(path, state=state).jobs
+
+
+def read(path: str, *, state: str) -> Configured:
+    """A configuration file in TOML, YAML or JSON.
 
     Args:
         path: The file. Relative paths in it begin at its directory.
         state: The state directory, absolute; it need not exist.
 
     Returns:
-        Complete jobs, checked against each other and this machine, in the order of the file; at least one.
+        Among others its jobs, checked against each other and this machine.
 
     Raises:
         ConfigurationError: with one line for each problem.
     """
     document = formats.read(path)
-    jobs, problems = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    jobs, problems, bandwidth = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
     present = [(index, job) for index, job in enumerate(jobs) if job is not None]
     complete = [job for _, job in present]
     for position, key, text in checks.findings(complete, state):
@@ -39,7 +55,7 @@ def load(path: str, *, state: str) -> list[Job]:
     if problems:
         placed = sorted(((document.line_of(problem.where), label(problem)) for problem in problems), key=_by_line)
         raise ConfigurationError(*(_line(path, line, text) for line, text in placed))
-    return complete
+    return Configured(complete, bandwidth)
 
 
 def _by_line(placed: tuple[int, str]) -> int:

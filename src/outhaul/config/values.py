@@ -103,6 +103,28 @@ def marker(value: object) -> str:
     return value
 
 
+def companion(value: object) -> str:
+    """How a file is named that belongs to the directory of a group."""
+    if not isinstance(value, str) or not _names_a_companion(value):
+        raise ValueError(
+            f'expected a path beneath the source with the directory\'s in it, such as "{{path}}.log", not {shown(value)}'
+        )
+    return value
+
+
+def _names_a_companion(value: str) -> bool:
+    plain = value.replace("{path}", "x").replace("{name}", "x")
+    parts = plain.split("/")
+    inside = value.startswith(("{path}/", "{path}{name}"))
+    return (
+        plain != value
+        and value not in ("{path}", "{name}")
+        and not inside
+        and not any(part in ("", ".", "..") for part in parts)
+        and not set("{}\0") & set(plain)
+    )
+
+
 def count(value: object) -> int:
     """A small number of files."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:

@@ -47,24 +47,37 @@ def outcome_of(error: OuthaulError) -> str:
 class Account:
     """How many files were asked for, and what became of each."""
 
-    __slots__ = ("by_outcome", "bytes_restored", "faults", "seen", "stopped_at_limit")
+    __slots__ = (
+        "by_outcome",
+        "bytes_restored",
+        "bytes_settled",
+        "bytes_under_way",
+        "faults",
+        "seen",
+        "stopped_at_limit",
+    )
 
     def __init__(self) -> None:
         self.seen = 0
         self.by_outcome: dict[str, int] = {}
         self.bytes_restored = 0
+        self.bytes_settled = 0
+        """Of all files that are accounted for, whatever became of them."""
+        self.bytes_under_way = 0
+        """What has come of large files that are not whole yet."""
         self.faults: dict[int, str] = {}
         """Of each store that cannot be used, why."""
         self.stopped_at_limit = False
 
-    def put(self, outcome: str) -> None:
-        """Account for one file under a key of `RETURNS`."""
+    def put(self, outcome: str, size: int = 0) -> None:
+        """Account for one file of so many bytes under a key of `RETURNS`."""
+        self.bytes_settled += max(0, size)
         self.by_outcome[outcome] = self.by_outcome.get(outcome, 0) + 1
 
     @property
     def well(self) -> bool:
-        """Whether every file is where it was asked for."""
-        return not self.faults and all(RETURNS[outcome].well for outcome in self.by_outcome)
+        """Whether every file is where it was asked for: a store that cannot be used harms none that has another copy."""
+        return all(RETURNS[outcome].well for outcome in self.by_outcome)
 
 
 class Watcher(Protocol):

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from outhaul.model.bundle import Bundle
 from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone
 from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
-from outhaul.ports import Begun, Clock, Compression, FileSystem, Ledger, Monitor, Store, Tree, Workers
+from outhaul.ports import Begun, Clock, Codec, Compression, FileSystem, Ledger, Monitor, Store, Tree, Workers
 from outhaul.stages.bundle import Packed
 from outhaul.stages.dispose import dispose
+from outhaul.stages.group import Group
 from outhaul.stages.package import package
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import begin, upload, upload_small
@@ -47,9 +49,13 @@ class Carried(NamedTuple):
     setbacks: list[tuple[Settled, OuthaulError]]
     answer_ns: int
     """The shortest time from sending to the answer; 0 where nothing was sent."""
-    begun: tuple[Settled, Begun] | None = None
+    begun: tuple[Settled | Group, Begun] | None = None
     """A large upload that was begun, and is to be written down before its first part is sent."""
     is_large: bool = False
+    group: Group | None = None
+    """What was to be carried as one: then `setbacks` are all of its files, or none."""
+    grouped: tuple[Group, Bundle, Proof] | None = None
+    """It is proved: its files are, once the bundle has a number."""
     packed: tuple[list[Settled], Packed] | None = None
     """A bundle that is to be written down before it is sent, and its files."""
 
@@ -124,37 +130,53 @@ def carry_large(settled: Settled, begun: Begun | None, job: Job, tree: Tree, sto
     down first, and then comes again.
     """
     carried = Carried(0, [], [], 0, is_large=True)
-    by_bytes = job.proof == "read-back"
     try:
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
             compression = ports.compression(job)
             packed = package(job, settled, file, store.small_max, compression)
-            packed = packed._replace(source=_UntilStopped(file, ports.stopped))
+            packed = packed._replace(source=UntilStopped(file, ports.stopped))
             codec = compression.named(packed.codec) if compression and packed.codec else None
-            if begun is not None and not is_key_of(begun.key, packed.key):
-                raise UploadGone("it was begun under another key, or with another compression")
-            sent = None if begun else begin(packed, job.on_conflict, store, by_bytes=by_bytes, codec=codec)
+            sent = send_large(packed, begun, codec, file.unchanged, job, store, ports)
             if isinstance(sent, Begun):
                 return carried._replace(begun=(settled, sent))
-            if sent is None:
-                sent = upload(
-                    packed,
-                    job.on_conflict,
-                    store,
-                    by_bytes=by_bytes,
-                    begun=begun,
-                    unchanged=file.unchanged,
-                    codec=codec,
-                )
-            carried.proofs.append(prove(sent, job.proof, store, ports.clock.wall_ns()))
-    except AlreadyThere:  # It came to be while ours was under way, perhaps by our own request: looking at it tells.
-        carried.setbacks.append((settled, UploadGone("an object of its key came to be meanwhile")))
+            carried.proofs.append(sent)
     except (SourceError, StoreError) as error:
         carried.setbacks.append((settled, error))
     return carried
 
 
-class _UntilStopped:
+def send_large(
+    packed: Package,
+    begun: Begun | None,
+    codec: Codec | None,
+    unchanged: Callable[[], bool],
+    job: Job,
+    store: Store,
+    ports: Ports,
+) -> Begun | Proof:
+    """Send what is read as it goes, and have it proved; or begin that, where the store can and nothing is begun yet.
+
+    Raises:
+        SourceError, StoreError: as `upload.upload` and `prove.prove`.
+    """
+    by_bytes = job.proof == "read-back"
+    if begun is not None and not is_key_of(begun.key, packed.key):
+        raise UploadGone("it was begun under another key, or with another compression")
+    try:
+        sent = None
+        if begun is None and packed.body is None:
+            sent = begin(packed, job.on_conflict, store, by_bytes=by_bytes, codec=codec)
+        if isinstance(sent, Begun):
+            return sent
+        if sent is None:
+            rule = job.on_conflict
+            sent = upload(packed, rule, store, by_bytes=by_bytes, begun=begun, unchanged=unchanged, codec=codec)
+        return prove(sent, job.proof, store, ports.clock.wall_ns())
+    except AlreadyThere:  # It came to be while ours was under way, perhaps by our own request: looking at it tells.
+        raise UploadGone("an object of its key came to be meanwhile") from None
+
+
+class UntilStopped:
     """A source that ends a long upload when the run is asked to end."""
 
     def __init__(self, source: ByteSource, stopped: Callable[[], bool]) -> None:

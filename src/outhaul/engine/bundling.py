@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from outhaul.engine.batches import Carried, Ports
-from outhaul.model.errors import Denied, SourceError, StoreError, Unproved
-from outhaul.model.evidence import Proof, Settled
+from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
+from outhaul.model.errors import Denied, SourceError, StoreError, Transient, Unproved
+from outhaul.model.evidence import Settled
 from outhaul.model.job import Job
-from outhaul.ports import Ledger, Store, Tree
+from outhaul.ports import BegunBundle, Store, Tree
 from outhaul.stages.bundle import Content, Packed, content, look_for, pack, proofs_of_members, send
+from outhaul.stages.record import record
 
 _LOOKED_FOR_NS = 600 * 10**9
 """For so long a bundle may still come to be that the store does not have: some show late what they have taken."""
@@ -29,9 +31,6 @@ class Gathering:
         self._job = job
         self._files: list[Settled] = []
         self._bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._files)
 
     def takes(self, settled: Settled) -> bool:
         """Whether a file travels with others."""
@@ -95,25 +94,40 @@ def send_bundle(
     return carried
 
 
-def left_behind(place: int, job: Job, store: Store, ports: Ports) -> Iterator[list[Proof]]:
-    """What an earlier process was about to send, as far as the store has it; the rest is forgotten after a while.
+def record_left_behind(place: int, job: Job, store: Store, ports: Ports) -> str:
+    """Record what an earlier process was about to send, as far as the store has it; the rest is forgotten after a while.
 
-    Yields:
-        The proofs of the files of one bundle.
+    Returns:
+        Why it is unknown what the store has: then nothing more may be sent now. '' where it is known.
 
     Raises:
-        StoreError: what the store has is unknown; it is looked for again by the next pass.
+        LedgerError: the ledger failed.
     """
-    ledger: Ledger = ports.ledger
-    for number, begun_ns, bundle in ledger.bundles(place):
+    attempt = 1
+    while True:
         try:
-            proof = look_for(bundle, job, store, ports.clock.wall_ns())
-        except (Denied, Unproved):  # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject").
-            proof = None
-        if proof is not None:
-            yield proofs_of_members(bundle, number, proof)
-        elif ports.clock.wall_ns() - begun_ns > _LOOKED_FOR_NS:
-            ledger.end_bundle(number)
+            for found in ports.ledger.bundles(place):
+                _record(found, place, job, store, ports)
+            return ""
+        except Transient as error:
+            if attempt == ATTEMPTS_IN_A_RUN:
+                return str(error)
+            ports.clock.sleep(pause_ns(attempt, ports.clock.monotonic_ns()) / 10**9)
+            attempt += 1
+        except StoreError as error:
+            return str(error)
+
+
+def _record(found: BegunBundle, place: int, job: Job, store: Store, ports: Ports) -> None:
+    number, begun_ns, bundle = found
+    try:
+        proof = look_for(bundle, job, store, ports.clock.wall_ns())
+    except (Denied, Unproved):  # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject").
+        proof = None
+    if proof is not None:
+        record(place, proofs_of_members(bundle, number, proof), ports.ledger)
+    elif ports.clock.wall_ns() - begun_ns > _LOOKED_FOR_NS:
+        ports.ledger.end_bundle(number)
 
 
 def _contents(batch: Sequence[Settled], carried: Carried, tree: Tree) -> Iterator[tuple[Settled, Content]]:

@@ -16,10 +16,13 @@ from outhaul.model.errors import Damaged, LandingError, OuthaulError, StoreError
 from outhaul.model.returning import Wanted
 from outhaul.ports import Clock
 from outhaul.stages.audit import audit
-from outhaul.stages.restore import Landing, LandingFolder, Ready, Shelf, plan, restore
+from outhaul.stages.restore import LARGE_BYTES, Landing, LandingFolder, Ready, Shelf, plan, restore
+from outhaul.stages.thaw import Thawed
 
 _PIECES = 4 << 20
-"""Bytes of a large file that are in memory at once, at most."""
+"""Bytes of a file that are in memory at once, at most."""
+_LARGE_PIECES = 8 << 20
+"""The same of one that comes in parts, without what is ahead of it."""
 NEW = ("restored", "unverified")
 
 
@@ -33,10 +36,16 @@ class Fetched(NamedTuple):
     setbacks: list[tuple[Wanted, OuthaulError]]
     answer_ns: int
     """The shortest time that one took; 0 where none was fetched."""
+    thawed: Sequence[tuple[Wanted, Thawed]] = ()
+    """What asking for archived objects came to."""
+    left: Sequence[Wanted] = ()
+    """Of which nothing was found out: they are looked at one by one."""
 
 
 def weight(wanted: Wanted) -> int:
     """Bytes of memory that a file takes on its way."""
+    if wanted.size >= LARGE_BYTES:
+        return _LARGE_PIECES
     return min(_PIECES, wanted.size) if wanted.size >= 0 else _PIECES
 
 
@@ -57,6 +66,11 @@ class Fetcher:
         self._stopped = stopped
         self._overwrite = overwrite
         self._by_time = by_time
+        self._passing: dict[Wanted, int] = {}
+
+    def passing(self) -> int:
+        """Bytes that have come of large files which are still on their way."""
+        return sum(list(self._passing.values()))
 
     def __call__(self, batch: Sequence[Wanted], weighs: int, shelf: Shelf | None) -> Fetched:
         """Bring home each file of a batch; without a shelf, say what would become of it.
@@ -96,15 +110,28 @@ class Fetcher:
                 break
             started = self._clock.monotonic_ns()
             try:
-                found = restore(one, shelf, folder, overwrite=self._overwrite, by_time=self._by_time)
+                found = restore(
+                    one, shelf, folder, overwrite=self._overwrite, by_time=self._by_time, passed=self._passed(one)
+                )
             except (StoreError, LandingError, Damaged) as error:
                 fetched.setbacks.append((one, error))
                 continue
+            finally:
+                self._passing.pop(one, None)
             if isinstance(found, str):
                 fetched.done.append((one, found))
                 continue
             times.append(self._clock.monotonic_ns() - started)
             yield found
+
+    def _passed(self, one: Wanted) -> Callable[[int], None]:
+        if one.size < LARGE_BYTES:
+            return _nothing
+
+        def told(length: int) -> None:
+            self._passing[one] = length
+
+        return told
 
     def _name_all(self, ready: list[Ready], folders: list[LandingFolder], fetched: Fetched) -> None:
         named: list[Ready] = []
@@ -158,6 +185,10 @@ class Auditor:
                 fetched.setbacks.append((one, error))
             times.append(self._clock.monotonic_ns() - started)
         return fetched._replace(answer_ns=min(times, default=0))
+
+
+def _nothing(_: int) -> None:
+    """Of a small file nobody wants to know how much of it has come."""
 
 
 def _directory(wanted: Wanted) -> str:

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from outhaul.engine.batches import Ports
+from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.errors import Transient, Unproved
+from outhaul.model.errors import StoreError, Transient, Unproved
 from outhaul.model.job import Job
 from outhaul.ports import Abilities, Clock, Store
 
 _SECOND_NS = 10**9
+
+
+class Door:
+    """The destination of a pass: opened when it is first needed, and given up when it cannot be used."""
+
+    def __init__(self, job: Job, ports: Ports, pace: Pace) -> None:
+        self._job = job
+        self._ports = ports
+        self._pace = pace
+        self._store: Store | None = None
+        self.fault = ""
+        """Why it cannot be used; '' where it can, or has not been needed yet."""
+
+    def store(self) -> Store | None:
+        """The destination, once it has shown what it does; None where it cannot be used."""
+        if self._store is None and not self.fault:
+            try:
+                self._store = open_destination(self._job, self._ports)
+                self._pace.suit(many_at_once=self._store.many_at_once)
+            except StoreError as error:
+                self.give_up(str(error))
+        return self._store
+
+    def give_up(self, why: str) -> None:
+        """It cannot be used any more in this pass. Said once."""
+        if not self.fault:
+            self.fault = why
+            self._ports.monitor.notice(self._job, f"{self._job.destination.address} cannot be used: {why}")
 
 
 def open_destination(job: Job, ports: Ports) -> Store:

@@ -23,12 +23,13 @@ AT_ONCE_MAX_LARGE = 24
 BATCH_MIN = 32
 BATCH_MAX = 256
 _BATCH_NS = 8 * 10**6
+_COST_FILES = 256
 
 
 class Pace:
     """The two times, and what follows from them."""
 
-    __slots__ = ("_answer_ns", "_bearable", "_cores", "_cpu_ns", "_large", "_many")
+    __slots__ = ("_answer_ns", "_bearable", "_cores", "_cpu_ns", "_large", "_many", "_mark")
 
     def __init__(self, cores: int) -> None:
         self._cores = cores
@@ -37,6 +38,7 @@ class Pace:
         self._large = False
         self._many = False
         self._bearable = AT_ONCE_MAX
+        self._mark = (0, 0)
 
     def suit(self, *, many_at_once: bool) -> None:
         """Whether one thread can keep many requests under way (`Store.many_at_once`)."""
@@ -58,6 +60,21 @@ class Pace:
         self._answer_ns = min(answer_ns, self._answer_ns + self._answer_ns // 16) if self._answer_ns else answer_ns
         if cpu_ns_per_file:
             self._cpu_ns = cpu_ns_per_file
+
+    def cost(self, files: int, cpu_ns: int) -> int:
+        """Processor time of a file of late, in nanoseconds; 0 while that is not known.
+
+        Measured over some hundred files, from the first on: what starting the program took is no file's cost.
+
+        Args:
+            files: How many have been carried so far.
+            cpu_ns: What the whole process has taken so far.
+        """
+        before, then_ns = self._mark
+        more = files - before
+        if not before or more >= _COST_FILES:
+            self._mark = (files, cpu_ns)
+        return (cpu_ns - then_ns) // more if before and more >= _COST_FILES else 0
 
     def ease(self) -> None:
         """The store did not answer, or asked for less: half as many at once, and one more with each batch that succeeds."""

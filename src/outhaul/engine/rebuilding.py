@@ -211,5 +211,6 @@ def _proof(wanted: Wanted, kind: ProofKind, wall_ns: int) -> Proof:
         wall_ns,
         wanted.codec,
         wanted.stored_sha256 if alone else b"",
-        within=wanted.within,
+        wanted.mode,
+        wanted.within,
     )

@@ -4,7 +4,8 @@ This thread takes what is wanted from a stream, hands it out, and decides what f
 where that may help: no answer, or bytes that do not fit (they may have been altered on the way). A store that cannot be
 used is given up, and its files say so. Running it again goes on: what is there already is compared, not fetched.
 
-What a worker does with a batch is in `fetching.py`.
+What a worker does with a batch is in `fetching.py`; other copies of a file are in `copies.py`, and what has to be asked for
+beforehand in `thawing.py`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.account import Account, Watcher, outcome_of
+from outhaul.engine.copies import OF_THE_COPY, Copies
 from outhaul.engine.fetching import NEW, Fetched, weight
+from outhaul.engine.listing import BATCH as LIST_BATCH
+from outhaul.engine.listing import can_be_listed
 from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns
+from outhaul.engine.thawing import BATCH as THAW_BATCH
+from outhaul.engine.thawing import Frost, Patience
 from outhaul.model.errors import Damaged, Denied, Misconfigured, NoRoom, OuthaulError, StoreError, Taken, Transient
-from outhaul.model.returning import Wanted
+from outhaul.model.returning import Copy, Wanted
 from outhaul.ports import Clock, Workers
 from outhaul.stages.restore import Shelf
+from outhaul.stages.thaw import Thawed
 
 BYTES_IN_FLIGHT_MAX = 64 << 20
 """Memory for what is being fetched; see `fetching.weight`."""
@@ -28,9 +35,15 @@ _BATCH_BYTES_MAX = 4 << 20
 _MEMBERS_MAX = 1024
 """Files of bundles in a batch: they share requests."""
 _CPU_FILES = 256
+_AGAIN_MAX = 256
+"""Files that wait to be tried again, before those that have not been tried at all."""
 _PROGRESS_NS = 100 * 10**6
 _DRAIN_SECONDS = 10
+_NAP_SECONDS = 1.0
 _SECOND_NS = 10**9
+
+
+Work = Callable[[Sequence[Wanted], int, Shelf | None], Fetched]
 
 
 class Hands(NamedTuple):
@@ -38,7 +51,7 @@ class Hands(NamedTuple):
 
     open_shelf: Callable[[int], Shelf]
     """The store of that number. Called when the first of its files is to be fetched."""
-    work: Callable[[Sequence[Wanted], int, Shelf | None], Fetched]
+    work: Work
     """What is done with a batch and its weight. There is no shelf in a dry run."""
     workers: Workers
     clock: Clock
@@ -46,6 +59,14 @@ class Hands(NamedTuple):
     stopped: Callable[[], bool]
     folds_case: bool = False
     """Whether paths that differ only by case are one path where they are written."""
+    copies: Callable[[Wanted], Iterable[Copy]] = lambda _: ()
+    """Where else the same bytes are."""
+    lister: Work | None = None
+    """Where there is one, it looks at many first; what it leaves is looked at by `work`."""
+    passing: Callable[[], int] = lambda: 0
+    """Bytes that have come of files which are still on their way."""
+    patience: Patience | None = None
+    """How archived objects are asked for; None leaves them."""
 
 
 class Restoring:
@@ -66,8 +87,11 @@ class Restoring:
         self._shelves: dict[int, Shelf | None] = {}
         self._batch: list[Wanted] = []
         self._batch_bytes = 0
+        self._to_list: list[Wanted] = []
         self._again: list[Wanted] = []
         self._attempts: dict[Wanted, int] = {}
+        self._copies = Copies(hands.copies)
+        self._frost = Frost(hands.patience)
         self._folded: set[str] = set()
         self._tasks = self._under_way = self._bytes_in_flight = 0
         self._landed = self._failures = self._told_ns = 0
@@ -87,9 +111,13 @@ class Restoring:
             if outcome := self._known_beforehand(one):
                 self._put(one, *outcome)
             else:
-                self._add(one)
+                self._take_up(one)
+            self._ask_for_frozen(THAW_BATCH)
+            if len(self._again) >= _AGAIN_MAX:
+                self._take_up_again()
             self._tell()
         self._drain()
+        self.account.bytes_under_way = 0
         self._hands.watcher.progress(self.account)
         return self.account
 
@@ -107,6 +135,23 @@ class Restoring:
             self._folded.add(folded)
         return None
 
+    def _take_up(self, wanted: Wanted) -> None:
+        """Look at it among many, where that can be; else one by one."""
+        if self._hands.lister is None or not can_be_listed(wanted):
+            self._add(wanted)
+            return
+        if self._to_list and self._to_list[0].place != wanted.place:
+            self._send_to_list()
+        self._to_list.append(wanted)
+        if len(self._to_list) >= LIST_BATCH:
+            self._send_to_list()
+
+    def _send_to_list(self) -> None:
+        batch, self._to_list = self._to_list, []
+        if batch:
+            assert self._hands.lister is not None
+            self._hand_out(batch, self._hands.lister, 0)
+
     def _add(self, wanted: Wanted) -> None:
         if self._batch and self._batch[0].place != wanted.place:
             self._send()
@@ -122,14 +167,19 @@ class Restoring:
 
     def _send(self) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        if not batch:
-            return
+        if batch:
+            self._hand_out(batch, self._hands.work, sum(map(weight, batch)))
+
+    def _ask_for_frozen(self, least: int = 1) -> None:
+        for batch in self._frost.batches(least):
+            self._hand_out(batch, self._frost.thawer, 0)
+
+    def _hand_out(self, batch: list[Wanted], work: Work, weighs: int) -> None:
         shelf = None if self._dry_run else self._shelf(batch[0].place)
         if shelf is None and not self._dry_run:
             for wanted in batch:
-                self._put(wanted, "store", self.account.faults[wanted.place])
+                self._fail(wanted, "store", self.account.faults[wanted.place])
             return
-        weighs = sum(map(weight, batch))
         while not self._hands.stopped() and (
             self._tasks >= 2 * self._pace.threads
             or (self._bytes_in_flight and self._bytes_in_flight + weighs > BYTES_IN_FLIGHT_MAX)
@@ -139,7 +189,7 @@ class Restoring:
         self._under_way += len(batch)
         self._bytes_in_flight += weighs
         self._hands.workers.widen(min(self._tasks, self._pace.threads))
-        self._hands.workers.submit(partial(self._hands.work, batch, weighs, shelf))
+        self._hands.workers.submit(partial(work, batch, weighs, shelf))
 
     def _shelf(self, place: int) -> Shelf | None:
         """The store of a file; None where it cannot be used."""
@@ -181,13 +231,16 @@ class Restoring:
                 self._landed += 1
                 self.account.bytes_restored += max(0, wanted.size)
                 self._failures = 0
-            self._put(wanted, outcome)
+            self._put(wanted, outcome, self._copies.story(wanted) if outcome in NEW else "")
+        for wanted, thawed in fetched.thawed:
+            self._take_thawed(wanted, thawed)
+        self._again.extend(fetched.left)
         if fetched.answer_ns:
             largest = max(max(0, wanted.size) for wanted in fetched.batch)
             self._pace.learn(fetched.answer_ns, largest, self._cpu_ns_per_file())
         for wanted, error in fetched.setbacks:
             self._set_back(wanted, error)
-        if any(isinstance(error, Transient) for _, error in fetched.setbacks) and not fetched.done:
+        if any(isinstance(error, Transient) for _, error in fetched.setbacks) and not (fetched.done or fetched.thawed):
             self._pause(fetched.batch[0].place, str(fetched.setbacks[-1][1]))
 
     def _set_back(self, wanted: Wanted, error: OuthaulError) -> None:
@@ -199,13 +252,34 @@ class Restoring:
             self._attempts[wanted] = attempts
             self._again.append(wanted)
             return
-        self._put(wanted, outcome_of(error), str(error))
+        self._fail(wanted, outcome_of(error), str(error))
         if isinstance(error, NoRoom) and not self._full:
             self._full = str(error)
         if isinstance(error, Denied) and not self._landed:  # A single one may be missing rather than forbidden.
             self._failures += 1
             if self._failures >= FAILURES_MAX:
                 self._give_up(wanted.place, str(error))
+
+    def _fail(self, wanted: Wanted, outcome: str, detail: str) -> None:
+        """Try another copy; where there is none, ask for an archived one; else this is what became of the file."""
+        if outcome == "archived" and self._frost.knows(wanted):
+            self._frost.add(wanted)
+            return
+        found = self._copies.instead(wanted, outcome, detail) if outcome in OF_THE_COPY else None
+        if isinstance(found, Wanted):
+            self._again.append(found)
+        elif found is not None and found.archived is not None and self._frost.asks:
+            self._frost.add(found.archived)
+        elif found is not None:
+            self._put(found.wanted, found.outcome, found.detail)
+        else:
+            self._put(wanted, outcome, detail)
+
+    def _take_thawed(self, wanted: Wanted, thawed: Thawed) -> None:
+        if not self._frost.waits(wanted, thawed, self._hands.clock.monotonic_ns()):
+            self._put(wanted, thawed.outcome, thawed.detail)
+        elif self._frost.first_told(wanted):
+            self._hands.watcher.returned(wanted, thawed.outcome, thawed.detail)
 
     def _pause(self, place: int, why: str) -> None:
         self._failures += 1
@@ -224,16 +298,29 @@ class Restoring:
         return (now_ns - cpu_ns) // landed if files and landed >= _CPU_FILES else 0
 
     def _put(self, wanted: Wanted, outcome: str, detail: str = "") -> None:
-        self.account.put(outcome)
+        self.account.put(outcome, wanted.size)
         self._hands.watcher.returned(wanted, outcome, detail)
 
     def _tell(self) -> None:
         now = self._hands.clock.monotonic_ns()
         if now - self._told_ns > _PROGRESS_NS:
             self._told_ns = now
+            self.account.bytes_under_way = self._hands.passing()
             self._hands.watcher.progress(self.account)
 
     # --- to the end -------------------------------------------------------------------------------------------
+
+    def _take_up_again(self) -> None:
+        again, self._again = self._again, []
+        for wanted in again:
+            self._add(wanted)
+
+    def _await_frozen(self) -> None:
+        """Look again at what was asked for, when its time has come; sleep where there is nothing else to do."""
+        clock = self._hands.clock
+        self._again.extend(self._frost.due(clock.monotonic_ns()))
+        if not (self._tasks or self._again or self._batch or self._hands.stopped()):
+            clock.sleep(min(_NAP_SECONDS, self._frost.pause_ns(clock.monotonic_ns()) / _SECOND_NS))
 
     def _drain(self) -> None:
         """Bring home everything that is under way; when stopped, for a bounded time only."""
@@ -244,13 +331,16 @@ class Restoring:
                 if clock.monotonic_ns() > deadline:
                     break
             else:
-                again, self._again = self._again, []
-                for wanted in again:
-                    self._add(wanted)
+                self._send_to_list()
+                self._take_up_again()
                 self._send()
-            if not self._tasks and (self._hands.stopped() or not (self._again or self._batch)):
+                self._ask_for_frozen()
+            if not self._tasks and (self._hands.stopped() or not (self._again or self._batch or not self._frost.empty)):
                 break
             self._collect()
+            self._await_frozen()
+        for outcome in self._frost.given_up():
+            self.account.put(outcome)
         left = self.account.seen - sum(self.account.by_outcome.values())
         assert left == 0 or self._hands.stopped(), f"{left} files unaccounted for"
         if left:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from outhaul.model.errors import (
     Conflict,
     Denied,
+    GroupWaits,
     Interrupted,
     KeyTooLong,
     Misconfigured,
@@ -40,6 +41,7 @@ _REASONS: tuple[tuple[type[OuthaulError], str], ...] = (
     (SourceVanished, "vanished"),
     (SourceChanged, "changed"),
     (SourceInUse, "in-use"),
+    (GroupWaits, "group"),
     (WritersUnknown, "writers-unknown"),
     (SourceNotRegular, "changed"),
     (SourceShared, "hard-link"),

@@ -12,10 +12,11 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, carry_large, in_pieces, release
-from outhaul.engine.bundling import Gathering, left_behind, pack_bundle, send_bundle
+from outhaul.engine.bundling import Gathering, pack_bundle, record_left_behind, send_bundle
 from outhaul.engine.closing import close
+from outhaul.engine.grouping import by_group, carry_group, finish_group, release_group
 from outhaul.engine.large import AT_ONCE, LargeUploads
-from outhaul.engine.opening import open_destination
+from outhaul.engine.opening import Door
 from outhaul.engine.pace import Pace
 from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of
@@ -27,7 +28,6 @@ from outhaul.model.errors import (
     OuthaulError,
     SourceChanged,
     SourceVanished,
-    StoreError,
     Transient,
     UploadGone,
 )
@@ -36,6 +36,7 @@ from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Moment, Store, Tree
+from outhaul.stages.group import Group
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS
 
@@ -43,7 +44,6 @@ BYTES_IN_FLIGHT_MAX = 48 << 20
 """Memory for file contents: a worker holds one file of its batch at a time."""
 _BATCH_BYTES_MAX = 4 << 20
 _RECEIPTS_PER_TRANSACTION = 512
-_CPU_FILES = 256
 _FLUSH_NS = 50 * 10**6
 _DRAIN_SECONDS = 10
 
@@ -63,18 +63,17 @@ class Round:
         self.job = job
         self.ports = ports
         self.dry_run = dry_run
-        self.fault = ""
         self.place = ports.ledger.place(job)
         self._standings = Standings(job, self.place, ports)
         self.tally = self._standings.tally
         self._pace = Pace(ports.workers.cores)
-        self._store: Store | None = None
+        self._door = Door(job, ports, self._pace)
         self._batch: list[Settled] = []
         self._batch_bytes = 0
         self._gathered = Gathering(job)
         self._again: list[Settled] = []
         self._uploads = LargeUploads(self.place, ports.ledger)
-        self._large: list[Settled] = []
+        self._large: list[Settled | Group] = []
         self._large_under_way = 0
         self._attempts: dict[Sighting, int] = {}
         self._proofs: list[Proof] = []
@@ -85,7 +84,7 @@ class Round:
         self._failures = 0
         self._unanswered = ""
         self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen)
-        self._cpu_mark = (0, 0)
+        self._groups: dict[int, Group] = {}
 
     def run(self) -> Outcome:
         """Do it.
@@ -107,7 +106,7 @@ class Round:
                 self._close(tree, now)
                 ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
         ports.monitor.finished(self.job, self.tally)
-        return Outcome(self.tally, self.fault)
+        return Outcome(self.tally, self._door.fault)
 
     # --- before: what an earlier run left -------------------------------------------------------------------
 
@@ -121,24 +120,9 @@ class Round:
 
     def _look_for_bundles(self) -> None:
         """Those that an earlier process was about to send: what is unknown of them has to be known first (L3)."""
-        if not self.ports.ledger.bundles(self.place):
-            return
-        store = self._open_store()
-        if store is None:
-            return
-        for attempt in range(1, ATTEMPTS_IN_A_RUN + 1):
-            try:
-                for proofs in left_behind(self.place, self.job, store, self.ports):
-                    record(self.place, proofs, self.ports.ledger)
-                return
-            except Transient as error:
-                if attempt == ATTEMPTS_IN_A_RUN:
-                    self._give_up(str(error))
-                else:
-                    self._pause(str(error))
-            except StoreError as error:
-                self._give_up(str(error))
-                return
+        store = self._door.store() if self.ports.ledger.bundles(self.place) else None
+        if store is not None and (why := record_left_behind(self.place, self.job, store, self.ports)):
+            self._door.give_up(why)
 
     # --- find and settle ------------------------------------------------------------------------------------
 
@@ -146,9 +130,11 @@ class Round:
         for looked in self._found.looks(tree, now):
             for settled in looked.settled:
                 self._add(settled, tree)
+            if looked.group is not None:
+                self._add_group(looked.group, tree)
             if looked.proved and not self.dry_run:
                 self._make_room(tree, 0)
-            self._release(looked.proved, tree)
+            self._release(looked.proved, tree, looked.proved_group)
 
     # --- carry ----------------------------------------------------------------------------------------------
 
@@ -164,8 +150,16 @@ class Round:
             return
         self._add_alone(settled, tree)
 
+    def _add_group(self, group: Group, tree: Tree) -> None:
+        if self.dry_run:
+            for settled in group.members:
+                self._add(settled, tree)
+            return
+        self._large.append(group)
+        self._send_large(tree)
+
     def _add_alone(self, settled: Settled, tree: Tree) -> None:
-        store = self._open_store()
+        store = self._door.store()
         if store is not None and settled.sighting.size > store.small_max:
             self._large.append(settled)
             self._send_large(tree)
@@ -202,10 +196,10 @@ class Round:
 
     def _ready_for(self, batch: Sequence[Settled], weight: int, tree: Tree) -> Store | None:
         """The store for these files, once there is room for them; None where they cannot go now."""
-        store = self._open_store() if batch else None
-        if store is None or self.fault:
+        store = self._door.store() if batch else None
+        if store is None or self._door.fault:
             for settled in batch:
-                self._set_back(settled, Misconfigured(self.fault))
+                self._set_back(settled, Misconfigured(self._door.fault))
             return None
         self._make_room(tree, weight)
         if self.ports.stopped():
@@ -214,15 +208,19 @@ class Round:
         return store
 
     def _send_large(self, tree: Tree) -> None:
-        """Large files wait for one another, and no small one waits for them."""
+        """Large files and groups wait for one another, and no small file waits for them."""
         while self._large and self._large_under_way < AT_ONCE and not self.ports.stopped():
-            settled, store = self._large.pop(0), self._open_store()
-            begun = self._uploads.of(settled.sighting)
-            if store is None or self.fault:
-                self._set_back(settled, Misconfigured(self.fault))
+            large, store = self._large.pop(0), self._door.store()
+            begun = self._uploads.of(large.sighting)
+            if store is None or self._door.fault:
+                for settled in large.members if isinstance(large, Group) else [large]:
+                    self._set_back(settled, Misconfigured(self._door.fault))
                 continue
             self._large_under_way += 1
-            self._submit(partial(carry_large, settled, begun, self.job, tree, store, self.ports))
+            if isinstance(large, Group):
+                self._submit(partial(carry_group, large, begun, self.job, tree, store, self.ports))
+            else:
+                self._submit(partial(carry_large, large, begun, self.job, tree, store, self.ports))
 
     def _make_room(self, tree: Tree, weight: int) -> None:
         """Wait until few enough tasks, and bytes of memory, are under way for one more."""
@@ -236,21 +234,6 @@ class Round:
         self._tasks += 1
         self.ports.workers.widen(min(self._tasks, self._pace.threads))
         self.ports.workers.submit(task)
-
-    def _open_store(self) -> Store | None:
-        """The destination, once it has shown what it does; None where it cannot be used."""
-        if self._store is None and not self.fault:
-            try:
-                self._store = open_destination(self.job, self.ports)
-                self._pace.suit(many_at_once=self._store.many_at_once)
-            except StoreError as error:
-                self._give_up(str(error))
-        return self._store
-
-    def _give_up(self, why: str) -> None:
-        if not self.fault:
-            self.fault = why
-            self.ports.monitor.notice(self.job, f"{self.job.destination.address} cannot be used: {why}")
 
     # --- what comes back ------------------------------------------------------------------------------------
 
@@ -276,11 +259,13 @@ class Round:
         self._bytes_in_flight -= carried.weight
         self._large_under_way -= carried.is_large
         if carried.begun is not None:
-            settled, begun = carried.begun
-            self._uploads.began(settled.sighting, begun)
-            self._large.append(settled)
+            large, begun = carried.begun
+            self._uploads.began(large.sighting, begun)
+            self._large.append(large)
         if carried.packed is not None:
             self._send_packed(carried)
+        if carried.grouped is not None:
+            self._finish_group(carried)
         if carried.proofs:
             if not self._proofs:
                 self._first_proof_ns = self.ports.clock.monotonic_ns()
@@ -291,15 +276,18 @@ class Round:
                 for proof in carried.proofs:
                     self._attempts.pop(proof.sighting._replace(birth_ns=0), None)
             largest = max([proof.length for proof in carried.proofs])
-            self._pace.learn(carried.answer_ns, largest, self._cpu_ns_per_file())
+            cpu_ns = self.ports.clock.cpu_ns()
+            self._pace.learn(carried.answer_ns, largest, self._pace.cost(self._files_carried, cpu_ns))
         transient = False
+        if self._again_as_a_whole(carried):
+            return
         for settled, error in carried.setbacks:
             if isinstance(error, Denied | Misconfigured):
-                self._give_up(str(error))
+                self._door.give_up(str(error))
             transient = transient or isinstance(error, Transient)
             if isinstance(error, UploadGone):
                 self._uploads.useless(settled.sighting)
-            if isinstance(error, Transient) and self._may_try_again(settled):
+            if isinstance(error, Transient) and carried.group is None and self._may_try_again(settled):
                 self._again.append(settled)
             else:
                 self._set_back(settled, error)
@@ -311,34 +299,49 @@ class Round:
     def _send_packed(self, carried: Carried) -> None:
         """A bundle is ready: it is written down, and then sent."""
         assert carried.packed is not None
-        assert self._store is not None
-        files, packed = carried.packed
-        if self.fault:
+        (files, packed), store = carried.packed, self._door.store()
+        if store is None or self._door.fault:
             for settled in files:
-                self._set_back(settled, Misconfigured(self.fault))
+                self._set_back(settled, Misconfigured(self._door.fault))
             return
         number = self.ports.ledger.begin_bundle(self.place, packed.bundle)
         self._bytes_in_flight += carried.weight
-        self._submit(partial(send_bundle, number, packed, files, carried.weight, self.job, self._store, self.ports))
+        self._submit(partial(send_bundle, number, packed, files, carried.weight, self.job, store, self.ports))
 
-    def _cpu_ns_per_file(self) -> int:
-        """Measured over some hundred files, from the first on: what starting the program took is no file's cost."""
-        files, cpu_ns = self._cpu_mark
-        now_ns = self.ports.clock.cpu_ns()
-        carried = self._files_carried - files
-        if not files or carried >= _CPU_FILES:
-            self._cpu_mark = (self._files_carried, now_ns)
-        return (now_ns - cpu_ns) // carried if files and carried >= _CPU_FILES else 0
+    def _finish_group(self, carried: Carried) -> None:
+        """The object of a group is proved: that is written down, and then its manifest is sent."""
+        store = self._door.store()
+        assert carried.grouped is not None
+        assert store is not None
+        group, bundle, proof = carried.grouped
+        number = self.ports.ledger.begin_bundle(self.place, bundle)
+        self._groups[number] = group
+        self._uploads.recorded([group.sighting])
+        self._submit(partial(finish_group, group, number, bundle, proof, self.job, store, self.ports))
 
-    def _may_try_again(self, settled: Settled) -> bool:
+    def _again_as_a_whole(self, carried: Carried) -> bool:
+        """Whether a group that did not go is tried again in this pass."""
+        group, error = carried.group, next((error for _, error in carried.setbacks), None)
+        if group is None or not isinstance(error, Transient):
+            return False
+        if isinstance(error, UploadGone):
+            self._uploads.useless(group.sighting)
+        if not self._may_try_again(group):
+            return False
+        self._pause(str(error))
+        self._pace.ease()
+        self._large.append(group)
+        return True
+
+    def _may_try_again(self, settled: Settled | Group) -> bool:
         attempts = self._attempts.get(settled.sighting, 0) + 1
         self._attempts[settled.sighting] = attempts
-        return attempts < ATTEMPTS_IN_A_RUN and not self.fault and not self.ports.stopped()
+        return attempts < ATTEMPTS_IN_A_RUN and not self._door.fault and not self.ports.stopped()
 
     def _pause(self, why: str) -> None:
         self._failures += 1
         if self._failures >= FAILURES_MAX:
-            self._give_up(why)
+            self._door.give_up(why)
             return
         clock = self.ports.clock
         clock.sleep(pause_ns(self._failures, clock.monotonic_ns()) / SECOND_NS)
@@ -361,12 +364,16 @@ class Round:
         if self.job.after == "keep":
             self.tally.put("kept", len(receipts))
         else:
-            self._release(receipts, tree)
+            for group, some in by_group(receipts, proofs, self._groups):
+                self._release(some, tree, group)
 
-    def _release(self, receipts: Sequence[Receipt], tree: Tree) -> None:
+    def _release(self, receipts: Sequence[Receipt], tree: Tree, group: str = "") -> None:
         if self.dry_run:
             for receipt in receipts:
                 self._standings.stand(Standing(receipt.sighting.path, "planned"), receipt.sighting.size)
+            return
+        if group:
+            self._submit(partial(release_group, group, receipts, tree, self.job.after, self.ports.workers))
             return
         for piece in in_pieces(receipts, 2 * self._pace.batch):
             self._submit(partial(release, piece, tree, self.job.after, self.ports.workers))
@@ -391,7 +398,7 @@ class Round:
         attempts = self._attempts.pop(settled.sighting, 1)
         if isinstance(error, Transient):
             self._unanswered = str(error)
-        alone = self._files_carried > 0 and not self.fault
+        alone = self._files_carried > 0 and not self._door.fault
         self._standings.set_back(settled.sighting, reason, str(error), attempts, alone=alone)
 
     # --- to the end -----------------------------------------------------------------------------------------
@@ -399,12 +406,12 @@ class Round:
     def _close(self, tree: Tree, now: Moment) -> None:
         if self.ports.stopped():
             return
-        store = self._open_store() if self._found.saw_all and self._uploads.to_abandon else None
+        store = self._door.store() if self._found.saw_all and self._uploads.to_abandon else None
         if store is not None and (why := self._uploads.abandon(store)):
             self.ports.monitor.notice(self.job, why)
         if not self._found.steady:
             return
-        closed = close(self.job, self.place, tree, self._found.directories, now.wall_ns, self._open_store, self.ports)
+        closed = close(self.job, self.place, tree, self._found.directories, now.wall_ns, self._door.store, self.ports)
         self.tally.expired, self.tally.directories = closed.expired, closed.directories
         if closed.fault:
             self.ports.monitor.notice(self.job, closed.fault)
@@ -435,7 +442,7 @@ class Round:
             ):
                 break
         if self._unanswered and not self._files_carried:
-            self._give_up(self._unanswered)
+            self._door.give_up(self._unanswered)
         self.ports.monitor.progress(self.job, self.tally)
         left = self.tally.unaccounted
         assert left == 0 or self.ports.stopped(), f"{left} files unaccounted for"

@@ -40,6 +40,7 @@ class Spans:
     def __init__(self, shelf: Shelf, batch: Iterable[Wanted]) -> None:
         self._shelf = shelf
         self.held, self.read, self.digests, self.describe = shelf.held, shelf.read, shelf.digests, shelf.describe
+        self.read_large, self.frozen, self.thaw = shelf.read_large, shelf.frozen, shelf.thaw
         self._spans = spans_of(batch)
         self._frame: tuple[str, str, int, int] = ("", "", 0, 0)
         self._decoded = b""
@@ -48,9 +49,9 @@ class Spans:
         """See `stages.restore.Shelf`."""
         return self._shelf.decoded(codec, chunks, limit)
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
-        return self._shelf.listing(prefix)
+        return self._shelf.listing(prefix, after)
 
     def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`."""

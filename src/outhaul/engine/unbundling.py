@@ -25,6 +25,8 @@ from outhaul.stages.restore import Shelf
 INDEX_BYTES_MAX = 256 << 20
 _TAR = re.compile(r".+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
 _BUNDLE = re.compile(r"(?:.*/)?bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
+_NUMBER_MAX = 1 << 62
+_MODE_BITS = 0o7777
 _LAST = ".manifest.json"
 """What is beside an object, if anything, is listed no later than the object's key with this at its end."""
 
@@ -130,7 +132,7 @@ class Unbundling:
             mtime_ns = member.mtime_ns if abs(member.mtime_ns) < MTIME_NS_MAX else 0
             wanted = Wanted(
                 path, 0, key, "", member.size, member.sha256, opened.etag, mtime_ns, index.codec, opened.length,
-                index.sha256, member.within,
+                index.sha256, member.within, mode=member.mode & _MODE_BITS,
             )  # fmt: skip
             why = refusal(path)
             wanted = wanted._replace(refused="refused-name", detail=why) if why else wanted
@@ -152,6 +154,8 @@ class Unbundling:
         index = index_of(self._text(beside))
         if index.codec and index.codec not in self._codecs:
             raise ValueError(f"this outhaul knows no codec {index.codec!r}")
+        if any(max(one.size, *one.within) > _NUMBER_MAX for one in index.members):
+            raise ValueError("a number in it is larger than any file")
         return index
 
     def _text(self, beside: Listed) -> bytes:

@@ -7,6 +7,7 @@ a directory that could not be read, and nothing at all after a walk that was not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from outhaul.engine.batches import Ports
@@ -15,6 +16,7 @@ from outhaul.model.evidence import Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.ports import Moment, Observation, Tree
 from outhaul.stages.discover import Found, discover
+from outhaul.stages.group import Group, group_sighting
 from outhaul.stages.settle import SECOND_NS, settle
 
 CLOCK_TOLERANCE_NS = 5 * SECOND_NS
@@ -27,6 +29,10 @@ class Looked(NamedTuple):
     """To be carried."""
     proved: list[Receipt]
     """Of files that are still here: to be let go."""
+    group: Group | None = None
+    """To be carried as one."""
+    proved_group: str = ""
+    """The directory of the group whose receipts `proved` are: to be let go as one."""
 
 
 class Walk:
@@ -61,6 +67,9 @@ class Walk:
         for found in discover(self._job, tree):
             if self._ports.stopped():
                 return
+            if found.group:
+                yield self._whole(found, now, steady and self._kept_step(now), unvisited)
+                continue
             if found.directory != directory:
                 self._forget(directory, remembered)
                 directory = found.directory
@@ -68,13 +77,8 @@ class Walk:
                 unvisited.discard(directory)
                 if self._job.empty_ns:
                     self.directories.append(directory)
-            self._standings.tally.seen += len(found.sightings) + len(found.standings)
-            for standing in found.standings:
-                self._standings.stand(standing)
-                if standing.reason == "closed-directory":  # Whatever was known of what is in it stays known (L10).
-                    closed.append(f"{directory}/")
-                    self.saw_all = False
-                    remembered = {}
+            if self._stand(found, closed):
+                remembered = {}
             steady = steady and self._kept_step(now)
             yield self._sort(found, remembered, now, steady)
             self._standings.tell()
@@ -82,6 +86,82 @@ class Walk:
         for vanished in unvisited:
             if not vanished.startswith(tuple(closed)):
                 ledger.forget_directory(self._place, vanished)
+
+    def _stand(self, found: Found, closed: list[str]) -> bool:
+        """Account for what does not go; whether a directory could not be read."""
+        self._standings.tally.seen += len(found.sightings) + len(found.standings)
+        some_closed = False
+        for standing in found.standings:
+            self._standings.stand(standing)
+            if standing.reason == "closed-directory":  # Whatever was known of what is in it stays known (L10).
+                closed.append(f"{standing.path}/")
+                self.saw_all, some_closed = False, True
+        return some_closed
+
+    def _whole(self, found: Found, now: Moment, steady: bool, unvisited: set[str]) -> Looked:
+        """A group: all of its files go, or have gone before, or wait together."""
+        closed: list[str] = []
+        self._stand(found, closed)
+        pasts = dict[tuple[str, str], Observation]()
+        receipts = dict[tuple[str, str], Receipt]()
+        for directory, some in groupby(sorted(found.sightings), lambda sighting: sighting.directory):
+            names = [sighting.name for sighting in some]
+            known = self._ports.ledger.observations(self._place, directory)
+            pasts |= {(directory, name): known.pop(name) for name in names if name in known}
+            if directory == found.group or directory.startswith(f"{found.group}/"):
+                unvisited.discard(directory)
+                self._forget(directory, {} if found.missing else known)
+            for name, latest in self._ports.ledger.receipts(self._place, directory, names).items():
+                receipts[directory, name] = latest
+        if not found.sightings:
+            return Looked([], [])
+        self._seen([group_sighting(found.group, found.sightings)])
+        proved = [
+            receipt
+            for sighting in found.sightings
+            if (receipt := receipts.get(sighting[:2])) is not None and same_generation(receipt.sighting, sighting)
+        ]
+        if len(proved) == len(found.sightings):
+            return self._gone_before(found, proved, pasts)
+        if not found.missing and not self._is_filled(found):
+            found = found._replace(missing=f"{found.group} is empty")
+        return self._together(found, pasts, now, steady)
+
+    def _is_filled(self, found: Found) -> bool:
+        """Whether there are files in the directory itself, or its companions are what is left of a group that has gone."""
+        beneath = f"{found.group}/"
+        return any(sighting.path.startswith(beneath) for sighting in found.sightings) or all(
+            self._ports.ledger.ever_carried(self._place, *sighting[:2]) for sighting in found.sightings
+        )
+
+    def _gone_before(self, found: Found, proved: list[Receipt], pasts: dict[tuple[str, str], Observation]) -> Looked:
+        if self._job.after == "keep":
+            self._standings.tally.put("unchanged", len(proved))
+            self._ports.ledger.note(self._place, forgotten=list(pasts))
+            return Looked([], [])
+        for receipt in proved:
+            if past := pasts.get(receipt.sighting[:2]):
+                self._standings.past[receipt.sighting] = past
+        return Looked([], proved, None, found.group)
+
+    def _together(self, found: Found, pasts: dict[tuple[str, str], Observation], now: Moment, steady: bool) -> Looked:
+        verdicts = [
+            (sighting, settle(self._job, sighting, pasts.get(sighting[:2]), now, steady))
+            for sighting in sorted(found.sightings, key=lambda sighting: sighting.path)
+        ]
+        settled = [verdict for _, verdict in verdicts if isinstance(verdict, Settled)]
+        if len(settled) == len(verdicts) and not found.missing:
+            self._standings.past.update(
+                {one.sighting: pasts[one.sighting[:2]] for one in settled if one.sighting[:2] in pasts}
+            )
+            return Looked([], [], Group(found.group, group_sighting(found.group, found.sightings), tuple(settled)))
+        for sighting, verdict in verdicts:
+            past = pasts.get(sighting[:2])
+            if isinstance(verdict, Settled):
+                self._standings.wait(sighting, past, now, "group", found.missing)
+            else:
+                self._standings.wait(sighting, past, now, "quiet", f"{-(-verdict // SECOND_NS)} s more")
+        return Looked([], [])
 
     def _kept_step(self, then: Moment) -> bool:
         """Whether the wall clock has kept step with the boot clock since: what was listed is older than this look (L7)."""
@@ -108,8 +188,9 @@ class Walk:
                         self._standings.past[receipt.sighting] = past
                 continue
             held_back = found.held_back.get(sighting.name, "") if found.held_back else ""
-            if held_back == "unmarked":
-                self._standings.wait(sighting, past, now, held_back, "")
+            if held_back in ("unmarked", "group"):
+                detail = "the directory that it belongs to is not there" if held_back == "group" else ""
+                self._standings.wait(sighting, past, now, held_back, detail)
                 continue
             verdict = settle(job, sighting, past, now, steady, among_newest=held_back == "newest")
             if isinstance(verdict, Settled):

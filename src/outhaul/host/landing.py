@@ -29,6 +29,8 @@ _IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENOD
 _NO_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _CHUNK = 1 << 20
+_MODE_BITS = 0o777
+"""No setuid, setgid or sticky bit: whoever could write to a ledger could else have a privileged program made."""
 _MANY = 4
 """From here on one sync of the file system is quicker than one of each file (measured: 4 to 8 times with 32 of 4 KiB)."""
 _SWEPT_MAX = 4096
@@ -158,9 +160,9 @@ class HostLandingFolder:
             os.close(descriptor)
             raise
 
-    def create(self) -> HostNewFile:
+    def create(self, mode: int = 0) -> HostNewFile:
         """See `stages.restore.LandingFolder`."""
-        return HostNewFile(self.descriptor)
+        return HostNewFile(self.descriptor, mode & _MODE_BITS)
 
 
 class HostExisting:
@@ -189,10 +191,15 @@ class HostExisting:
 
 
 class HostNewFile:
-    """A file that is being written. It vanishes with its descriptor, or is unlinked by its temporary name."""
+    """A file that is being written. It vanishes with its descriptor, or is unlinked by its temporary name.
 
-    def __init__(self, folder: int) -> None:
+    One whose mode is known is its owner's alone until it is whole: a secret is never open to others on its way, nor can anybody
+    hold it open for writing when it is named.
+    """
+
+    def __init__(self, folder: int, mode: int = 0) -> None:
         self._folder = folder
+        self._mode = mode
         self._temporary = ""
         with _faults():
             self.descriptor = self._open()
@@ -214,9 +221,11 @@ class HostNewFile:
                 view = view[os.write(self.descriptor, view) :]
 
     def name(self, name: str, mtime_ns: int, *, replace: bool) -> None:
-        """See `stages.restore.NewFile`. The time is set here, and durable no later than the name."""
+        """See `stages.restore.NewFile`. Mode and time are set here, and durable no later than the name."""
         _refuse(name)
         with _faults():
+            if self._mode:
+                os.fchmod(self.descriptor, self._mode)
             if mtime_ns:
                 os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
             try:
@@ -225,13 +234,14 @@ class HostNewFile:
                 raise Taken("something of this name has appeared meanwhile") from error
 
     def _open(self) -> int:
+        first = 0o600 if self._mode else 0o644
         if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
             try:
-                return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o644, dir_fd=self._folder)
+                return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, first, dir_fd=self._folder)
             except OSError as error:
                 if error.errno not in _NO_NAMELESS:
                     raise
-        self._temporary, descriptor = leftovers.create(self._folder, os.O_WRONLY, 0o644)
+        self._temporary, descriptor = leftovers.create(self._folder, os.O_WRONLY, first)
         return descriptor
 
     def _place(self, name: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, Why, receipt_of
 from outhaul.ledgers.rows import to_bytes, to_path
 from outhaul.model.evidence import Within
-from outhaul.model.returning import Wanted, refusal
+from outhaul.model.returning import Copy, Wanted, refusal
 from outhaul.model.selection import Chooser, Selection
 
 _TABLES = (
@@ -24,9 +24,30 @@ _TABLES = (
 _WANTED = (
     f"SELECT d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id, "
     "coalesce(r.codec, ''), coalesce(b.size, r.stored_size, r.size), coalesce(b.sha256, r.stored_sha256, r.sha256), "
-    f"coalesce(r.bundle, 0), coalesce(r.frame_offset, 0), coalesce(r.frame_length, 0), coalesce(r.frame_at, 0) {_TABLES}"
+    "coalesce(r.bundle, 0), coalesce(r.frame_offset, 0), coalesce(r.frame_length, 0), coalesce(r.frame_at, 0), "
+    f"coalesce(r.mode, 0) {_TABLES}"
 )
-_WANTED_KINDS = (int, bytes, bytes, int, int, bytes, str, str, str, bytes, int, str, int, bytes, int, int, int, int)
+_WANTED_KINDS = (
+    int,
+    bytes,
+    bytes,
+    int,
+    int,
+    bytes,
+    str,
+    str,
+    str,
+    bytes,
+    int,
+    str,
+    int,
+    bytes,
+    int,
+    int,
+    int,
+    int,
+    int,
+)
 _LATEST = "WHERE r.id IN (SELECT max(r.id) {tables}{where}GROUP BY d.id, r.name) ORDER BY d.path, r.name, r.id"
 
 
@@ -85,6 +106,22 @@ class History(Reading):
             for _, alike in groupby(meant, lambda pair: pair[1].path):
                 yield from _one_of_each(dict(alike))
 
+    def copies(self, wanted: Wanted, places: dict[int, Place]) -> list[Copy]:
+        """Where else the same bytes of the same path are, as receipts say; the latest first, each object once."""
+        directory, _, name = wanted.path.rpartition("/")
+        with self._faults():
+            rows = self._database.execute(
+                f"{_WANTED}WHERE d.place IN (SELECT id FROM place) AND d.path = ? AND r.name = ? AND r.sha256 = ? "
+                "ORDER BY r.id DESC",
+                (to_bytes(directory), to_bytes(name), wanted.sha256),
+            ).fetchall()
+            found = {_object(wanted, places): Copy(wanted, "")}
+            for row in rows:
+                other = _wanted(row)[1]._replace(mtime_ns=wanted.mtime_ns, mode=wanted.mode)
+                where = _object(other, places)
+                found.setdefault(where, Copy(other, _where_text(where)))
+            return list(found.values())[1:]
+
     def sample(self, job: str, share: float, count: int) -> Iterator[Wanted]:
         """Receipts for an audit, by chance: a share of all, or so many, at least one; all with share 1.
 
@@ -97,7 +134,7 @@ class History(Reading):
             most = count or max(1, -int(-share * total // 1))
             some = "" if most >= total else f" ORDER BY random() LIMIT {most}"
             rows = self._database.execute(
-                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}){some}) ORDER BY d.place, d.path", values
+                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}){some}) ORDER BY d.place, r.key", values
             )
             yield from (_wanted(row)[1]._replace(refused="", detail="") for row in rows)
 
@@ -133,6 +170,19 @@ class History(Reading):
         return [
             answer for source in sources for answer in self.why(f"{source.rstrip('/')}/{path}") if answer.path == path
         ]
+
+
+def _object(wanted: Wanted, places: dict[int, Place]) -> tuple[str, str, str, str]:
+    """What makes an object one: endpoint, bucket or directory, key, version."""
+    place = places[wanted.place]
+    there = place.destination
+    bucket = f"s3://{there[5:].partition('/')[0]}" if there.startswith("s3://") else there
+    return place.endpoint, bucket, wanted.key, wanted.version
+
+
+def _where_text(of: tuple[str, str, str, str]) -> str:
+    _, bucket, key, version = of
+    return f"{bucket}/{key}" + (f" version {version}" if version else "")
 
 
 def _where(selection: Selection) -> tuple[str, list[Any]]:
@@ -172,9 +222,9 @@ def _wanted(row: tuple[Any, ...]) -> tuple[str, Wanted]:
     if not all(map(isinstance, row, _WANTED_KINDS)):
         raise TypeError("a row holds what no outhaul wrote")
     (place, directory, name, size, mtime_ns, sha256, key, version, etag, source, _, codec, stored_size, stored_sha256,
-     *within) = row  # fmt: skip
+     *within, mode) = row  # fmt: skip
     path = to_path(directory + b"/" + name if directory else name)
-    wanted = Wanted(path, place, key, version, size, sha256, etag, mtime_ns)
+    wanted = Wanted(path, place, key, version, size, sha256, etag, mtime_ns, mode=mode)
     if within[0]:
         wanted = wanted._replace(within=Within(*within))
     if codec or within[0]:

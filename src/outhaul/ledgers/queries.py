@@ -39,6 +39,10 @@ class ReceiptRow(NamedTuple):
     disposal: str
     """'' while the source has yet to be let go, or stays."""
     disposed_ns: int
+    codec: str = ""
+    """The compression of the object; '' for none. The next two are of the object itself."""
+    stored_size: int = 0
+    stored_sha256: bytes = b""
 
 
 class Waiting(NamedTuple):
@@ -87,7 +91,8 @@ class Why(NamedTuple):
 
 RECEIPT_ROWS = (
     "SELECT r.id, p.job, p.source, d.path, r.name, r.size, r.mtime_ns, r.sha256, p.destination, r.key, r.version, "
-    "r.etag, r.proof, r.sent, r.proved_ns, r.recorded_ns, r.disposal, r.disposed_ns "
+    "r.etag, r.proof, r.sent, r.proved_ns, r.recorded_ns, r.disposal, r.disposed_ns, "
+    "coalesce(r.codec, ''), coalesce(r.stored_size, r.size), coalesce(r.stored_sha256, r.sha256) "
     "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
 )
 _WAITING = (
@@ -98,6 +103,7 @@ _WAITING = (
 
 _RECEIPT_KINDS = (
     int, str, bytes, bytes, bytes, int, int, bytes, str, str, str, str, str, int, int, int, str | None, int | None,
+    str, int, bytes,
 )  # fmt: skip
 _WAITING_KINDS = (bytes, bytes, int, str, str, int, int)
 
@@ -236,11 +242,12 @@ def receipt_of(row: Sequence[Any]) -> ReceiptRow:
     """A row of `RECEIPT_ROWS`."""
     _fits(row, _RECEIPT_KINDS)
     (number, job, source, directory, name, size, mtime_ns, sha256, destination, key, version, etag, proof, sent,
-     proved_ns, recorded_ns, disposal, disposed_ns) = row  # fmt: skip
+     proved_ns, recorded_ns, disposal, disposed_ns, codec, stored_size, stored_sha256) = row  # fmt: skip
     path = to_path(directory + b"/" + name if directory else name)
     return ReceiptRow(
         number, job, to_path(source), path, size, mtime_ns, sha256, destination, key, version, etag, proof,
-        bool(sent), proved_ns, recorded_ns, disposal or "", disposed_ns or 0,
+        bool(sent), proved_ns, recorded_ns, disposal or "", disposed_ns or 0, codec, stored_size,
+        stored_sha256,
     )  # fmt: skip
 
 

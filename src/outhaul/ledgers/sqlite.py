@@ -151,6 +151,15 @@ class SqliteLedger:
                     found[receipt.sighting.name] = receipt
         return found
 
+    def ever_carried(self, place: int, directory: str, name: str) -> bool:
+        """See `ports.Ledger`."""
+        number = self._directory(place, directory)
+        with _faults(self._state):
+            found = self._database.execute(
+                "SELECT 1 FROM receipt WHERE directory = ? AND name = ? LIMIT 1", (number, to_bytes(name))
+            ).fetchone()
+        return found is not None
+
     def receipt(self, number: int) -> Receipt | None:
         """See `ports.Ledger`."""
         with _faults(self._state):

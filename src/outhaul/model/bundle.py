@@ -97,6 +97,14 @@ def index_text(kind: Kind, codec: str, members: Iterable[Member], *, size: int =
     return "".join([head, ', "members": [\n', ",\n".join(map(json.dumps, rows)), "\n]}\n"]).encode()
 
 
+def beside(bundle: Bundle, key: str) -> tuple[str, bytes]:
+    """Key and text of what says who is in a bundle or group that is under `key`."""
+    if bundle.kind == "bundle":
+        return key + INDEX_SUFFIX, index_text("bundle", bundle.codec, bundle.members)
+    manifest = index_text("group", bundle.codec, bundle.members, size=bundle.length, sha256=bundle.sha256)
+    return key + MANIFEST_SUFFIX, manifest
+
+
 def index_of(text: bytes) -> Index:
     """The opposite.
 

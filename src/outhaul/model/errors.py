@@ -26,6 +26,10 @@ class SourceChanged(SourceError):
     """The file is not the one that was seen, or changed while it was read. Not a failure: a new sighting."""
 
 
+class GroupWaits(SourceError):
+    """Another file of its group does not go."""
+
+
 class SourceInUse(SourceError):
     """A process has the file open for writing."""
 

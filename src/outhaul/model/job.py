@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, NamedTuple
 
+from outhaul.model.bandwidth import Priority
 from outhaul.model.object_settings import ObjectSettings
 from outhaul.model.patterns import TEMPORARY_NAMES
 
@@ -83,6 +84,10 @@ class Job(NamedTuple):
     """A file of more bytes goes alone."""
     bundle_wait_ns: int = 0
     """How long a file may wait for others, so that a bundle becomes full; 0 is no longer than a pass takes."""
+    groups: tuple[str, ...] = ()
+    """Patterns of directories whose files, with all beneath them, are one unit."""
+    companions: tuple[str, ...] = ()
+    """Files elsewhere that belong to such a directory, `{path}` being its path and `{name}` its name; each has to be there."""
     after: After = "delete"
     archive: str = ""
     """Absolute path of the directory that files go to, with `after` 'archive'."""
@@ -96,6 +101,8 @@ class Job(NamedTuple):
     on_conflict: ConflictRule = "keep-both"
     objects: ObjectSettings = ObjectSettings()
     """What its objects are given beside their bytes."""
+    priority: Priority = "normal"
+    """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""
     one_off: bool = False
     """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
 

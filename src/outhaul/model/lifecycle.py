@@ -59,6 +59,11 @@ REASONS: dict[str, Reason] = {
     "newest": Reason(
         State.WAITING, "is among the newest of its directory", "It goes when a newer one comes, or after newest-limit."
     ),
+    "group": Reason(
+        State.WAITING,
+        "waits for the other files of its group",
+        "All of a group go together. The text after it, or another of its files, says what is missing.",
+    ),
     "bundle": Reason(
         State.WAITING,
         "waits for others, to travel with them in a bundle",

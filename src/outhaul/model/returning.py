@@ -53,6 +53,16 @@ class Wanted(NamedTuple):
     """A key of `RETURNS`, where it is known beforehand that it cannot be brought back."""
     detail: str = ""
     """Particulars of that."""
+    mode: int = 0
+    """Permission bits of the source; 0 where nobody knows: then it is made as any new file."""
+
+
+class Copy(NamedTuple):
+    """The same bytes, elsewhere."""
+
+    wanted: Wanted
+    where: str
+    """For a person."""
 
 
 class Return(NamedTuple):
@@ -95,7 +105,17 @@ RETURNS: dict[str, Return] = {
     "archived": Return(
         False,
         "is in an archive class, and cannot be read at once",
-        "Ask the store to restore the object (`aws s3api restore-object`), and run this again when it has.",
+        "`outhaul restore` asks the store for it, unless --no-thaw says otherwise; that costs money, and takes its time.",
+    ),
+    "asked": Return(
+        False,
+        "in an archive class; the store has been asked for it",
+        "Run this again when that time is over, or let it go on looking with --wait.",
+    ),
+    "under-way": Return(
+        False,
+        "in an archive class; asked for before, and not ready yet",
+        "Run this again later, or let it go on looking with --wait.",
     ),
     "denied": Return(False, "the store does not let it be read", "Allow s3:GetObject on its prefix."),
     "no-answer": Return(False, "the store did not answer as it should", "Run this again: it goes on where it was."),

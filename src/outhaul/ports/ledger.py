@@ -47,6 +47,9 @@ class Ledger(Protocol):
     def receipts(self, place: int, directory: str, names: Sequence[str]) -> dict[str, Receipt]:
         """The latest receipt of each of these names, where there is one."""
 
+    def ever_carried(self, place: int, directory: str, name: str) -> bool:
+        """Whether there is any receipt of this name, of whichever generation."""
+
     def receipt(self, number: int) -> Receipt | None:
         """One receipt by its number."""
 

@@ -6,9 +6,16 @@ SHA-256 that the store keeps; all bytes, read and hashed. Nothing is repaired he
 
 from __future__ import annotations
 
-from outhaul.model.errors import Archived, Damaged, Denied
+from collections import defaultdict
+from collections.abc import Sequence
+
+from outhaul.model.errors import Archived, Damaged, Denied, StoreError
 from outhaul.model.returning import Wanted
 from outhaul.stages.restore import Shelf, fetch_and_compare
+
+LISTED_MIN = 16
+"""Receipts in a page from which on a listing is asked for: it costs as much as a dozen HEADs (AWS, "Amazon S3 pricing")."""
+_PAGE = 1000
 
 
 def audit(wanted: Wanted, shelf: Shelf, *, read_back: bool) -> str:
@@ -40,6 +47,45 @@ def audit(wanted: Wanted, shelf: Shelf, *, read_back: bool) -> str:
         return _by_bytes(wanted, shelf)
     except (Archived, Denied):
         return "unproved"
+
+
+def listed_as_proved(wanted: Sequence[Wanted], shelf: Shelf) -> set[Wanted]:
+    """Those of many receipts, in the order of their keys, whose object a listing shows with the length and ETag of its proof.
+
+    Nothing follows for the others: not even that they are missing. A page in which hardly any of them is ends it.
+    """
+    by_key: dict[str, list[Wanted]] = defaultdict(list)
+    for one in wanted:
+        by_key[one.key].append(one)
+    proved: set[Wanted] = set()
+    if len(by_key) < LISTED_MIN:
+        return proved
+    first, last, found = min(by_key), max(by_key), 0
+    try:
+        for number, listed in enumerate(shelf.listing(_folder(first, last), _before(first)), 1):
+            alike = by_key.get(listed.key, ())
+            found += bool(alike)
+            proved.update(one for one in alike if _is(one, listed.length, listed.etag))
+            if listed.key >= last or (number % _PAGE == 0 and found < LISTED_MIN * number // _PAGE):
+                break
+    except StoreError:
+        pass  # Each is asked for; whatever is wrong is told then.
+    return proved
+
+
+def _is(wanted: Wanted, length: int, etag: str) -> bool:
+    return (length, etag) == (wanted.stored_size if wanted.stored_size >= 0 else wanted.size, wanted.etag)
+
+
+def _folder(first: str, last: str) -> str:
+    """The longest beginning of both keys that ends at a '/'."""
+    same = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return first[: first.rfind("/", 0, same) + 1]
+
+
+def _before(key: str) -> str:
+    """What a listing may start after so as to show this key, and little before it."""
+    return key[:-1] + chr(ord(key[-1]) - 1) + "~" if " " < key[-1] <= "~" else key[:-1]
 
 
 def _by_bytes(wanted: Wanted, shelf: Shelf) -> str:

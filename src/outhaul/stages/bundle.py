@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from outhaul.model.bundle import INDEX_SUFFIX, Bundle, Member, bundle_key, index_text
+from outhaul.model.bundle import INDEX_SUFFIX, Bundle, Member, beside, bundle_key, index_text
 from outhaul.model.errors import NotThere, SourceChanged
 from outhaul.model.evidence import Package, Proof, Settled, Sighting, Within
 from outhaul.model.job import Job
@@ -92,7 +92,7 @@ def send(packed: Packed, job: Job, store: Store, wall_ns: int) -> Proof:
     by_bytes = job.proof == "read-back"
     sent = upload(_package(bundle.key, packed.body, bundle), job.on_conflict, store, by_bytes=by_bytes)
     proof = prove(sent, job.proof, store, wall_ns)
-    _send_index(packed.index_body, proof.key, job, store, wall_ns)
+    send_text(proof.key + INDEX_SUFFIX, packed.index_body, job, store, wall_ns)
     return proof
 
 
@@ -109,9 +109,20 @@ def look_for(bundle: Bundle, job: Job, store: Store, wall_ns: int) -> Proof | No
             continue
         if found is not None:
             proof = prove(found, job.proof, store, wall_ns)
-            _send_index(index_text(bundle.kind, bundle.codec, bundle.members), key, job, store, wall_ns)
+            send_text(*beside(bundle, key), job, store, wall_ns)
             return proof
     return None
+
+
+def send_text(key: str, text: bytes, job: Job, store: Store, wall_ns: int) -> None:
+    """Send an index or a manifest, and have it proved.
+
+    Raises:
+        StoreError: as `send`.
+    """
+    as_bundle = Bundle("bundle", key, len(text), hashlib.sha256(text).digest(), md5_of(text), "", ())
+    sent = upload(_package(key, text, as_bundle), job.on_conflict, store, by_bytes=job.proof == "read-back")
+    prove(sent, job.proof, store, wall_ns)
 
 
 def proofs_of_members(bundle: Bundle, number: int, proof: Proof) -> list[Proof]:
@@ -175,13 +186,6 @@ def _frames(contents: Sequence[Content]) -> Iterator[list[Content]]:
         frame.append(one)
         size += len(one.data) + 512
     yield frame
-
-
-def _send_index(index: bytes, key: str, job: Job, store: Store, wall_ns: int) -> None:
-    digest, md5 = hashlib.sha256(index).digest(), md5_of(index)
-    beside = Bundle("bundle", key + INDEX_SUFFIX, len(index), digest, md5, "", ())
-    sent = upload(_package(beside.key, index, beside), job.on_conflict, store, by_bytes=job.proof == "read-back")
-    prove(sent, job.proof, store, wall_ns)
 
 
 def _package(key: str, body: bytes | None, of: Bundle) -> Package:

@@ -7,6 +7,7 @@ that cannot be read is reported and nothing is concluded about what is in it (la
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -37,6 +38,10 @@ class Found(NamedTuple):
     """Entries that are not carried, each with its reason."""
     held_back: dict[str, str]
     """Of the files that the job asks for, those that something in their directory holds back: name, and reason."""
+    group: str = ""
+    """The directory whose files, in it and beneath it, and their companions, these are: all of them, to go together."""
+    missing: str = ""
+    """What such a group lacks, in words; '' for nothing."""
 
 
 def discover(job: Job, tree: Tree) -> Iterator[Found]:
@@ -48,14 +53,19 @@ def discover(job: Job, tree: Tree) -> Iterator[Found]:
         SourceError: the source itself cannot be read.
     """
     wanted = chooser(job)
+    companions = Companions(job)
     to_visit = [""]
     while to_visit:
         directory = to_visit.pop()
+        if companions.is_group(directory):
+            yield _group(job, tree, directory, wanted, companions)
+            continue
         try:
             survey = _survey(job, tree, directory, wanted)
             for listing in tree.listings(directory):
                 to_visit.extend(_join(directory, name) for name in listing.folders)
-                yield _sort(job, directory, listing.files, listing.others, wanted, survey)
+                files = companions.apart(directory, listing.files) if job.companions else listing.files
+                yield _sort(job, directory, files, listing.others, wanted, survey)
         except SourceVanished:
             if not directory:
                 raise
@@ -63,6 +73,84 @@ def discover(job: Job, tree: Tree) -> Iterator[Found]:
             if not directory:
                 raise
             yield Found(directory, [], [Standing(directory, "closed-directory", str(error))], {})
+    for sighting in companions.left():
+        yield Found(sighting.directory, [sighting], [], {sighting.name: "group"})
+
+
+class Companions:
+    """Which directories are groups, and the files elsewhere that belong to them."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._is_group = compile_patterns(job.groups)
+        parts = [re.split(r"(\{path\}|\{name\})", pattern) for pattern in job.companions]
+        kinds = {"{path}": ".+", "{name}": "[^/]+"}
+        self._patterns = ["".join(kinds.get(part) or re.escape(part) for part in pattern) for pattern in parts]
+        self._fits = re.compile("|".join(f"(?:{pattern})" for pattern in self._patterns) or "(?!)", re.DOTALL).fullmatch
+        self._seen: dict[str, Sighting] = {}
+        self._taken: set[str] = set()
+
+    def is_group(self, directory: str) -> bool:
+        """Whether the files of a directory are one unit."""
+        return bool(directory) and self._is_group is not None and self._is_group(directory)
+
+    def apart(self, directory: str, files: list[Sighting]) -> list[Sighting]:
+        """The files without those that belong to a group, wherever that is: they never go alone."""
+        rest = []
+        for sighting in files:
+            path = _join(directory, sighting.name)
+            if self._fits(path) is None:
+                rest.append(sighting)
+            elif path not in self._taken:
+                self._seen[path] = sighting
+        return rest
+
+    def of(self, tree: Tree, directory: str) -> tuple[list[Sighting], str]:
+        """The companions of a group, and the path of one that is not there."""
+        found, missing = [], ""
+        for pattern in self._job.companions:
+            path = pattern.replace("{path}", directory).replace("{name}", directory.rpartition("/")[2])
+            sighting = self._seen.pop(path, None) or _sighted(tree, path)
+            if sighting is None:
+                missing = path
+            elif path not in self._taken:
+                self._taken.add(path)
+                found.append(sighting)
+        return found, missing
+
+    def left(self) -> list[Sighting]:
+        """Those whose groups were not there."""
+        return list(self._seen.values())
+
+
+def _sighted(tree: Tree, path: str) -> Sighting | None:
+    directory, _, name = path.rpartition("/")
+    try:
+        with tree.folder(directory) as folder, folder.open(name) as file:
+            return file.sighting._replace(birth_ns=0)  # As a walk would see it.
+    except SourceError:
+        return None
+
+
+def _group(job: Job, tree: Tree, directory: str, wanted: Callable[[str], str], companions: Companions) -> Found:
+    """All of a group at once: its files are held in memory together."""
+    beside, missing = companions.of(tree, directory)
+    found = Found(directory, beside, [], {}, directory, f"{missing} is not there" if missing else "")
+    to_visit = [directory]
+    while to_visit:
+        inside = to_visit.pop()
+        try:
+            for listing in tree.listings(inside):
+                to_visit.extend(_join(inside, name) for name in listing.folders)
+                some = _sort(job, inside, listing.files, listing.others, wanted, _NOTHING)
+                found.sightings.extend(some.sightings)
+                found.standings.extend(some.standings)
+        except SourceVanished:
+            found = found._replace(missing=f"{inside} has just gone")
+        except SourceError as error:
+            found.standings.append(Standing(inside, "closed-directory", str(error)))
+            found = found._replace(missing=f"{inside} cannot be read")
+    return found
 
 
 def chooser(job: Job) -> Callable[[str], str]:

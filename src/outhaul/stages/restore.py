@@ -11,13 +11,17 @@ there already is compared, and left alone unless it may be written over. Nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
 from outhaul.model.errors import Damaged, Denied
 from outhaul.model.returning import Listed, Wanted, second_key_digits
 from outhaul.ports import Held
+from outhaul.stages.thaw import Freezer
+
+LARGE_BYTES = 16 << 20
+"""From here on an object is read by `Shelf.read_large`, and how much of it has come is told."""
 
 _ANY = 1 << 62
 """No limit: whoever takes the bytes stops by itself."""
@@ -33,7 +37,7 @@ class Described(NamedTuple):
     """User-defined metadata; names in small letters."""
 
 
-class Shelf(Protocol):
+class Shelf(Freezer, Protocol):
     """A store, as whoever fetches sees it. It may be used from several threads; it raises `StoreError`s, as `Store` does."""
 
     def held(self, key: str, version: str) -> Held:
@@ -48,6 +52,9 @@ class Shelf(Protocol):
     def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
         """The same, decompressed where there is a codec, up to a limit; more than is taken need not be read."""
 
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
+        """The same of a large object, which may take several requests at once."""
+
     def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         """The original of compressed bytes, no more than `limit` of it. Raises `Damaged` where they are none."""
 
@@ -57,8 +64,8 @@ class Shelf(Protocol):
     def describe(self, key: str, version: str) -> Described:
         """All that is told of an object without its bytes, by one request. Raises `NotThere`."""
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
-        """All objects beneath a prefix, which ends at a '/' of their keys; '' is all."""
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        """All objects beneath a prefix, which ends at a '/' of their keys; '' is all. Those up to `after` may be left out."""
 
 
 class Existing(Protocol):
@@ -109,8 +116,11 @@ class LandingFolder(Written, Protocol):
     def existing(self, name: str) -> Existing | None:
         """What has this name. Raises `InTheWay` where it is no regular file."""
 
-    def create(self) -> NewFile:
-        """A new file without a name."""
+    def create(self, mode: int = 0) -> NewFile:
+        """A new file without a name, which is to have these permission bits; 0 is the usual ones.
+
+        Never more than `rwx` of owner, group and others: what makes a file privileged is not given back.
+        """
 
 
 class Landing(Protocol):
@@ -145,7 +155,15 @@ class Ready(NamedTuple):
         self.new.name(self.wanted.path.rpartition("/")[2], self.wanted.mtime_ns, replace=self.replace)
 
 
-def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: bool, by_time: bool) -> str | Ready:
+def restore(
+    wanted: Wanted,
+    shelf: Shelf,
+    folder: LandingFolder,
+    *,
+    overwrite: bool,
+    by_time: bool,
+    passed: Callable[[int], None] = lambda _: None,
+) -> str | Ready:
     """Fetch a file for its directory, or find it there.
 
     Args:
@@ -154,6 +172,7 @@ def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: b
         folder: Where it goes.
         overwrite: Take the place of other bytes that are there.
         by_time: A file of the same length and time counts as the same without being read.
+        passed: Is told of each piece how many bytes there are so far.
 
     Returns:
         What is to be made durable and named; or a key of `RETURNS`: 'there' or 'other-bytes'.
@@ -173,11 +192,12 @@ def restore(wanted: Wanted, shelf: Shelf, folder: LandingFolder, *, overwrite: b
         if not overwrite:
             return "other-bytes"
     with ExitStack() as undo:
-        new = undo.enter_context(folder.create())
+        new = undo.enter_context(folder.create(wanted.mode))
         digest = _Digest(wanted)
         for chunk in _content(wanted, shelf):
             digest.update(chunk)
             new.write(chunk)
+            passed(digest.length)
         ready = Ready(wanted, digest.verdict(shelf), new, there is not None)
         undo.pop_all()
     return ready
@@ -206,7 +226,9 @@ def _content(wanted: Wanted, shelf: Shelf) -> Iterator[bytes]:
     if wanted.within is not None:
         _, offset, length, at = wanted.within
         return _cut(shelf.frame(wanted.codec, wanted.key, wanted.version, offset, length, _ANY), at, wanted.size)
-    stored = shelf.read(wanted.key, wanted.version)
+    length = wanted.stored_size if wanted.codec else wanted.size
+    read = shelf.read_large if length >= LARGE_BYTES else shelf.read
+    stored = read(wanted.key, wanted.version)
     return shelf.decoded(wanted.codec, stored, wanted.size if wanted.size >= 0 else _ANY) if wanted.codec else stored
 
 
@@ -249,15 +271,15 @@ class _Digest:
         self._sha256 = hashlib.sha256()
         # An ETag of parts is no MD5 of anything that passes here.
         self._md5 = None if wanted.sha256 or len(wanted.etag) != 32 else hashlib.md5(usedforsecurity=False)
-        self._length = 0
+        self.length = 0
 
     def update(self, chunk: bytes) -> None:
         """Take in what passes. More than there should be ends it at once: it would only fill the disk (hazard 123)."""
         self._sha256.update(chunk)
         if self._md5 is not None:
             self._md5.update(chunk)
-        self._length += len(chunk)
-        if 0 <= self._wanted.size < self._length:
+        self.length += len(chunk)
+        if 0 <= self._wanted.size < self.length:
             raise Damaged(f"it is longer than {self._wanted.size:,} bytes")
 
     def of(self, chunks: Iterator[bytes]) -> bool:
@@ -282,8 +304,8 @@ class _Digest:
     def verdict(self, shelf: Shelf) -> str:
         """'restored' or 'unverified'. Raises `Damaged`."""
         wanted = self._wanted
-        if 0 <= wanted.size != self._length:
-            raise Damaged(f"it has {self._length:,} bytes, and should have {wanted.size:,}")
+        if 0 <= wanted.size != self.length:
+            raise Damaged(f"it has {self.length:,} bytes, and should have {wanted.size:,}")
         fits = self.fits()
         if fits is None or (fits is False and not wanted.sha256):
             stored, md5_etag = _digests(wanted, shelf)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient
 from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
+from outhaul.ports.sending import Share
+from outhaul.stores.throttled import paced
 
 SMALL_MAX = 16 << 20
 _CHUNK = 4 << 20
@@ -32,8 +34,14 @@ class DirectoryStore:
     md5_etags = False
     many_at_once = False
 
-    def __init__(self, directory: str, rename_exclusive: Callable[[int, str, int, str], None]) -> None:
+    def __init__(
+        self,
+        directory: str,
+        rename_exclusive: Callable[[int, str, int, str], None],
+        share: Share | None = None,
+    ) -> None:
         self._directory = directory
+        self._share = share
         self._rename_exclusive = rename_exclusive
 
     def probe(self) -> Abilities:
@@ -169,7 +177,7 @@ class DirectoryStore:
         nameless = None if replace else _open_nameless(folder)
         if nameless is not None:
             try:
-                _fill(nameless, chunks)
+                _fill(nameless, paced(chunks, self._share))
                 os.link(f"/proc/self/fd/{nameless}", name, dst_dir_fd=folder, follow_symlinks=True)
             finally:
                 os.close(nameless)
@@ -183,7 +191,7 @@ class DirectoryStore:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
         try:
             try:
-                _fill(descriptor, chunks)
+                _fill(descriptor, paced(chunks, self._share))
             finally:
                 os.close(descriptor)
             if replace:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from outhaul.model.errors import NotThere
+from outhaul.model.errors import NotThere, Refused
 from outhaul.model.returning import Listed
+from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
 from outhaul.stores.directory import DirectoryStore, _translate
 
@@ -22,6 +23,10 @@ class DirectoryShelf(DirectoryStore):
         """See `stages.restore.Shelf`."""
         return self._chunks(key, offset, length)
 
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
+        """As any other."""
+        return self.read(key, version)
+
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """A file system keeps none."""
         return b"", False
@@ -30,7 +35,15 @@ class DirectoryShelf(DirectoryStore):
         """See `stages.restore.Shelf`. Nothing is noted beside a file."""
         return self.head(key), b"", {}
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def frozen(self, key: str, version: str) -> Frozen:
+        """A directory has no archive classes."""
+        return Frozen("", ready=True)
+
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None:
+        """As above."""
+        raise Refused(f"{key}: a directory has no archive classes")
+
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
         folders = [prefix.rstrip("/")]
         while folders:

@@ -7,7 +7,8 @@ connections busy and sleeps only when none has anything to say.
 True here: every request gets exactly one answer or one error, in its place; what is not a whole, well-formed answer is an
 error that says so, for the caller to find out what happened (law L3). A request is sent a second time, once, only when the
 connection that it went out on had been used before and was closed without a byte of an answer. The time for an answer begins
-when the other side has taken the request, however long that takes, and does not grow with what drips in.
+when the other side has taken the request, however long that takes, and does not grow with what drips in. Where there is a
+limit of bytes a second, a request is made and sent only as far as it has leave to; the time that it waits for it counts nowhere.
 Not done here: redirects, proxies, content codings. Their callers use the general client.
 """
 
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import selectors
 import socket
 import time
@@ -23,18 +23,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from outhaul.ports.sending import Share, Turn
+from outhaul.stores.http_answer import BODY_BYTES_MAX, HEAD_BYTES_MAX, Broken, parse
+from outhaul.stores.http_connection import MUCH, Address, Connection, untaken, wants
+
 if TYPE_CHECKING:
     import ssl
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 60.0
-_HEAD_BYTES_MAX = 64 << 10
-_BODY_BYTES_MAX = 1 << 20
 _READ_BYTES = 64 << 10
-_MUCH = 1 << 62
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
-_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*)").findall  # In lower case.
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?", re.DOTALL).fullmatch
 
 
 class Endpoint(NamedTuple):
@@ -60,75 +58,72 @@ class LaneError(Exception):
     """No whole answer came. Whether the request was carried out is unknown."""
 
 
-class _Broken(Exception):
-    """This connection is of no further use."""
+class LaneStopped(LaneError):
+    """The run was asked to end while the request, or the rest of it, waited for leave to go."""
 
 
-_Address = tuple[int, tuple[object, ...]]
-"""Family and address, as `socket` wants them."""
-
-
-class _Connection:
-    """One socket, and the request that is under way on it."""
-
-    __slots__ = (
-        "address", "deadline", "events", "index", "left", "ready", "received", "sock", "started_ns", "to_send", "used",
-    )  # fmt: skip
-
-    def __init__(self, sock: socket.socket, address: _Address) -> None:
-        self.sock = sock
-        self.address = address
-        self.ready = False  # Connected, and past the TLS handshake.
-        self.used = False
-        self.index = -1
-        self.to_send: memoryview | None = None
-        self.received = b""
-        self.started_ns = 0
-        self.deadline = 0.0
-        self.left = 0  # Bytes that the other side had not yet taken when they were last looked at.
-        self.events = 0
+Request = bytes | tuple[bytes, bytes]
+"""A whole request, or its head and its body, which is then not copied."""
 
 
 class Lane:
     """The connections of one thread to one endpoint; they stay open from one call to the next."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, share: Share | None = None) -> None:
         self._endpoint = endpoint
+        self._share = share
+        self._asking: deque[tuple[int, Turn]] = deque()  # What is not begun before it has leave.
+        self._parked: set[Connection] = set()
         self._selector = selectors.DefaultSelector()
-        self._idle: list[_Connection] = []
-        self._busy: set[_Connection] = set()
-        self._addresses: list[_Address] = []
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
+        self._addresses: list[Address] = []
         self._addresses_max = 0
         self._turn = 0
         self._looked = 0.0
         # Of the call at hand:
-        self._request: Callable[[int], bytes] = lambda _: b""
+        self._request: Callable[[int], Request] = _nothing
+        self._length: Callable[[int], int] = lambda _: 0
         self._answers: list[Answer | LaneError] = []
         self._waiting: deque[int] = deque()
         self._again: set[int] = set()
         self._unreached: dict[int, int] = {}
 
-    def send(self, count: int, request: Callable[[int], bytes], at_once: int) -> list[Answer | LaneError]:
+    def send(
+        self,
+        count: int,
+        request: Callable[[int], Request],
+        at_once: int,
+        length: Callable[[int], int] = lambda _: 0,
+    ) -> list[Answer | LaneError]:
         """Send some requests, at most `at_once` of them at the same time.
 
         Args:
             count: How many.
             request: Gives the bytes of one of them when it is about to be sent, so that its signature is fresh.
             at_once: How many connections to use.
+            length: Of the body of one of them, in bytes: where there is a limit, it says what goes first.
 
         Returns:
             For each request its answer, or why there is none.
         """
-        self._request = request
+        self._request, self._length = request, length
         self._answers = [LaneError("not sent")] * count
         self._again.clear()
         self._unreached.clear()
         self._weed()
         self._waiting.extend(range(count))
-        while self._waiting or self._busy:
-            while self._waiting and len(self._busy) < at_once:
-                self._start(self._waiting.popleft())
+        while self._waiting or self._busy or self._asking:
+            while self._waiting and len(self._busy) + len(self._asking) < at_once:
+                index = self._waiting.popleft()
+                if self._share is None:
+                    self._start(index)
+                else:
+                    self._asking.append((index, self._share.turn(length(index))))
+            if self._share is not None:
+                self._give_leave(self._share)
             self._listen()
+        self._request = _nothing  # What it holds on to is as large as the bodies.
         return self._answers
 
     def close(self) -> None:
@@ -139,17 +134,46 @@ class Lane:
 
     # --- one request --------------------------------------------------------------------------------------------
 
-    def _start(self, index: int) -> None:
+    def _give_leave(self, share: Share) -> None:
+        """Begin what may begin, and let go on what waits; give all that up when the run is to end."""
+        for _ in range(len(self._asking)):
+            index, turn = self._asking.popleft()
+            if share.over:
+                turn.done()
+                self._answers[index] = LaneStopped("asked to end")
+            elif leave := turn.take():
+                self._start(index, turn, leave)
+            else:
+                self._asking.append((index, turn))
+        for connection in [*self._parked]:
+            if share.over:
+                self._lose(connection, "asked to end")
+                self._answers[connection.index] = LaneStopped("asked to end")
+            else:
+                self._guard(connection, self._unpark)
+
+    def _patience(self) -> float:
+        """How long to listen at most, in seconds."""
+        if not self._asking and not self._parked:
+            return 1.0 if self._busy else 0
+        turn = self._asking[0][1] if self._asking else next(iter(self._parked)).turn
+        assert turn is not None  # Who is parked has one; and all are told the same.
+        return turn.seconds()
+
+    def _start(self, index: int, turn: Turn | None = None, leave: int = MUCH) -> None:
         try:
             # What goes out again goes out on a connection that nobody can have closed meanwhile.
             connection = self._idle.pop() if self._idle and index not in self._again else self._connect()
         except (OSError, ValueError) as error:  # ValueError: the host is no name at all.
             said = getattr(error, "strerror", None) or error
             self._answers[index] = LaneError(f"cannot connect to {self._endpoint.host}: {said}")
+            if turn is not None:
+                turn.done(leave)
             return
+        connection.turn, connection.leave = turn, leave
         connection.index = index
         connection.received = b""
-        connection.to_send = None
+        connection.to_send = connection.body = None
         connection.left = 0
         connection.deadline = time.monotonic() + (SILENCE_SECONDS if connection.ready else CONNECT_SECONDS)
         self._busy.add(connection)
@@ -157,9 +181,9 @@ class Lane:
             self._guard(connection, self._begin)
 
     def _listen(self) -> None:
-        events = self._selector.select(1.0 if self._busy else 0)
+        events = self._selector.select(self._patience())
         for key, _ in events:
-            connection: _Connection = key.data
+            connection: Connection = key.data
             if connection in self._busy:
                 self._guard(connection, self._go_on)
             else:  # An idle one speaks only to say goodbye.
@@ -171,26 +195,26 @@ class Lane:
             for connection in [*self._busy]:
                 self._look(connection, now)
 
-    def _look(self, connection: _Connection, now: float) -> None:
+    def _look(self, connection: Connection, now: float) -> None:
         """Give up what has been silent too long; as long as the other side takes what was sent, it is not silent."""
-        if connection.left and (left := _untaken(connection.sock)) < connection.left:
+        if connection.left and (left := untaken(connection.sock)) < connection.left:
             connection.left, connection.deadline = left, now + SILENCE_SECONDS
-        if connection.deadline < now:
+        if connection.deadline < now and not connection.parked_ns:
             said = "no answer" if connection.ready else "no connection"
             self._lose(connection, f"{said} from {self._endpoint.host} in time")
 
-    def _guard(self, connection: _Connection, step: Callable[[_Connection], None]) -> None:
+    def _guard(self, connection: Connection, step: Callable[[Connection], None]) -> None:
         """Take a step with a connection; when it breaks, give its request back, or give it up."""
         try:
             step(connection)
-        except (_Broken, OSError) as error:
+        except (Broken, OSError) as error:
             silent = connection.used and not connection.received
             self._lose(connection, f"{self._endpoint.host}: {getattr(error, 'strerror', None) or error}")
             if silent and connection.index not in self._again:
                 self._again.add(connection.index)
                 self._waiting.appendleft(connection.index)
 
-    def _lose(self, connection: _Connection, why: str) -> None:
+    def _lose(self, connection: Connection, why: str) -> None:
         """A request is without an answer; it was not even sent where there was no connection, and may go elsewhere."""
         index = connection.index
         self._answers[index] = LaneError(why)
@@ -208,22 +232,26 @@ class Lane:
             self._idle.remove(key.data)
             self._drop(key.data)
 
-    def _begin(self, connection: _Connection) -> None:
+    def _begin(self, connection: Connection) -> None:
         connection.started_ns = time.monotonic_ns()
-        connection.to_send = memoryview(self._request(connection.index))
+        made = self._request(connection.index)
+        if isinstance(made, tuple):
+            connection.to_send, connection.body = memoryview(made[0]), memoryview(made[1])
+        else:
+            connection.to_send = memoryview(made)
         try:
             self._push(connection)
         except OSError:
             self._go_on(connection)
 
-    def _go_on(self, connection: _Connection) -> None:
+    def _go_on(self, connection: Connection) -> None:
         if not connection.ready:
             if self._finish_connecting(connection):
                 connection.deadline = time.monotonic() + SILENCE_SECONDS
                 self._begin(connection)
             return
         refused: OSError | None = None
-        if connection.to_send is not None:
+        if connection.to_send is not None and not connection.parked_ns:
             try:
                 self._push(connection)
             except OSError as error:  # It may have said why before it closed.
@@ -234,12 +262,12 @@ class Lane:
                 raise refused
             return
         connection.received = connection.received + data if connection.received else data
-        done = _parse(connection.received, closed=not data)
+        done = parse(connection.received, closed=not data)
         if done is None:
             if not data:
-                raise refused or _Broken("the connection was closed before the end of the answer")
-            if len(connection.received) > _HEAD_BYTES_MAX + _BODY_BYTES_MAX:
-                raise _Broken("the answer is too long")
+                raise refused or Broken("the connection was closed before the end of the answer")
+            if len(connection.received) > HEAD_BYTES_MAX + BODY_BYTES_MAX:
+                raise Broken("the answer is too long")
             return
         status, head, body, keep = done
         self._answers[connection.index] = Answer(status, head, body, time.monotonic_ns() - connection.started_ns)
@@ -248,13 +276,14 @@ class Lane:
         if keep and connection.to_send is None:
             connection.used = True
             connection.received = b""
+            self._end_turn(connection)
             self._idle.append(connection)
         else:
             self._drop(connection)
 
     # --- one connection -----------------------------------------------------------------------------------------
 
-    def _connect(self) -> _Connection:
+    def _connect(self) -> Connection:
         if not self._addresses:
             found = socket.getaddrinfo(self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM)
             self._addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
@@ -269,12 +298,12 @@ class Lane:
                 if not self._addresses:
                     raise
 
-    def _forget(self, address: _Address) -> None:
+    def _forget(self, address: Address) -> None:
         """Do not try this address again while there are others; once there is none, the name is looked up anew."""
         if address in self._addresses:
             self._addresses.remove(address)
 
-    def _connect_to(self, address: _Address) -> _Connection:
+    def _connect_to(self, address: Address) -> Connection:
         sock = socket.socket(address[0], socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
@@ -289,16 +318,16 @@ class Lane:
         except (OSError, ValueError):
             sock.close()
             raise
-        connection = _Connection(sock, address)
+        connection = Connection(sock, address)
         connection.events = selectors.EVENT_READ | selectors.EVENT_WRITE
         self._selector.register(sock, connection.events, connection)
         return connection
 
-    def _finish_connecting(self, connection: _Connection) -> bool:
+    def _finish_connecting(self, connection: Connection) -> bool:
         """Take connecting and the TLS handshake as far as they go; True when both are done."""
         number = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
-            raise _Broken(os.strerror(number))
+            raise Broken(os.strerror(number))
         if self._endpoint.tls is not None:
             import ssl
 
@@ -311,29 +340,65 @@ class Lane:
                 self._want(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
                 return False
             except ssl.SSLCertVerificationError as error:
-                raise _Broken(f"certificate verification failed: {error.verify_message}") from error
+                raise Broken(f"certificate verification failed: {error.verify_message}") from error
         connection.ready = True
         self._want(connection, selectors.EVENT_READ)
         return True
 
-    def _push(self, connection: _Connection) -> None:
-        """Send what the socket takes."""
-        rest = connection.to_send
+    def _push(self, connection: Connection) -> None:
+        """Send what the socket takes, and what has leave to go."""
+        rest, moved = connection.to_send, False
         try:
-            while rest is not None:
-                sent = connection.sock.send(rest)
+            while rest is not None and (connection.leave or self._has_leave(connection)):
+                sent = connection.sock.send(rest if len(rest) <= connection.leave else rest[: connection.leave])
+                moved = True
+                connection.leave -= sent
                 rest = rest[sent:] if sent < len(rest) else None
+                if rest is None:
+                    rest, connection.body = connection.body or None, None
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
-            if not _wants(error):
+            if not wants(error):
                 raise
-        if rest is not connection.to_send:
-            connection.to_send, connection.left = rest, _MUCH
+        if moved:
+            connection.to_send, connection.left = rest, MUCH
             connection.deadline = time.monotonic() + SILENCE_SECONDS
-        self._want(connection, selectors.EVENT_READ if rest is None else selectors.EVENT_READ | selectors.EVENT_WRITE)
+        if rest is None:
+            self._end_turn(connection)
+        wants_more = rest is not None and not connection.parked_ns
+        self._want(connection, selectors.EVENT_READ | selectors.EVENT_WRITE if wants_more else selectors.EVENT_READ)
 
-    def _pull(self, connection: _Connection) -> bytes | None:
+    def _has_leave(self, connection: Connection) -> bool:
+        """Ask for leave to send more; where there is none yet, the connection is parked."""
+        if connection.turn is None:
+            connection.leave = MUCH
+            return True
+        connection.leave = connection.turn.take()
+        if not connection.leave and not connection.parked_ns:
+            connection.parked_ns = time.monotonic_ns()
+            self._parked.add(connection)
+        return bool(connection.leave)
+
+    def _unpark(self, connection: Connection) -> None:
+        if not self._has_leave(connection):
+            return
+        self._parked.discard(connection)
+        connection.started_ns += time.monotonic_ns() - connection.parked_ns
+        connection.parked_ns = 0
+        connection.deadline = time.monotonic() + SILENCE_SECONDS
+        self._go_on(connection)
+
+    def _end_turn(self, connection: Connection) -> None:
+        """What has been sent, or never will be, waits for nothing."""
+        if connection.turn is not None:
+            connection.turn.done(connection.leave)
+            connection.turn = None
+        connection.leave = MUCH
+        connection.parked_ns = 0
+        self._parked.discard(connection)
+
+    def _pull(self, connection: Connection) -> bytes | None:
         """What has come; b'' at the end of the stream, None where nothing has."""
         try:
             data = connection.sock.recv(_READ_BYTES)
@@ -344,97 +409,20 @@ class Lane:
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:
-            if _wants(error):
+            if wants(error):
                 return None
             raise
 
-    def _want(self, connection: _Connection, events: int) -> None:
+    def _want(self, connection: Connection, events: int) -> None:
         if connection.events != events:
             connection.events = events
             self._selector.modify(connection.sock, events, connection)
 
-    def _drop(self, connection: _Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
+        self._end_turn(connection)
         self._selector.unregister(connection.sock)
         connection.sock.close()
 
 
-def _wants(error: OSError) -> bool:
-    """Whether TLS merely asks for patience."""
-    return type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")
-
-
-def _untaken(sock: socket.socket) -> int:
-    """How many bytes the system holds that the other side has not acknowledged; 0 where it does not say."""
-    try:
-        import fcntl
-        import struct
-        import termios
-
-        return int(struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0])
-    except (ImportError, AttributeError, OSError):
-        return 0
-
-
-def _parse(data: bytes, *, closed: bool) -> tuple[int, bytes, bytes, bool] | None:
-    """A whole response, and whether its connection may be used again; None where more is to come (RFC 9112, section 6)."""
-    start, status = 0, 100
-    while status < 200:  # What comes in between ("100 Continue") is read over.
-        end = data.find(b"\r\n\r\n", start)
-        if end < 0:
-            if len(data) - start > _HEAD_BYTES_MAX:
-                raise _Broken("the answer has no end of its headers")
-            return None
-        found = _STATUS.match(data, start)
-        if found is None or found[1] < b"100":
-            raise _Broken("the answer is not HTTP")
-        status, head, start = int(found[1]), data[start : end + 4], end + 4
-    length, chunked, close = _framing(head)
-    keep, rest = not close and head.startswith(b"HTTP/1.1"), data[start:]
-    if length >= 0:
-        if len(rest) < length:
-            return None
-        return status, head, rest[:length], keep and len(rest) == length
-    if chunked:
-        return None if (body := _dechunk(rest)) is None else (status, head, body, False)
-    if status in (204, 304):
-        return status, head, b"", keep and not rest
-    return (status, head, rest, False) if closed else None
-
-
-def _framing(head: bytes) -> tuple[int, bool, bool]:
-    """Length of the body (-1 where it is not given), whether it comes in chunks, and whether the connection ends with it."""
-    length, chunked, close = -1, False, False
-    for name, value in _FRAMING(head.lower()):
-        if name == b"connection":
-            close = close or b"close" in value
-        elif name == b"content-length":
-            value = value.rstrip()
-            if not value.isdigit() or len(value) > 18 or length not in (-1, int(value)):
-                raise _Broken("the answer has no plain length")
-            length = int(value)
-        elif value.rstrip() == b"chunked":
-            chunked = True
-        else:
-            raise _Broken("the answer is encoded in a way that was not asked for")
-    if chunked and length >= 0:
-        raise _Broken("the answer has a length and chunks")
-    if length > _BODY_BYTES_MAX:
-        raise _Broken("the answer is too long")
-    return length, chunked, close
-
-
-def _dechunk(data: bytes) -> bytes | None:
-    body, at = b"", 0
-    while (line := data.find(b"\r\n", at)) >= 0:
-        if (found := _CHUNK(data[at:line])) is None:
-            raise _Broken("the answer has a broken chunk")
-        size = int(found[1], 16)
-        if size + len(body) > _BODY_BYTES_MAX:
-            raise _Broken("the answer is too long")
-        if len(data) < line + 2 + size + 2:
-            return None
-        if size == 0:
-            return body
-        body += data[line + 2 : line + 2 + size]
-        at = line + 2 + size + 2
-    return None
+def _nothing(_: int) -> Request:
+    return b""

@@ -23,8 +23,10 @@ from outhaul.model.job import Connection, Destination
 from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import account
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
+from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.s3_probe import Asked, probe
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 SMALL_MAX = 16 << 20
 """Bytes. Up to this an object is one PUT, from memory."""
+BURST_MAX = 256 << 10
+"""Bytes. Where there is a limit, obstore sends no larger body: it goes at once, and not as it gets leave."""
 _REMEMBERED_KEYS_MAX = 20_000
 
 
@@ -45,9 +49,14 @@ class S3Store:
     small_max = SMALL_MAX
 
     def __init__(
-        self, destination: Destination, connection: Connection, settings: ObjectSettings = NO_SETTINGS
+        self,
+        destination: Destination,
+        connection: Connection,
+        settings: ObjectSettings = NO_SETTINGS,
+        share: Share | None = None,
     ) -> None:
         self._destination, self._connection, self._settings = destination, connection, settings
+        self._share = share
         self._account = account(connection, os.environ)
         self._headers = RequestHeaders(settings, connection)
         self._create_only = False
@@ -59,7 +68,8 @@ class S3Store:
         self._control_: Control | None = None
         self._objects = self._general()
         goes_fast = can_go_fast(self._account, os.environ)
-        self._fast = FastPuts(self._account, destination.bucket, self._headers) if goes_fast else None
+        self._fast = FastPuts(self._account, destination.bucket, self._headers, share) if goes_fast else None
+        self._fast_parts = FastParts(self._fast) if self._fast is not None else None
         self.many_at_once = self._fast is not None
 
     def _general(self) -> ByObstore | ByBotocore:
@@ -68,7 +78,7 @@ class S3Store:
             return self._control().objects
         from outhaul.stores.s3_obstore import ByObstore
 
-        return ByObstore(self._account, self._destination.bucket)
+        return ByObstore(self._account, self._destination.bucket, self._share)
 
     # --- what the endpoint does ---------------------------------------------------------------------------------
 
@@ -76,7 +86,7 @@ class S3Store:
         """See `ports.Store`. The probe's own objects have every setting of the job's, and may be removed at any time."""
         if self._settings.lock != Lock():
             unlocked = self._settings._replace(lock=Lock())
-            return type(self)(self._destination, self._connection, unlocked).probe()
+            return type(self)(self._destination, self._connection, unlocked, self._share).probe()
         asked = Asked(self._create, self.head, self.read, self._kept_sha256)
         try:
             return probe(self._destination.prefix, asked, self._fast, self._headers.probe_suffix)
@@ -150,7 +160,9 @@ class S3Store:
                 return outcome
             if not isinstance(outcome, Redirected):
                 raise outcome
-        return self._objects.put(key, body, replace=replace, notes=self._headers.fitting(notes))
+        bursts = self._share is not None and len(body) > BURST_MAX
+        objects = self._control().objects if bursts else self._objects
+        return objects.put(key, body, replace=replace, notes=self._headers.fitting(notes))
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""
@@ -223,8 +235,10 @@ class S3Store:
         # An ETag is computed of what has arrived; a checksum was told, and compared with that on arrival.
         large.sha256 = self._keeps_sha256 and not self.md5_etags
         # AWS, "PutObject": under Object Lock the bytes are to be told by their MD5 or a checksum.
-        large.content_md5 = self._content_md5 or self._settings.lock != Lock()
+        large.must_tell = self._settings.lock != Lock()
+        large.content_md5 = self._content_md5 or large.must_tell
         large.takes_up = not self._headers
+        large.md5_etags, large.fast = self.md5_etags, self._fast_parts
         return large
 
     def _refuse_head(self, key: str) -> None:
@@ -261,7 +275,7 @@ class S3Store:
             if self._control_ is None:
                 from outhaul.stores.s3_control import Control
 
-                self._control_ = Control(self._account, self._destination.bucket, self._headers)
+                self._control_ = Control(self._account, self._destination.bucket, self._headers, self._share)
             return self._control_
 
     # --- create-only, where the endpoint does not do it -----------------------------------------------------------

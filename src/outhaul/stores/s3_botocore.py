@@ -15,7 +15,10 @@ from typing import Any
 from outhaul.model.errors import Archived, Refused, Transient
 from outhaul.model.notes import Notes
 from outhaul.ports import Held, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_parts import errors
+from outhaul.stores.s3_ranges import NoRanges
+from outhaul.stores.throttled import throttled
 
 _CHUNK = 1 << 20
 
@@ -23,18 +26,19 @@ _CHUNK = 1 << 20
 class ByBotocore:
     """One bucket, by a client that `s3_control.Control` made. May be used from several threads."""
 
-    def __init__(self, client: Any, bucket: str, *, has_customer_key: bool) -> None:
+    def __init__(self, client: Any, bucket: str, *, has_customer_key: bool, share: Share | None = None) -> None:
         self._client = client
         self._bucket = bucket
         self._has_customer_key = has_customer_key
+        self._share = share
 
     def put(self, key: str, body: bytes, *, replace: bool, notes: Notes) -> Stored:
         """See `ports.Store`."""
         told: dict[str, Any] = {} if replace else {"IfNoneMatch": "*"}
         told |= {"Metadata": dict(notes)} if notes else {}
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        with errors("PUT", key):
-            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ChecksumSHA256=checksum, **told)
+        with errors("PUT", key), throttled(body, self._share) as sent:
+            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=sent, ChecksumSHA256=checksum, **told)
         return Stored((answer.get("ETag") or "").strip('"'), answer.get("VersionId") or "")
 
     def head(self, key: str) -> Held:
@@ -57,6 +61,19 @@ class ByBotocore:
             raise Transient(f"GET {key}: {type(error).__name__} in the middle of the answer") from None
         finally:
             answer["Body"].close()
+
+    def range(self, key: str, version: str, start: int, end: int, etag: str) -> tuple[bytes, int, str]:
+        """See `s3_ranges.GetRange`."""
+        given = {"VersionId": version} if version else {}
+        if etag:
+            given["IfMatch"] = etag
+        with _explained(self._has_customer_key), errors("GET", key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}", **given)
+            with contextlib.closing(answer["Body"]) as body:
+                whole = str(answer.get("ContentRange", "")).rpartition("/")[2]
+                if not whole.isdigit():
+                    raise NoRanges
+                return body.read(), int(whole), answer.get("ETag") or ""
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `ports.Store`."""

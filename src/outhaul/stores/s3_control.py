@@ -10,10 +10,12 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_botocore import ByBotocore
 from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.s3_parts import Multipart, errors
+from outhaul.stores.throttled import send_now
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 60
@@ -22,7 +24,9 @@ SILENCE_SECONDS = 60
 class Control:
     """One bucket, by botocore. Its client may be used from several threads."""
 
-    def __init__(self, known: Account, bucket: str, headers: RequestHeaders | None = None) -> None:
+    def __init__(
+        self, known: Account, bucket: str, headers: RequestHeaders | None = None, share: Share | None = None
+    ) -> None:
         import botocore.session
         from botocore.config import Config
 
@@ -62,11 +66,12 @@ class Control:
         )
         # The wait for "100 Continue" costs a round trip for each part.
         self._client.meta.events.register("before-send.s3", _without_expect)
+        self._client.meta.events.register("before-send.s3", send_now)
         if self._headers:
             self._client.meta.events.register("before-parameter-build.s3", self._with_type)
             self._client.meta.events.register("before-call.s3", self._with_headers)
-        self.large = Multipart(self._client, bucket)
-        self.objects = ByBotocore(self._client, bucket, has_customer_key=self._headers.has_customer_key)
+        self.large = Multipart(self._client, bucket, share)
+        self.objects = ByBotocore(self._client, bucket, has_customer_key=self._headers.has_customer_key, share=share)
 
     def _with_type(self, params: dict[str, Any], model: Any, **_: object) -> None:
         if model.name in ("PutObject", "CreateMultipartUpload") and (kind := self._headers.content_type(params["Key"])):

@@ -53,6 +53,7 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "KeyTooLongError": (Refused, ""),
     "EntityTooLarge": (Refused, ""),
     "InvalidObjectState": (Archived, "it is in an archive class"),
+    "GlacierExpeditedRetrievalNotAvailable": (Archived, "ask with --tier standard"),
     "XAmzContentSHA256Mismatch": (Transient, "the bytes were altered on the way"),
     "BadDigest": (Transient, "the bytes were altered on the way"),
     "RequestTimeout": (Transient, ""),
@@ -108,6 +109,8 @@ def classify(status: int, code: str, message: str, operation: str) -> StoreError
 def _permission(operation: str) -> str:
     if operation == "LIST":
         return "allow s3:ListBucket on this bucket"
+    if operation == "THAW":
+        return "allow s3:RestoreObject on this prefix"
     if operation in _READING:
         return "allow s3:GetObject on this prefix, and s3:ListBucket on this bucket"
     return "allow s3:PutObject (and s3:GetObject for proofs by reading) on this prefix"

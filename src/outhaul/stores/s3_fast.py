@@ -14,9 +14,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from outhaul.model.errors import Misconfigured, StoreError, Transient
+from outhaul.model.errors import Interrupted, Misconfigured, StoreError, Transient
 from outhaul.ports import Answered, NewObject, Stored
-from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError
+from outhaul.ports.sending import Share
+from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError, LaneStopped, Request
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_endpoint import place_of, split
 from outhaul.stores.s3_errors import classify
@@ -33,6 +34,8 @@ _MESSAGE = re.compile(rb"<Message>([^<]{1,300})</Message>")
 _DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _REGION = re.compile(rb"\r\nx-amz-bucket-region:[ \t]*([a-z0-9-]{1,40})", re.IGNORECASE)
 _REGION_SAID = re.compile(rb"<Region>([a-z0-9-]{1,40})</Region>")
+_JOINED_MAX = 32 << 10
+"""Bytes. Up to this a body is copied behind its head, so that both go in one packet and one system call."""
 _OFFSET_MAX = 10 * 366 * 86400
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -68,10 +71,13 @@ def can_go_fast(known: Account, environment: Mapping[str, str]) -> bool:
 class FastPuts:
     """Signed PUTs to one bucket. May be called from several threads; each has connections of its own."""
 
-    def __init__(self, known: Account, bucket: str, headers: RequestHeaders | None = None) -> None:
+    def __init__(
+        self, known: Account, bucket: str, headers: RequestHeaders | None = None, share: Share | None = None
+    ) -> None:
         self._account = known
         self._bucket = bucket
         self._headers = headers or RequestHeaders()
+        self._share = share
         place = place_of(known, bucket)
         self._host, self._base = place.named, place.base
         self._endpoint = Endpoint(place.host, place.port, _tls(known.ca_bundle) if place.scheme == "https" else None)
@@ -119,22 +125,20 @@ class FastPuts:
             lane, signer = self._free.pop() if self._free else self._new_lane()
         try:
 
-            def request(index: int) -> bytes:
+            def request(index: int) -> Request:
                 new = objects[index]
-                return (
-                    signer.head(
-                        new.key,
-                        len(new.body),
-                        new.sha256,
-                        identity,
-                        self._offset,
-                        new.md5 if self.send_md5 else b"",
-                        new.notes,
-                    )
-                    + new.body
+                head = signer.head(
+                    new.key,
+                    len(new.body),
+                    new.sha256,
+                    identity,
+                    self._offset,
+                    new.md5 if self.send_md5 else b"",
+                    new.notes,
                 )
+                return (head, new.body) if len(new.body) > _JOINED_MAX else head + new.body
 
-            answers = lane.send(len(objects), request, at_once)
+            answers = lane.send(len(objects), request, at_once, lambda index: len(objects[index].body))
         except BaseException:
             lane.close()
             raise
@@ -142,6 +146,49 @@ class FastPuts:
             self._free.append((lane, signer))
         region = self._account.region
         return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
+
+    @property
+    def tls(self) -> bool:
+        """Whether the way there is encrypted, to whom a certificate names."""
+        return self._endpoint.tls is not None
+
+    def put_part(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
+        """One part of a large object, tried once more where our clock was the trouble.
+
+        Args:
+            key: Of the object.
+            query: In its canonical form (`sigv4.signed_head`).
+            headers: In small letters; each is signed, and so are those that all parts have.
+            body: It is sent as it is, and not copied.
+            sha256: Of the body, in hexadecimal digits; or that it is not signed.
+        """
+        outcome = self._put_part(key, query, headers, body, sha256)
+        if isinstance(outcome, Skewed) and self._learn_offset(outcome):
+            outcome = self._put_part(key, query, headers, body, sha256)
+        return outcome
+
+    def _put_part(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
+        try:
+            identity = self._identity()
+        except StoreError as error:
+            return error
+        region, path = self._account.region, f"{self._base}/{key}"
+
+        def request(_: int) -> tuple[bytes, bytes]:
+            offset = self._offset
+            told = {**self._headers.of("UploadPart", int(time.time()) + offset), **headers}
+            return signed_head("PUT", self._host, path, told, sha256, region, identity, offset, query), body
+
+        with self._lock:
+            lane, signer = self._free.pop() if self._free else self._new_lane()
+        try:
+            (answer,) = lane.send(1, request, 1, lambda _: len(body))
+        except BaseException:
+            lane.close()
+            raise
+        with self._lock:
+            self._free.append((lane, signer))
+        return _answered(answer, key, region).outcome
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
         """A few requests of any kind, one after the other.
@@ -168,7 +215,7 @@ class FastPuts:
             lane.close()
 
     def _new_lane(self) -> tuple[Lane, PutSigner]:
-        return Lane(self._endpoint), PutSigner(
+        return Lane(self._endpoint, self._share), PutSigner(
             self._host, self._base, self._account.region, self._headers if self._headers else None
         )
 
@@ -184,6 +231,8 @@ class FastPuts:
 
 
 def _answered(answer: Answer | LaneError, key: str, ours: str) -> Answered:
+    if isinstance(answer, LaneStopped):
+        return Answered(Interrupted("it waited for its turn"), 0)
     if isinstance(answer, LaneError):
         said = str(answer)
         if "certificate" in said:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from outhaul.model.errors import Misconfigured
 from outhaul.model.notes import Notes
 from outhaul.ports import Held, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_endpoint import place_of
 from outhaul.stores.s3_errors import translate
+from outhaul.stores.s3_ranges import NoRanges
+from outhaul.stores.throttled import wait_for
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as ObstoreS3
@@ -30,17 +33,19 @@ _T = TypeVar("_T")
 class ByObstore:
     """One bucket. May be used from several threads."""
 
-    def __init__(self, known: Account, bucket: str) -> None:
+    def __init__(self, known: Account, bucket: str, share: Share | None = None) -> None:
         import obstore
 
         self._obstore = obstore
-        self._known, self._bucket = known, bucket
+        self._known, self._bucket, self._share = known, bucket, share
         self._objects = _client(known, bucket, _REQUEST_TIMEOUT)
         self._reader_: ObstoreS3 | None = None
         self._lock = threading.Lock()
 
     def put(self, key: str, body: bytes, *, replace: bool, notes: Notes) -> Stored:
-        """See `ports.Store`."""
+        """See `ports.Store`. Where there is a limit, the body waits for leave as a whole, and then goes at once."""
+        if self._share is not None:
+            wait_for(self._share, len(body))
         mode: Any = "overwrite" if replace else "create"
         kept: Any = dict(notes) or None
         try:
@@ -71,6 +76,21 @@ class ByObstore:
         except GeneratorExit:
             raise
         except Exception as error:
+            raise translate(error, "GET", key) from None
+
+    def range(self, key: str, version: str, start: int, end: int, etag: str) -> tuple[bytes, int, str]:
+        """See `s3_ranges.GetRange`."""
+        options: Any = {"range": (start, end)}
+        if version:
+            options["version"] = version
+        if etag:
+            options["if_match"] = etag
+        try:
+            found = self._obstore.get(self._reader(), key, options=options)
+            return bytes(found.bytes()), found.meta["size"], found.meta["e_tag"] or ""
+        except Exception as error:
+            if start == 0 and "non-partial response" in str(error):
+                raise NoRanges from None
             raise translate(error, "GET", key) from None
 
     def list(self, prefix: str) -> Iterator[str]:

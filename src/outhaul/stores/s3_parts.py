@@ -19,7 +19,11 @@ from typing import Any, NamedTuple
 
 from outhaul.model.errors import Denied, SourceError, StoreError, Transient, UploadGone
 from outhaul.ports import Begun, Outgoing, Sent, Stored
+from outhaul.ports.sending import Share
 from outhaul.stores.s3_errors import classify
+from outhaul.stores.s3_fast import Redirected
+from outhaul.stores.s3_fast_parts import Digests, FastParts
+from outhaul.stores.throttled import throttled
 
 PART_BYTES = 8 << 20
 """The default of the AWS command line, so that ETags are the same."""
@@ -46,15 +50,23 @@ def part_bytes(length: int) -> int:
 class Multipart:
     """The multipart uploads of one bucket. May be used from several threads."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Any, bucket: str, share: Share | None = None) -> None:
+        """`share` is what the job has of a limit of bytes a second; None where there is none."""
         self._client = client
         self._bucket = bucket
+        self._share = share
         self.content_md5 = True
         """Whether each part tells its MD5."""
         self.sha256 = False
         """Whether each part tells its SHA-256, to be kept by the store, and no MD5 is computed."""
         self.takes_up = True
         """Whether an upload that was begun and has nothing may be gone on with: no other settings may have begun it."""
+        self.must_tell = False
+        """Whether the store takes no part without an MD5 or a checksum."""
+        self.md5_etags = False
+        """Whether the endpoint's ETags have shown to be MD5s."""
+        self.fast: FastParts | None = None
+        """Sends the parts, where nothing stands in between."""
         self._fresh: set[str] = set()
         """Uploads of which nothing has been sent yet."""
 
@@ -103,12 +115,19 @@ class Multipart:
 
     def put_part(self, begun: Begun, number: int, body: bytes, part: Part) -> str:
         """Send one part; its ETag."""
+        if (fast := self.fast) is not None:
+            try:
+                with errors(f"UploadPart {number}", begun.key):
+                    digests = Digests(part.md5, part.sha256, tell_md5=self.must_tell, md5_etags=self.md5_etags)
+                    return fast.put(begun, number, body, digests)
+            except Redirected:
+                self.fast = None
         told = {"ContentMD5": _base64(part.md5)} if part.md5 and self.content_md5 else {}
         if self.sha256:
             told["ChecksumSHA256"] = _base64(part.sha256)
-        with errors(f"UploadPart {number}", begun.key):
+        with errors(f"UploadPart {number}", begun.key), throttled(body, self._share) as sent:
             answer = self._client.upload_part(
-                Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumber=number, Body=body, **told
+                Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumber=number, Body=sent, **told
             )
             return said(answer, "ETag")
 
@@ -160,7 +179,7 @@ class _Sending:
         under_way: set[Future[Part]] = set()
         with ThreadPoolExecutor(PARTS_AT_ONCE) as threads:
             try:
-                while body := source.read(size):
+                while body := source.read(size):  # While as many as may be are under way, one is held ready.
                     while len(under_way) >= PARTS_AT_ONCE:
                         done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                         for future in done:

@@ -15,10 +15,12 @@ from typing import Any
 from outhaul.model.errors import Refused, Transient
 from outhaul.model.job import Connection, Destination
 from outhaul.model.returning import Listed
+from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
 from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_control import Control
 from outhaul.stores.s3_errors import classify
+from outhaul.stores.s3_ranges import NoRanges, Ranges
 
 _WHOLE_MAX = 1 << 20
 """Bytes. Up to this an object is taken in one piece."""
@@ -30,6 +32,7 @@ class S3Shelf(S3Store):
     def __init__(self, destination: Destination, connection: Connection) -> None:
         super().__init__(destination, connection)
         self._catalogue_: _Catalogue | None = None
+        self._ranges = Ranges(self._objects.range)
 
     def held(self, key: str, version: str) -> Held:
         """See `stages.restore.Shelf`."""
@@ -50,6 +53,13 @@ class S3Shelf(S3Store):
         """See `stages.restore.Shelf`. By botocore: some stores answer a part as 200, which obstore takes for a fault."""
         return self._catalogue().part(key, version, offset, length) if length else iter(())
 
+    def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
+        """See `stages.restore.Shelf`. Where a store knows no ranges, it comes in one piece."""
+        try:
+            yield from self._ranges.read(key, version)
+        except NoRanges:
+            yield from self.read(key, version)
+
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """See `stages.restore.Shelf`."""
         return self._catalogue().digests(key, version)
@@ -58,9 +68,17 @@ class S3Shelf(S3Store):
         """See `stages.restore.Shelf`."""
         return self._catalogue().describe(key, version)
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
-        return self._catalogue().listing(prefix)
+        return self._catalogue().listing(prefix, after)
+
+    def frozen(self, key: str, version: str) -> Frozen:
+        """See `stages.thaw.Freezer`."""
+        return self._catalogue().frozen(key, version)
+
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None:
+        """See `stages.thaw.Freezer`."""
+        self._catalogue().thaw(key, version, wish, moved_back=moved_back)
 
     def _catalogue(self) -> _Catalogue:
         with self._lock:
@@ -106,9 +124,27 @@ class _Catalogue(Control):
                     if not length:
                         return
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def frozen(self, key: str, version: str) -> Frozen:
+        """What HEAD says of it (AWS, "HeadObject": StorageClass, ArchiveStatus, Restore)."""
+        answer = self._head(key, version)
+        archive = answer.get("ArchiveStatus") or answer.get("StorageClass") or ""
+        said = str(answer.get("Restore", "")).replace(" ", "")
+        # In that class nothing but an archive tier is archived, and what has been moved back tells of no restore.
+        ready = 'ongoing-request="false"' in said or archive == "INTELLIGENT_TIERING"
+        return Frozen(str(archive), 'ongoing-request="true"' in said, ready)
+
+    def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None:
+        """RestoreObject. A second one while the first is under way is a 409, RestoreAlreadyInProgress."""
+        asked: dict[str, Any] = {"GlacierJobParameters": {"Tier": wish.tier.capitalize()}}
+        if not moved_back:
+            asked["Days"] = wish.days
+        given = {"VersionId": version} if version else {}
+        with _faults("THAW", key):
+            self._client.restore_object(Bucket=self._bucket, Key=key, RestoreRequest=asked, **given)
+
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """A page at a time. botocore asks for keys in an encoding in which every key can be said, and undoes it."""
-        asked: dict[str, str] = {}
+        asked: dict[str, str] = {"StartAfter": after} if after else {}
         while True:
             with _faults("LIST", prefix):
                 page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **asked)

@@ -34,8 +34,9 @@ def signed_head(
     region: str,
     identity: tuple[str, str, str],
     offset_seconds: int = 0,
+    query: str = "",
 ) -> bytes:
-    """Request line and headers of any request without a query, signed; for the few that are not plain small PUTs.
+    """Request line and headers of any request, signed; for the few that are not plain small PUTs.
 
     Args:
         method: Of HTTP.
@@ -46,6 +47,7 @@ def signed_head(
         region: That of the bucket.
         identity: Access key id, secret access key, session token.
         offset_seconds: What this machine's clock is behind the store's.
+        query: Of the address, encoded, its parameters sorted by name, each with its "="; '' for none.
     """
     access_key, secret, token = identity
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + offset_seconds))
@@ -55,12 +57,13 @@ def signed_head(
         signed["x-amz-security-token"] = token
     names = ";".join(sorted(signed))
     lines = "".join(f"{name}:{_trimmed(signed[name])}\n" for name in sorted(signed))
-    canonical = f"{method}\n{uri_path(path)}\n\n{lines}\n{names}\n{sha256}"
+    canonical = f"{method}\n{uri_path(path)}\n{query}\n{lines}\n{names}\n{sha256}"
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.digest(_signing_key(secret, stamp[:8], region), to_sign.encode(), "sha256").hex()
     text = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
     authorization = f"AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
-    return f"{method} {uri_path(path)} HTTP/1.1\r\n{text}Authorization: {authorization}\r\n\r\n".encode()
+    target = f"{uri_path(path)}?{query}" if query else uri_path(path)
+    return f"{method} {target} HTTP/1.1\r\n{text}User-Agent: outhaul\r\nAuthorization: {authorization}\r\n\r\n".encode()
 
 
 def _trimmed(value: str) -> str:

@@ -14,6 +14,7 @@ from outhaul.config.paths import absolute_from
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
+from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.ports import Monitor
@@ -22,11 +23,11 @@ from outhaul.wiring import default_state
 
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
-    jobs = configured_jobs(options)
+    jobs, limit = configured(options)
     if unknown := set(options.job) - {job.name for job in jobs}:
         names = ", ".join(job.name for job in jobs)
         raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
-    return _carry([job for job in jobs if not options.job or job.name in options.job], options)
+    return _carry([job for job in jobs if not options.job or job.name in options.job], options, limit)
 
 
 def move(options: argparse.Namespace) -> int:
@@ -40,14 +41,19 @@ def copy(options: argparse.Namespace) -> int:
 
 
 def configured_jobs(options: argparse.Namespace) -> list[Job]:
-    """The jobs of the configuration that was named, or of the one in its usual place.
+    """The jobs of `configured`."""
+    return configured(options)[0]
+
+
+def configured(options: argparse.Namespace) -> tuple[list[Job], Bandwidth | None]:
+    """The jobs of the configuration that was named, or of the one in its usual place, and its limit.
 
     Raises:
         ConfigurationError: there is none, or it is wrong.
     """
-    from outhaul.config.native import load
+    from outhaul.config.native import read
 
-    jobs = load(options.config or _usual_place(), state=state_of(options))
+    jobs, limit = read(options.config or _usual_place(), state=state_of(options))
     found: list[str] = []
     given = given_connection(options, found)
     if found:
@@ -55,7 +61,7 @@ def configured_jobs(options: argparse.Namespace) -> list[Job]:
     jobs = [_over(given, job) for job in jobs]
     if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
         raise ConfigurationError(*found)
-    return jobs
+    return jobs, limit
 
 
 def _over(given: Connection, job: Job) -> Job:
@@ -79,6 +85,22 @@ def given_connection(options: argparse.Namespace, found: list[str]) -> Connectio
     return connection
 
 
+def given_bandwidth(options: argparse.Namespace) -> Bandwidth | None:
+    """The limit that the command line sets; None where it says nothing of it.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not options.bandwidth:
+        return None
+    from outhaul.config.bandwidth import limit
+
+    try:
+        return Bandwidth(limit(options.bandwidth))
+    except ValueError as error:
+        raise ConfigurationError(f"--bandwidth: {error}") from None
+
+
 def state_of(options: argparse.Namespace) -> str:
     """The state directory, absolute."""
     return os.path.abspath(options.state) if options.state else default_state()
@@ -93,10 +115,18 @@ def _usual_place() -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace) -> int:
+def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None) -> int:
+    limit = given_bandwidth(options) or limit
     monitor, close = _monitor(options)
     try:
-        report = app.run(jobs, state=state_of(options), monitor=monitor, stopped=stopped, dry_run=options.dry_run)
+        report = app.run(
+            jobs,
+            state=state_of(options),
+            monitor=monitor,
+            stopped=stopped,
+            dry_run=options.dry_run,
+            bandwidth=limit,
+        )
     finally:
         close()
     return report.exit_code

@@ -25,7 +25,8 @@ from outhaul.model.errors import ConfigurationError
 COLUMNS: dict[str, type] = {
     "receipt": int, "job": str, "source": str, "path": str, "path_base64": str, "size": int, "mtime_ns": int,
     "sha256": str, "destination": str, "key": str, "version": str, "etag": str, "proof": str, "sent": bool,
-    "proved_ns": int, "recorded_ns": int, "disposal": str, "disposed_ns": int,
+    "proved_ns": int, "recorded_ns": int, "disposal": str, "disposed_ns": int, "codec": str, "stored_size": int,
+    "stored_sha256": str,
 }  # fmt: skip
 """Every field of a receipt, in the order of the columns."""
 _ROWS_PER_GROUP = 16_384

@@ -108,6 +108,9 @@ def _install_signals() -> None:
 # --- options -------------------------------------------------------------------------------------------------------
 
 
+_BANDWIDTH = "send no more than so many bytes a second, such as 2MiB/s, or none (default: no limit)"
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
@@ -135,6 +138,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
+    run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
 
     for name, text, example in (
         ("move", "carry a directory away; sources are removed once proved", _MOVE_EXAMPLE),
@@ -167,6 +171,14 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--level", metavar="N", type=_count, help="how hard the codec tries")
         command.add_argument(
+            "--group", metavar="PATTERN", action="append", default=[],
+            help="directories whose files go together, as one object; may be repeated",
+        )  # fmt: skip
+        command.add_argument(
+            "--companion", metavar="PATH", action="append", default=[],
+            help="a file that belongs to such a directory: '{path}.log'; may be repeated",
+        )  # fmt: skip
+        command.add_argument(
             "--bundle", metavar="SIZE", help="many small files become one object of about this size: 16MiB"
         )
         command.add_argument(
@@ -196,6 +208,7 @@ def build_parser() -> argparse.ArgumentParser:
             help="where other bytes stand under the key of a file (default: keep both, ours under a second key)",
         )
         add_object_options(command)
+        command.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 
     check = _command(

@@ -33,6 +33,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "bundle": ("bundle", "size"),
     "bundle_file_max": ("bundle", "file-max"),
     "bundle_wait": ("bundle", "wait"),
+    "group": ("group", "directories"),
+    "companion": ("group", "companions"),
     "archive": ("after", "archive"),
     "archive_keep": ("after", "keep"),
     "remove_empty": ("empty-directories", "remove-after"),

@@ -15,6 +15,7 @@ from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination
 from outhaul.model.patterns import broken
 from outhaul.model.selection import Selection
+from outhaul.model.thawing import Wish
 
 _ADDRESS = ("s3:", "file:")
 
@@ -38,13 +39,13 @@ def restore(options: argparse.Namespace) -> int:
         )
     found.extend(f"WHAT {word!r} {wrong}" for word in words if (wrong := _wrong(word)))
     connection = given_connection(options, found)
+    if options.no_thaw and options.wait:
+        found.append("--wait waits for what was asked for, and --no-thaw asks for nothing")
     manner = bringing.Manner(
-        _directory(options.to, found),
-        options.overwrite,
-        options.dry_run,
-        into_source=options.into_source,
-        decompress=options.decompress,
-    )
+        _directory(options.to, found), options.overwrite, options.dry_run, into_source=options.into_source,
+        decompress=options.decompress, thaw=None if options.no_thaw else Wish(options.tier, options.for_days),
+        wait=options.wait, look_seconds=options.look_every,
+    )  # fmt: skip
     target = _address(address, found) if address else None
     if found:
         raise ConfigurationError(*found)

@@ -15,6 +15,7 @@ from outhaul.model.keys import printable
 from outhaul.model.returning import RETURNS, Wanted
 
 _NAMED_MAX = 10
+_PROGRESS_SECONDS = 1.0
 _QUIET = ("restored", "there", "as-proved", "recorded", "recorded-read", "marker", "planned")  # Named with -v only.
 
 
@@ -93,7 +94,7 @@ class JsonWatcher:
 
     def __init__(self, verb: str) -> None:
         self._verb = verb
-        self._started = time.monotonic()
+        self._started = self._told = time.monotonic()
 
     def expect(self, files: int, size: int) -> None:
         """See `engine.account.Watcher`."""
@@ -107,7 +108,13 @@ class JsonWatcher:
         })  # fmt: skip
 
     def progress(self, account: Account) -> None:
-        """See `engine.account.Watcher`. JSON has the events themselves."""
+        """See `engine.account.Watcher`. JSON has the events themselves; of large files it tells each second how far they are."""
+        if account.bytes_under_way and time.monotonic() - self._told >= _PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            self._out({
+                "event": "progress", "files": sum(account.by_outcome.values()),
+                "bytes": account.bytes_settled + account.bytes_under_way,
+            })  # fmt: skip
 
     def notice(self, text: str) -> None:
         """See `engine.account.Watcher`."""

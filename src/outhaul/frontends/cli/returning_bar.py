@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from outhaul.engine.account import Account
 from outhaul.frontends.cli import say
-from outhaul.frontends.cli.progress import Rate
 from outhaul.frontends.cli.returning import PlainWatcher
 from outhaul.model.returning import RETURNS
 
@@ -23,29 +22,31 @@ class BarWatcher(PlainWatcher):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
             TextColumn("{task.fields[files]}", markup=False),
-            Rate(),
+            TransferSpeedColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[wrong]}", markup=False),
             console=self._console,
             transient=True,
         )
-        self._total = 0
+        self._total = self._total_bytes = 0
         self._task = self._progress.add_task(verb, total=None, files="", wrong="")
         self._progress.start()
 
     def expect(self, files: int, size: int) -> None:
         """See `engine.account.Watcher`."""
-        self._total = files
+        self._total, self._total_bytes = files, size
 
     def progress(self, account: Account) -> None:
         """See `engine.account.Watcher`."""
         done = sum(account.by_outcome.values())
+        passed = account.bytes_settled + account.bytes_under_way
+        of = f"/{say.size(self._total_bytes)}" if self._total_bytes else ""
         wrong = sum(count for outcome, count in account.by_outcome.items() if not RETURNS[outcome].well)
         self._progress.update(
             self._task,
-            completed=done,
-            total=self._total or None,
-            files=f"{done:,}{f'/{self._total:,}' if self._total else ''} {say.size(account.bytes_restored)}",
+            completed=passed,
+            total=self._total_bytes or None,
+            files=f"{done:,}{f'/{self._total:,}' if self._total else ''} {say.size(passed)}{of}",
             wrong=f"{wrong:,} not well" if wrong else "",
         )
 

@@ -104,15 +104,16 @@ def print_receipts(rows: Iterable[ReceiptRow], options: argparse.Namespace) -> i
     count = 0
     for row in rows:
         count += 1
-        print(json.dumps(receipt_fields(row)) if options.json else _receipt_line(row))
+        print(json.dumps(receipt_fields(row)) if options.json else _receipt_line(row, verbose=options.verbose))
     return count
 
 
-def _receipt_line(row: ReceiptRow) -> str:
+def _receipt_line(row: ReceiptRow, *, verbose: bool) -> str:
     source = row.disposal or "kept"
+    stored = f"  ({row.codec}, {say.size(row.stored_size)} stored)" if verbose and row.codec else ""
     return (
         f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.proof:9}  {source:8}  "
-        f"{printable(row.path)} -> {printable(address(row))}"
+        f"{printable(row.path)} -> {printable(address(row))}{stored}"
     )
 
 
@@ -123,7 +124,8 @@ def receipt_fields(row: ReceiptRow) -> dict[str, object]:
         "size": row.size, "mtime_ns": row.mtime_ns, "sha256": row.sha256.hex(), "destination": row.destination,
         "key": row.key, "version": row.version, "etag": row.etag, "proof": row.proof, "sent": row.sent,
         "proved_ns": row.proved_ns, "recorded_ns": row.recorded_ns, "disposal": row.disposal,
-        "disposed_ns": row.disposed_ns,
+        "disposed_ns": row.disposed_ns, "codec": row.codec, "stored_size": row.stored_size,
+        "stored_sha256": row.stored_sha256.hex(),
     }  # fmt: skip
 
 
@@ -164,6 +166,8 @@ def _why_lines(answer: Why, path: str) -> list[str]:
     for row in answer.receipts:
         lines.append(f"  carried {say.moment(row.recorded_ns)} to {printable(address(row))}")
         lines.append(f"    {row.size:,} bytes, sha256 {row.sha256.hex()}, proved by {row.proof}, receipt {row.number}")
+        if row.codec:
+            lines.append(f"    stored as {row.codec}: {row.stored_size:,} bytes, sha256 {row.stored_sha256.hex()}")
         if row.disposal:
             lines.append(f"    {_DISPOSALS[row.disposal]} {say.moment(row.disposed_ns)}")
     if answer.waiting:

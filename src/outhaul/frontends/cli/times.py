@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import Callable
 
+_DAYS_MAX = 3_650
 _HELP = "write a time such as 2026-03-01, 2026-03-01T12:00Z or 2d (two days ago)"
 
 
@@ -49,3 +50,23 @@ def sample_of(text: str) -> tuple[float, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no sample; write 1%, or a number such as 500") from None
     return (value / 100, 0) if percent else (0.0, int(value))
+
+
+def seconds_of(text: str) -> float:
+    """A duration such as '10m', of a second or more."""
+    from outhaul.config.durations import duration_ns
+
+    try:
+        seconds = duration_ns(text) / 10**9
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short; write 1s or more")
+    return seconds
+
+
+def days_of(text: str) -> int:
+    """A number of days, at least one."""
+    if not text.isdecimal() or not 1 <= int(text) <= _DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; write one such as 7")
+    return int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from outhaul.frontends.cli.times import sample_of, time_of
+from outhaul.frontends.cli.times import days_of, sample_of, seconds_of, time_of
 
 Add = Callable[[str, str, str, str, list[argparse.ArgumentParser]], argparse.ArgumentParser]
 """Adds a command: its name, where its function is, what it does, an example, and options that it shares with others."""
@@ -38,6 +38,7 @@ def add(
     )  # fmt: skip
     restore.add_argument("--key", metavar="KEY", default="", help="only what is under this key")
     restore.add_argument("--prefix", metavar="PREFIX", default="", help="only what is under keys that begin so")
+    _archived(restore)
     restore.add_argument("--overwrite", action="store_true", help="write over files that hold other bytes")
     restore.add_argument(
         "--decompress", action="store_true",
@@ -73,6 +74,23 @@ def add(
     audit.add_argument("--job", metavar="NAME", default="", help="only this job")
     _add_rebuild(command, [state, reporting, connection])
     _add_past(command, state, reporting, count)
+
+
+def _archived(restore: argparse.ArgumentParser) -> None:
+    """What is done about objects in an archive class."""
+    restore.add_argument(
+        "--tier", choices=("standard", "bulk", "expedited"), default="standard",
+        help="how fast the store is to bring objects out of an archive class, and how dear (default: standard)",
+    )  # fmt: skip
+    restore.add_argument(
+        "--for-days", metavar="N", type=days_of, default=7, help="how long they stay readable then (default: 7)"
+    )
+    restore.add_argument("--no-thaw", action="store_true", help="leave them; asking the store for them costs money")
+    restore.add_argument("--wait", action="store_true", help="go on looking until all of them are there")
+    restore.add_argument(
+        "--look-every", metavar="TIME", type=seconds_of, default=0,
+        help="how often, such as 10m (default: 15s to 30m, by class and tier)",
+    )  # fmt: skip
 
 
 def _where_to(command: argparse.ArgumentParser) -> None:
