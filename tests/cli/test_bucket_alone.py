@@ -125,6 +125,27 @@ def test_an_index_that_somebody_has_changed(tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
+@pytest.mark.slow
+def test_groups_without_a_ledger(there: There, tmp_path: Path) -> None:
+    """The files of a directory and their companion, by the manifest, with their modes; and so by a new ledger."""
+    files = {f"runs/{run}/raw/{number}": b"%d" % number * 900 for run in range(3) for number in range(4)}
+    files |= {f"logs/{run}.log": b"log" for run in range(3)}
+    for name, content in files.items():
+        there.write(name, content).chmod(0o640)
+    group = ("--group", "runs/*", "--companion", "logs/{name}.log")
+    assert there("move", str(there.source), there.address, *group, "--compress", "zstd").code == 0
+    shutil.rmtree(there.state)
+    assert there("restore", there.address, "--to", str(there.back)).code == 0
+    assert back(there.back) == files
+    assert {path.stat().st_mode & 0o777 for path in there.back.rglob("*") if path.is_file()} == {0o640}
+    assert there("restore", f"{there.address}/runs", "--to", str(tmp_path / "runs")).code == 0
+    assert set(back(tmp_path / "runs")) == {name[5:] for name in files if name.startswith("runs/")}
+    assert there("rebuild", there.address, "--source", str(there.source)).code == 0
+    assert there("audit", "--all", "--read-back").code == 0
+    again = there("restore", "**", "--to", str(there.back), "--json")
+    assert (again.code, {event["event"] for event in again.events}) == (0, {"there", "summary"})
+
+
 def test_a_new_ledger(there: There, tmp_path: Path) -> None:
     """Made of the bucket, it lists, finds, audits and restores as the lost one did."""
     bundled, alone = contents(), {"z/alone": b"alone"}
