@@ -105,10 +105,12 @@ def test_a_killed_restore_leaves_whole_files(
     assert restoring.run().code == 0
     seconds = time.monotonic() - started
     kills, most_left = 0, 0
-    for number in range(KILLS):
+    for number in range(4 * KILLS):  # Many end before their kill: what is there already is not fetched again.
+        if kills == KILLS:
+            break
         if number % 3 == 0:
             _prepare(back, carried.contents, before)
-        kills += restoring.run_and_kill(after(rng.uniform(0.2, 1.0) * seconds)).killed
+        kills += restoring.run_and_kill(after(rng.uniform(0.1, 0.9) * seconds)).killed
         assert wrong(back, carried.contents, before) == [], f"seed {SEED}, kill {number}"
         most_left = max(most_left, len(list(back.rglob(".outhaul-*"))))
     last = restoring.run()
@@ -118,7 +120,7 @@ def test_a_killed_restore_leaves_whole_files(
     } == carried.contents
     how = f"{'ledger' if ledger else 'bucket alone'}{', over other bytes' * overwrite}"
     record_property("figure", f"restores killed ({how}): {kills}; temporary names left by a kill: at most {most_left}")
-    assert kills > KILLS // 2
+    assert kills == KILLS
 
 
 def _prepare(back: Path, contents: dict[str, bytes], before: bytes | None) -> None:
