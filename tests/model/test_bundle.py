@@ -2,7 +2,18 @@
 
 import pytest
 
-from outhaul.model.bundle import Index, Listed, Member, bundle_key, index_of, index_text, is_beside, object_of
+from outhaul.model.bundle import (
+    Index,
+    Kind,
+    Listed,
+    Member,
+    bundle_key,
+    destination_prefix,
+    index_of,
+    index_text,
+    is_beside,
+    object_of,
+)
 from outhaul.model.evidence import Sighting, Within
 
 DIGEST = bytes(range(32))
@@ -73,3 +84,25 @@ def test_an_index_is_known_by_its_key() -> None:
         is_beside(key), is_beside("my.index.json"),
     ] == [True, True, True, False, False]  # fmt: skip
     assert [key, "g.tar"] == [object_of(key + ".index.json"), object_of("g.tar.manifest.json")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "paths", "expected"),
+    [
+        ("bundle", "site/bundle-0.tar", ["a", "b/c"], "site"),
+        ("bundle", "site/a/bundle-0.tar", ["a/x", "a/y"], "site"),
+        ("bundle", "a/bundle-0.tar", ["a/x", "a/y"], ""),
+        ("bundle", "bundle-0.tar", ["x", "y"], ""),
+        ("bundle", "xa/bundle-0.tar", ["a/x", "a/y"], "xa"),
+        ("bundle", "100%25/bundle-0.tar", ["100%/x", "100%/y"], ""),
+        ("bundle", "site/bundle-0.tar", [], "site"),
+        ("group", "site/a/b.tar", ["a/b/x", "log/z"], "site"),
+        ("group", "a/b.tar.zst~0123456789abcdef", ["a/b/x"], ""),
+        ("group", "elsewhere/c.tar", ["a/b/x"], "elsewhere"),
+        ("group", "elsewhere/c", ["a/b/x"], "elsewhere"),
+    ],
+)
+def test_the_destination_of_an_object(kind: Kind, key: str, paths: list[str], expected: str) -> None:
+    """Paths in an index are relative to it; an object that was put elsewhere has its own folder for one."""
+    members = [Listed(path, 0, 0, 0, bytes(32), Within(0, 0, 0, 0)) for path in paths]
+    assert expected == destination_prefix(key, Index(kind, "", -1, b"", members))

@@ -20,8 +20,11 @@ INDEX_SUFFIX = ".index.json"
 MANIFEST_SUFFIX = ".manifest.json"
 _VERSION = 1
 _BESIDE = re.compile(
-    r"(?:.*/)?(?:bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?\.index|.+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.manifest)\.json"
+    r"(?:.*/)?(?:bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.index"
+    r"|.+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.manifest)\.json",
+    re.DOTALL,
 )
+_STEM = re.compile(r"(.+)\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
 
 
 class Member(NamedTuple):
@@ -149,6 +152,26 @@ def is_beside(key: str) -> bool:
 def object_of(key: str) -> str:
     """The key of the object that an index or manifest under `key` speaks of."""
     return key.removesuffix(INDEX_SUFFIX).removesuffix(MANIFEST_SUFFIX)
+
+
+def destination_prefix(key: str, index: Index) -> str:
+    """The prefix of the destination, from the key of an object and who is in it: paths are relative to that.
+
+    A bundle lies beneath the deepest directory that its files share, a group beside the directory whose files it has. Where
+    neither is so, somebody has put the object elsewhere: its own folder then stands for the source.
+    """
+    folder = key.rpartition("/")[0]
+    paths = [member.path for member in index.members]
+    if index.kind == "bundle":
+        shared = escape(_shared(paths)) if paths else ""
+        return f"/{folder}/".removesuffix(f"/{shared}").strip("/") if f"/{folder}/".endswith(f"/{shared}") else folder
+    stem = _STEM.fullmatch(key)
+    parts = stem[1].split("/") if stem else []
+    for above in range(len(parts)):
+        beneath = "/".join(parts[above:]) + "/"
+        if any(escape(path).startswith(beneath) for path in paths):
+            return "/".join(parts[:above])
+    return folder
 
 
 def _shared(paths: Sequence[str]) -> str:
