@@ -27,7 +27,7 @@ def recipe(word: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("name", ["rclone_server", "moto_server"])
+@pytest.mark.parametrize("name", ["rclone_server", pytest.param("moto_server", marks=pytest.mark.slow)])
 def test_curl_alone_brings_an_object_back(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> None:
     """curl and sha256sum, word for word as on the page, against a real server."""
     if shutil.which("curl") is None:
