@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from outhaul.model.bandwidth import PRIORITIES, Bandwidth
-from outhaul.model.errors import OuthaulError, SourceError, StoreError
+from outhaul.model.errors import OuthaulError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
@@ -67,7 +67,7 @@ def run(
     dry_run: bool = False,
     bandwidth: Bandwidth | None = None,
 ) -> RunReport:
-    """One pass over every job, those of a higher priority first.
+    """One pass over every job, those of a higher priority first; none waits for the large files of another.
 
     Args:
         jobs: Checked jobs; `config.checks.problems` says what is wrong with others.
@@ -83,13 +83,13 @@ def run(
         LedgerError: the ledger failed; what had no receipt was not let go.
     """
     from outhaul.engine.batches import Ports
-    from outhaul.engine.rounds import Round
+    from outhaul.engine.side_by_side import run_jobs
     from outhaul.wiring import Wiring, at_its_endpoint, compression, opener
 
     jobs = sorted(jobs, key=_rank)
     for job in jobs:
         compression(job)  # A library that is missing is told before anything is done.
-    reports: list[JobReport] = []
+    reports: dict[int, JobReport] = {}
     with Wiring(state) as wired:
         open_store = opener(bandwidth, stopped)
         ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
@@ -98,20 +98,10 @@ def run(
                 jobs[0],
                 f"the ledger was damaged; it is now {wired.ledger.set_aside}, and a new one has begun: files are proved again",
             )
-        for job in jobs:
-            if stopped():
-                break
-            round_ = Round(at_its_endpoint(job), ports, dry_run=dry_run)
-            try:
-                outcome = round_.run()
-                reports.append(
-                    JobReport(job, outcome.tally, outcome.destination_fault, bool(outcome.destination_fault))
-                )
-            except SourceError as error:
-                fault = f"{job.source}: {error}"
-                monitor.notice(job, fault)
-                reports.append(JobReport(job, round_.tally, fault, False))
-    return RunReport(reports, stopped())
+        placed = [at_its_endpoint(job) for job in jobs]
+        for index, (tally, fault, source_fault) in run_jobs(placed, ports, dry_run=dry_run):
+            reports[index] = JobReport(jobs[index], tally, fault or source_fault, bool(fault))
+    return RunReport([reports[index] for index in sorted(reports)], stopped())
 
 
 def _rank(job: Job) -> int:

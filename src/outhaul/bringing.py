@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from outhaul.engine.account import Account, Watcher
@@ -15,15 +16,19 @@ from outhaul.engine.fetching import Auditor, Fetcher
 from outhaul.engine.listing import Lister
 from outhaul.engine.restoring import Hands, Restoring
 from outhaul.engine.thawing import Patience, Thawer
+from outhaul.engine.unbundling import Unbundling
+from outhaul.engine.undoing import Undoing
+from outhaul.host.landing import HostLanding
 from outhaul.ledgers.history import History, Place
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError, LedgerError, NotThere
 from outhaul.model.job import Connection, Destination
-from outhaul.model.returning import Copy, Wanted, wanted_objects
+from outhaul.model.notes import Claims, codec_of, original_path
+from outhaul.model.returning import Copy, Listed, Wanted, wanted_objects
 from outhaul.model.selection import Chooser, Selection
 from outhaul.model.thawing import Wish
 from outhaul.stages.restore import Shelf
-from outhaul.wiring import open_landing, open_shelf, reading_hands
+from outhaul.wiring import codec_suffixes, open_landing, open_shelf, reading_hands
 
 
 class ReturnReport(NamedTuple):
@@ -57,6 +62,10 @@ class Manner(NamedTuple):
     """How many files to fetch at most; 0 is all."""
     into_source: bool = False
     """Even where a job takes files from."""
+    as_stored: bool = False
+    """Of a bucket: every object as it is, bundles and compressed ones too."""
+    decompress: bool = False
+    """Of a bucket: where nothing is noted beside an object, believe its name."""
     thaw: Wish | None = None
     """Ask for objects that are in an archive class: it costs money. None leaves them."""
     wait: bool = False
@@ -127,8 +136,11 @@ def restore_bucket(
         pass  # There need not be one.
     chooser = Chooser(words)
     shelf = open_shelf(address, connection)
-    wanted = (one for one in _objects(address, shelf) if chooser("", one.path))
-    account = _bring(wanted, lambda _: shelf, manner, watcher, stopped)
+    if manner.as_stored:
+        found = _objects(address, shelf, partial(wanted_objects, 0, address.prefix))
+        account = _bring((one for one in found if chooser("", one.path)), lambda _: shelf, manner, watcher, stopped)
+    else:
+        account = _bring_originals(address, chooser, shelf, manner, watcher, stopped)
     whole = not stopped() and not account.stopped_at_limit
     return ReturnReport(account, list(chooser.unmatched) if whole else [], stopped())
 
@@ -164,6 +176,30 @@ def audit(
     return ReturnReport(account, [], stopped())
 
 
+def _bring_originals(
+    address: Destination,
+    chooser: Chooser,
+    shelf: Shelf,
+    manner: Manner,
+    watcher: Watcher,
+    stopped: Callable[[], bool],
+) -> Account:
+    """The files that were carried there, as far as the bucket tells: out of bundles, and decompressed."""
+    claims, suffixes = Claims(), codec_suffixes()
+    unbundling = Unbundling(address.prefix, shelf, suffixes, reading_hands()[0], watcher.notice, claims=claims)
+
+    def meant(one: Wanted) -> bool:
+        original = original_path(one.path, suffixes.get(codec_of(one.path, suffixes), "")) if not one.codec else ""
+        return chooser("", one.path) or (bool(original) and chooser("", original))
+
+    def undoing(fetcher: Fetcher, landing: HostLanding) -> Undoing:
+        claims.folds_case = landing.folds_case
+        return Undoing(fetcher, suffixes, claims, stopped, by_names=manner.decompress)
+
+    wanted = filter(meant, _objects(address, shelf, unbundling.wanted))
+    return _bring(wanted, lambda _: shelf, manner, watcher, stopped, around=undoing)
+
+
 def _bring(
     wanted: Iterable[Wanted],
     opened: Callable[[int], Shelf],
@@ -171,6 +207,7 @@ def _bring(
     watcher: Watcher,
     stopped: Callable[[], bool],
     copies: Callable[[Wanted], Iterable[Copy]] = lambda _: (),
+    around: Callable[[Fetcher, HostLanding], Fetcher | Undoing] = lambda fetcher, _: fetcher,
 ) -> Account:
     patience = None
     if manner.thaw is not None:
@@ -179,7 +216,7 @@ def _bring(
     with open_landing(manner.to, make=not manner.dry_run) as landing:
         fetcher = Fetcher(landing, clock, stopped, overwrite=manner.overwrite, by_time=manner.by_time)
         hands = Hands(
-            opened, fetcher, workers, clock, watcher, stopped, landing.folds_case,
+            opened, around(fetcher, landing), workers, clock, watcher, stopped, landing.folds_case,
             copies=copies, passing=fetcher.passing, patience=patience,
         )  # fmt: skip
         return Restoring(hands, limit=manner.limit, dry_run=manner.dry_run).run(wanted)
@@ -200,11 +237,13 @@ def _opener(places: dict[int, Place], connection: Connection) -> Callable[[int],
     return opened
 
 
-def _objects(address: Destination, shelf: Shelf) -> Iterator[Wanted]:
+def _objects(
+    address: Destination, shelf: Shelf, files: Callable[[Iterator[Listed]], Iterator[Wanted]]
+) -> Iterator[Wanted]:
     """What is beneath an address; where there is nothing, what it names itself."""
     found = False
     try:
-        for wanted in wanted_objects(0, address.prefix, shelf.listing(f"{address.prefix}/" if address.prefix else "")):
+        for wanted in files(shelf.listing(f"{address.prefix}/" if address.prefix else "")):
             found = True
             yield wanted
     except NotThere:

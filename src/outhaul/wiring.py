@@ -20,7 +20,7 @@ from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Compression, Held, Store, Workers
 from outhaul.ports.sending import Share
-from outhaul.stages.restore import Shelf
+from outhaul.stages.restore import Described, Shelf
 
 
 class Wiring:
@@ -101,6 +101,7 @@ class _Stored(Protocol):
     def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]: ...
     def read_large(self, key: str, version: str = "") -> Iterator[bytes]: ...
     def digests(self, key: str, version: str) -> tuple[bytes, bool]: ...
+    def describe(self, key: str, version: str) -> tuple[Held, bytes, dict[str, str]]: ...
     def listing(self, prefix: str, after: str = "") -> Iterator[Listed]: ...
     def frozen(self, key: str, version: str) -> Frozen: ...
     def thaw(self, key: str, version: str, wish: Wish, *, moved_back: bool) -> None: ...
@@ -113,6 +114,11 @@ class _Decoding:
         self.held, self.read, self.digests, self.listing = stored.held, stored.read, stored.digests, stored.listing
         self.read_large, self.frozen, self.thaw = stored.read_large, stored.frozen, stored.thaw
         self.read_part = stored.read_part
+        self._describe = stored.describe
+
+    def describe(self, key: str, version: str) -> Described:
+        """See `stages.restore.Shelf`."""
+        return Described(*self._describe(key, version))
 
     def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`."""
@@ -127,6 +133,13 @@ class _Decoding:
             yield from open_codec(codec).decode(chunks, limit)
         except Undecodable as error:
             raise Damaged(f"it cannot be decompressed: {error}") from error
+
+
+def codec_suffixes() -> dict[str, str]:
+    """Each codec, and what it adds to a name."""
+    from outhaul.codecs.formats import FORMATS
+
+    return {name: found.suffix for name, found in FORMATS.items() if found.suffix}
 
 
 def reading_hands() -> tuple[Clock, Workers]:

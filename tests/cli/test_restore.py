@@ -33,7 +33,7 @@ class There(Program):
         return {str(path.relative_to(self.back)): path.read_bytes() for path in self.back.rglob("*") if path.is_file()}
 
 
-@pytest.fixture(params=["rclone_server", "moto_server"])
+@pytest.fixture(params=["rclone_server", pytest.param("moto_server", marks=pytest.mark.slow)])
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> There:
     """On each of two servers."""
     return There(tmp_path, request.getfixturevalue(request.param))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,7 @@ def recipe(word: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("name", ["rclone_server", "moto_server"])
+@pytest.mark.parametrize("name", ["rclone_server", pytest.param("moto_server", marks=pytest.mark.slow)])
 def test_curl_alone_brings_an_object_back(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> None:
     """curl and sha256sum, word for word as on the page, against a real server."""
     if shutil.which("curl") is None:
@@ -35,10 +38,43 @@ def test_curl_alone_brings_an_object_back(request: pytest.FixtureRequest, tmp_pa
     with server.client() as client:
         client.put(bucket, "site-7/2026/reading.csv", content)
     environment = {**server.environ(), "BUCKET": bucket, "ENDPOINT": server.endpoint_url}
-    line = ["sh", "-eu", "-c", recipe("curl")]
+    line = ["sh", "-eu", "-c", recipe("--output reading.csv")]
     done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.split()[0]) == (0, hashlib.sha256(content).hexdigest()), done.stderr
     assert (tmp_path / "reading.csv").read_bytes() == content
+
+
+@pytest.fixture
+def bundle(rclone_server: Server, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A compressed bundle in a real store, and the environment of whoever asks for it."""
+    source = tmp_path / "source" / "2026"
+    source.mkdir(parents=True)
+    for number in range(20):
+        (source / f"{number}.csv").write_bytes(b"%d;%d\n" % (number, number * 7) * 900)
+    bucket = rclone_server.make_bucket()
+    environment = {**os.environ, **rclone_server.environ(), "BUCKET": bucket, "ENDPOINT": rclone_server.endpoint_url}
+    there = ["--endpoint-url", rclone_server.endpoint_url, "--state", str(tmp_path / "state")]
+    move = [sys.executable, "-m", "outhaul", "move", str(tmp_path / "source"), f"s3://{bucket}/site"]
+    subprocess.run([*move, "--bundle", "1MiB", "--compress", "zstd", *there], env=environment, check=True)
+    with rclone_server.client() as client:
+        (key,) = [found.key for found in client.list(bucket) if found.key.endswith(".tar.zst")]
+    yield {**environment, "BUNDLE": key}
+
+
+@pytest.mark.parametrize("word", ["tar --zstd", "--range"])
+def test_a_bundle_opens_without_outhaul(bundle: dict[str, str], tmp_path: Path, word: str) -> None:
+    """All of it, or one file by its own bytes: curl, tar, zstd, grep and sed, word for word as on the page."""
+    if not all(map(shutil.which, ("curl", "tar", "zstd"))):
+        pytest.skip("curl, tar or zstd is not installed here")
+    (tmp_path / "back").mkdir()
+    line = ["sh", "-eu", "-c", recipe(word)]
+    done = subprocess.run(line, cwd=tmp_path / "back", env=bundle, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found = {
+        path.name: path.read_bytes() for path in (tmp_path / "back").rglob("*.csv") if not path.name.startswith(".")
+    }
+    expected = {f"{number}.csv": b"%d;%d\n" % (number, number * 7) * 900 for number in range(20)}
+    assert found == (expected if word == "tar --zstd" else {"7.csv": expected["7.csv"]})
 
 
 def test_a_key_is_a_name_again_without_outhaul() -> None:

@@ -115,6 +115,7 @@ def test_an_answer_that_is_lost_is_found_out(machine: Machine, method: str, afte
     assert len(machine.stored()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_no_ending_leaves_a_bundle_that_nobody_knows(tmp_path: Path, when: str) -> None:
     """Ended at any call, and with another file there afterwards: each object in the store is known to the ledger.

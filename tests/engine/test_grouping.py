@@ -363,6 +363,7 @@ def test_a_key_that_is_too_long_holds_the_group(tmp_path: Path) -> None:
     assert machine.run(GROUPING._replace(companions=())).tally.by_reason == {"removed": 4, "name-too-long": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("companion_changes", [False, True])
 def test_no_ending_loses_a_file_or_parts_a_group(tmp_path: Path, when: str, companion_changes: bool) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.world import JOB, Machine
+from outhaul.engine.large import AT_ONCE
 from outhaul.model.errors import Denied, SourceUnreadable, Transient, UploadGone
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
@@ -113,11 +114,25 @@ def test_a_destination_that_cannot_be_used_abandons_nothing(machine: Machine) ->
     assert len(machine.store.uploads) == 1
 
 
+def test_no_more_are_begun_than_are_under_way(machine: Machine) -> None:
+    """What is begun goes on before another one is: what an interrupted run leaves in the store is little."""
+    for number in range(5):
+        machine.produce(f"more/{number}", LARGE + bytes([number]))
+    steps = Steps()
+    machine.run(steps=steps)
+    begun = 0
+    for name in steps.names():
+        begun += (name == "store.begin_large") - (name == "store.put_large")
+        assert begun <= AT_ONCE
+
+
 def test_an_upload_that_the_store_has_forgotten_is_begun_anew(machine: Machine) -> None:
-    """As by a rule of the bucket that ends old uploads."""
+    """As by a rule of the bucket that ends old uploads; and it is said that what was sent is lost."""
     crashed_at_part(machine, 4)
     machine.store.uploads.clear()
     assert machine.run().tally.by_reason == {"removed": 1}
+    (told,) = machine.monitor.notices
+    assert told.startswith("a/large: what was sent of it before is of no use")
     assert (machine.stored(), machine.store.uploads) == ({"site/a/large": LARGE}, {})
 
 

@@ -9,6 +9,7 @@ from engine.world import JOB, Machine
 from outhaul.engine.pace import BATCH_MAX, BATCH_MIN, FAR_THREADS, FEW_THREADS, THREADS_MIN, Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
 from outhaul.model.errors import Denied, SourceError, Transient
+from outhaul.model.notes import Notes
 from outhaul.ports import Stored
 from outhaul.testing.files import ARCHIVE
 from outhaul.testing.steps import Crash, Steps
@@ -207,10 +208,10 @@ def test_how_far_the_store_is_sets_threads_and_batches(
 class Poisoned(SimulatedStore):
     """A store that has an error of its own for one key, and for no other."""
 
-    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         if key.endswith("poison"):
             raise Transient("500 InternalError")
-        return super().put(key, body, replace=replace)
+        return super().put(key, body, replace=replace, notes=notes)
 
 
 def test_a_poison_file_is_held_after_many_attempts(machine: Machine) -> None:

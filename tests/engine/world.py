@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from outhaul.codecs.choice import compression
 from outhaul.engine.batches import Ports
-from outhaul.engine.rounds import Outcome, Round
+from outhaul.engine.passes import Outcome, Pass
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.evidence import Receipt
 from outhaul.model.job import Destination, Job
@@ -60,7 +60,7 @@ class Machine:
                 self.stopped,
                 self.compression,
             )
-            return Round(job, ports, dry_run=dry_run).run()
+            return Pass(job, ports, dry_run=dry_run).run()
         finally:
             ledger.close()
             self.files.steps = self.store.steps = Steps()

@@ -115,6 +115,7 @@ def test_where_a_users_file_is_removed() -> None:
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside
         ("stores/directory.py", "os.rename"),  # the same over an object, where the job says `replace`
         ("host/landing.py", "os.unlink"),  # its own temporary file
+        ("host/leftovers.py", "os.unlink"),  # one that a killed restore has left, and that nobody holds
         ("host/landing.py", "os.rename"),  # a restored file over another, with --overwrite only
     }
     assert expected == found

@@ -138,3 +138,11 @@ def test_a_state_directory_that_may_not_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(LedgerError, match=str(tmp_path)):
         SqliteLedger(str(tmp_path / "state"), lambda: 1)
+
+
+def test_the_clock_is_asked_about_twice_before_anything_is_written(tmp_path: Path) -> None:
+    """As by two jobs of one run: the second answer is the first, and both can be written."""
+    ledger = SqliteLedger(str(tmp_path), lambda: NOW.wall_ns)
+    assert [ledger.steady_since(NOW, 10**9), ledger.steady_since(NOW, 10**9)] == [True, True]
+    ledger.settle()
+    ledger.close()

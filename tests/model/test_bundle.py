@@ -4,9 +4,11 @@ import pytest
 
 from outhaul.model.bundle import (
     Index,
+    Kind,
     Listed,
     Member,
     bundle_key,
+    destination_prefix,
     index_of,
     index_text,
     is_beside,
@@ -14,6 +16,7 @@ from outhaul.model.bundle import (
     object_of,
 )
 from outhaul.model.evidence import Sighting, Within
+from outhaul.model.keys import second_key
 
 DIGEST = bytes(range(32))
 MEMBERS = (
@@ -95,3 +98,36 @@ def test_an_index_is_known_by_its_key() -> None:
     assert [key, "g.tar"] == [object_of(key + ".index.json"), object_of("g.tar.manifest.json")]
     second = "g.tar~0123456789abcdef"
     assert second == object_of(f"{second}.manifest.json") == object_of(f"{second}.manifest.json~fedcba9876543210")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "paths", "expected"),
+    [
+        ("bundle", "site/bundle-0.tar", ["a", "b/c"], "site"),
+        ("bundle", "site/a/bundle-0.tar", ["a/x", "a/y"], "site"),
+        ("bundle", "a/bundle-0.tar", ["a/x", "a/y"], ""),
+        ("bundle", "bundle-0.tar", ["x", "y"], ""),
+        ("bundle", "xa/bundle-0.tar", ["a/x", "a/y"], "xa"),
+        ("bundle", "100%25/bundle-0.tar", ["100%/x", "100%/y"], ""),
+        ("bundle", "site/bundle-0.tar", [], "site"),
+        ("group", "site/a/b.tar", ["a/b/x", "log/z"], "site"),
+        ("group", "a/b.tar.zst~0123456789abcdef", ["a/b/x"], ""),
+        ("group", "elsewhere/c.tar", ["a/b/x"], "elsewhere"),
+        ("group", "elsewhere/c", ["a/b/x"], "elsewhere"),
+    ],
+)
+def test_the_destination_of_an_object(kind: Kind, key: str, paths: list[str], expected: str) -> None:
+    """Paths in an index are relative to it; an object that was put elsewhere has its own folder for one."""
+    members = [Listed(path, 0, 0, 0, bytes(32), Within(0, 0, 0, 0)) for path in paths]
+    assert expected == destination_prefix(key, Index(kind, "", -1, b"", members))
+
+
+@pytest.mark.parametrize("deep", ["a/b/", "/".join(["d" * 200] * 5) + "/", "100%/" * 240])
+@pytest.mark.parametrize("prefix", ["", "site", "a", "site/" + "p" * 900])
+def test_the_destination_of_a_bundle_follows_from_its_key(prefix: str, deep: str) -> None:
+    """Also of one that lies above the directory of its files, since its key would be too long there."""
+    paths = [f"{deep}x", f"{deep}y"]
+    members = [Listed(path, 0, 0, 0, bytes(32), Within(0, 0, 0, 0)) for path in paths]
+    key = bundle_key(prefix, paths, DIGEST, ".zst")
+    for one in (key, second_key(key, DIGEST)):
+        assert prefix == destination_prefix(one, Index("bundle", "zstd", -1, b"", members))

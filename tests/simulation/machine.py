@@ -15,7 +15,7 @@ from typing import NamedTuple
 from outhaul.codecs.choice import compression
 from outhaul.engine import rounds
 from outhaul.engine.batches import Ports
-from outhaul.engine.rounds import Round
+from outhaul.engine.passes import Pass
 from outhaul.ledgers import reserve
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, SourceError
@@ -138,7 +138,7 @@ class Machine:
                 self._stopped,
                 lambda job: compression(job.compress, job.compress_level),
             )
-            return Ended("finished", "", Round(self.job, ports).run().tally)
+            return Ended("finished", "", Pass(self.job, ports).run().tally)
         except PowerCut:
             return Ended("cut", "", None)
         except Crash:

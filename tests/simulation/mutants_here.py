@@ -119,7 +119,7 @@ HERE = (
         "recovery is left out",
         (
             Edit(
-                f"{ROUND}._recover",
+                "outhaul.engine.passes:Pass._recover",
                 "for found in recover(tree, self.ports.ledger, self.job.after):",
                 "for found in ():",
             ),
@@ -174,9 +174,9 @@ HERE = (
         (
             Edit(f"{ROUND}._take_carried", "self._again.append(settled)", "pass"),
             Edit(
-                f"{ROUND}._drain", "assert left == 0 or self.ports.stopped(), f'{left} files unaccounted for'", "pass"
+                f"{ROUND}._account", "assert left == 0 or self.ports.stopped(), f'{left} files unaccounted for'", "pass"
             ),
-            Edit(f"{ROUND}._drain", "self.tally.put('interrupted', left)", "pass"),
+            Edit(f"{ROUND}._account", "self.tally.put('interrupted', left)", "pass"),
         ),
         ("one file",),
     ),

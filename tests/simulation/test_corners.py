@@ -8,8 +8,8 @@ import pytest
 
 from outhaul.engine.batches import Ports
 from outhaul.engine.pace import Pace
+from outhaul.engine.passes import Pass
 from outhaul.engine.retry import reason_of
-from outhaul.engine.rounds import Round
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import OuthaulError, SourceChanged, SourceVanished
 from outhaul.model.evidence import Package, Sighting
@@ -92,7 +92,7 @@ def test_a_dry_run_says_what_would_be_removed(world: World, machine: Machine) ->
     machine.job = JOB
     ledger = SqliteLedger(machine.state, machine.clock.wall_ns)
     monitor = RecordingMonitor()
-    run = Round(JOB, ports(machine, ledger, monitor), dry_run=True)
+    run = Pass(JOB, ports(machine, ledger, monitor), dry_run=True)
     assert run.run().tally.by_reason == {"planned": 1}
     ledger.close()
     assert machine.files.files() == {"a/one": b"1"}
@@ -143,7 +143,7 @@ def test_a_run_that_is_asked_to_stop_does_not_wait_for_ever(world: World, machin
     ledger = SqliteLedger(machine.state, machine.clock.wall_ns)
     monitor = RecordingMonitor()
     made = ports(machine, ledger, monitor, workers=_Stuck(), stopped=lambda: next(looks) > 12)
-    assert Round(JOB, made).run().tally.by_reason == {"interrupted": 1}
+    assert Pass(JOB, made).run().tally.by_reason == {"interrupted": 1}
     ledger.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 from outhaul.model.errors import OuthaulError, Transient, Unproved
 from outhaul.model.evidence import ProofKind
 from outhaul.model.job import ProofRule
+from outhaul.model.notes import Notes
 from outhaul.ports import Begun, Outgoing, Sent, Stored
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import upload
@@ -87,8 +88,8 @@ def test_the_checksums_of_the_parts(world: World, kept: str, expected: ProofKind
 class WithoutEtags(SimulatedStore):
     """A store that computes none, as a directory."""
 
-    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
-        return super().put(key, body, replace=replace)._replace(etag="")
+    def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
+        return super().put(key, body, replace=replace, notes=notes)._replace(etag="")
 
     def put_large(
         self,

@@ -16,6 +16,7 @@ import botocore.session
 import pytest
 
 from outhaul.model.job import Connection
+from outhaul.model.notes import notes_of
 from outhaul.model.object_settings import Lock, ObjectSettings
 from outhaul.stores import sigv4
 from outhaul.stores.s3_account import Account
@@ -132,6 +133,28 @@ def test_headers_of_settings_are_signed_as_botocore_does(key: str, identity: tup
     told = {name: ours[name] for name in theirs if name not in ("content-length",)}
     assert {name: theirs[name] for name in told} == told
     assert ours["x-amz-object-lock-retain-until-date"] == "2026-01-30T23:59:59Z"
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=["without a token", "with a token"])
+@pytest.mark.parametrize("settings", [None, EVERYTHING], ids=["alone", "with settings"])
+def test_notes_are_signed_as_botocore_does(settings: RequestHeaders | None, identity: tuple[str, str, str]) -> None:
+    """What is noted beside one object, and all else that its request tells."""
+    signer = PutSigner("127.0.0.1:9000", "/the-bucket", "eu-north-1", settings)
+    notes = notes_of("zstd", SHA256, 10, -5)
+    target, ours = _ours(signer.head("a b/é.csv", len(BODY), SHA256, identity, 0, bytes(16), notes))
+    added = ("authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "host")
+    sent = {name: value for name, value in ours.items() if name not in added}
+    theirs = _by_auth(f"http://127.0.0.1:9000{target}", "eu-north-1", identity, sent)
+    assert ours == {"host": "127.0.0.1:9000", **theirs}
+    assert (ours["x-amz-meta-outhaul-codec"], ours["x-amz-meta-outhaul-mtime"]) == ("zstd", "-5")
+    assert ours["content-md5"] == base64.b64encode(bytes(16)).decode()
+
+
+def test_notes_give_way_to_the_metadata_of_the_job() -> None:
+    """There are 2 KB for both."""
+    headers = RequestHeaders(ObjectSettings(metadata=(("a", "x" * 1950),)))
+    assert headers.noting(notes_of("zstd", SHA256, 10, -5)) == {}
+    assert len(EVERYTHING.noting(notes_of("zstd", SHA256, 10, -5))) == 4
 
 
 @pytest.mark.parametrize("region", ["us-west-2", "eu-north-1", "us-gov-west-1"])

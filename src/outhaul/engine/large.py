@@ -6,7 +6,7 @@ that nobody knows of; it goes when the object is recorded, or when the store has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from outhaul.model.errors import StoreError
 from outhaul.model.evidence import Sighting
@@ -16,12 +16,20 @@ AT_ONCE = 2
 """Large files under way at the same time; each is sent in several parts at once."""
 
 
+class Slots:
+    """Places for what is large and under way, for all jobs of a run together."""
+
+    def __init__(self, free: int = AT_ONCE) -> None:
+        self.free = free
+
+
 class LargeUploads:
     """Those of one pair of source and destination."""
 
-    def __init__(self, place: int, ledger: Ledger) -> None:
+    def __init__(self, place: int, ledger: Ledger, notice: Callable[[str], None]) -> None:
         self._place = place
         self._ledger = ledger
+        self._notice = notice
         self._begun: dict[Sighting, Begun] = {}
         self._stale: list[tuple[Sighting, Begun]] = []
         self._wanted: set[Sighting] = set()
@@ -49,9 +57,11 @@ class LargeUploads:
             if begun := self._begun.pop(sighting, None):
                 self._ledger.end_upload(self._place, sighting, begun)
 
-    def useless(self, sighting: Sighting) -> None:
-        """It cannot go on: another one is begun for the file."""
+    def useless(self, sighting: Sighting, why: str = "") -> None:
+        """It cannot go on: another one is begun for the file. Why is said."""
         begun = self._begun.pop(_plain(sighting), None)
+        if begun and why:
+            self._notice(f"{sighting.path}: what was sent of it before is of no use: {why}")
         self._stale += [(_plain(sighting), begun)] if begun else []
 
     @property

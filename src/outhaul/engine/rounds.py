@@ -1,6 +1,6 @@
-"""One pass over one job: everything that is found goes as far as it can, and is accounted for.
+"""The files of one job that are under way: each goes as far as it can, and is accounted for. What a pass is, `passes.py` says.
 
-This is the thread that decides. It walks and settles, hands batches to the workers, and as they come back records
+This is the thread that decides. It hands batches to the workers, and as they come back records
 their proofs, many in one durable transaction, and only then hands out their release. The order of the house is visible
 in `_flush`: record, then release. Whatever comes after a receipt never makes a file go back (models: the `try` ends there).
 """
@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, carry_large, in_pieces, release
-from outhaul.engine.bundling import Gathering, pack_bundle, record_left_behind, send_bundle
-from outhaul.engine.closing import close
+from outhaul.engine.bundling import Gathering, pack_bundle, send_bundle
 from outhaul.engine.grouping import by_group, carry_group, finish_group, release_group
-from outhaul.engine.large import AT_ONCE, LargeUploads
+from outhaul.engine.large import LargeUploads, Slots
 from outhaul.engine.opening import Door
 from outhaul.engine.pace import Pace
-from outhaul.engine.recovery import recover
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of, unanswered
 from outhaul.engine.standings import Standings
-from outhaul.engine.walking import Walk
 from outhaul.model.errors import (
     Denied,
     Misconfigured,
@@ -31,11 +27,10 @@ from outhaul.model.errors import (
     Transient,
     UploadGone,
 )
-from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, stored_bytes
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
-from outhaul.ports import Moment, Store, Tree
+from outhaul.ports import Store, Tree
 from outhaul.stages.group import Group
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS
@@ -48,18 +43,10 @@ _FLUSH_NS = 50 * 10**6
 _DRAIN_SECONDS = 10
 
 
-class Outcome(NamedTuple):
-    """What a pass over a job came to."""
-
-    tally: Tally
-    destination_fault: str
-    """Why its destination cannot be used; '' where it can, or was not needed."""
-
-
 class Round:
-    """One pass over one job."""
+    """What is under way of one job."""
 
-    def __init__(self, job: Job, ports: Ports, *, dry_run: bool = False) -> None:
+    def __init__(self, job: Job, ports: Ports, *, dry_run: bool = False, slots: Slots | None = None) -> None:
         self.job = job
         self.ports = ports
         self.dry_run = dry_run
@@ -72,9 +59,10 @@ class Round:
         self._batch_bytes = 0
         self._gathered = Gathering(job)
         self._again: list[Settled] = []
-        self._uploads = LargeUploads(self.place, ports.ledger)
+        self._uploads = LargeUploads(self.place, ports.ledger, partial(ports.monitor.notice, job))
         self._large: list[Settled | Group] = []
         self._large_under_way = 0
+        self._slots = slots or Slots()
         self._attempts: dict[Sighting, int] = {}
         self._proofs: list[Proof] = []
         self._first_proof_ns = 0
@@ -83,58 +71,7 @@ class Round:
         self._files_carried = 0
         self._failures = 0
         self._unanswered = ""
-        self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen)
         self._groups: dict[int, Group] = {}
-
-    def run(self) -> Outcome:
-        """Do it.
-
-        Raises:
-            SourceError: the source itself cannot be read; nothing was concluded about its files.
-            LedgerError: the ledger failed; nothing more was let go.
-        """
-        ports = self.ports
-        now = ports.clock.moment()
-        ports.monitor.started(self.job)
-        with ports.files.tree(self.job) as tree:
-            if not self.dry_run:
-                self._recover(tree)
-                self._look_for_bundles()
-            self._walk(tree, now)
-            self._drain(tree)
-            if not self.dry_run:
-                self._close(tree, now)
-                ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
-        ports.monitor.finished(self.job, self.tally)
-        return Outcome(self.tally, self._door.fault)
-
-    # --- before: what an earlier run left -------------------------------------------------------------------
-
-    def _recover(self, tree: Tree) -> None:
-        for found in recover(tree, self.ports.ledger, self.job.after):
-            if isinstance(found, Disposal):
-                self.ports.ledger.note(self.place, disposals=[found])
-            else:
-                self.tally.seen += 1
-                self._standings.stand(found)
-
-    def _look_for_bundles(self) -> None:
-        """Those that an earlier process was about to send: what is unknown of them has to be known first (L3)."""
-        store = self._door.store() if self.ports.ledger.bundles(self.place) else None
-        if store is not None and (why := record_left_behind(self.place, self.job, store, self.ports)):
-            self._door.give_up(why)
-
-    # --- find and settle ------------------------------------------------------------------------------------
-
-    def _walk(self, tree: Tree, now: Moment) -> None:
-        for looked in self._found.looks(tree, now):
-            for settled in looked.settled:
-                self._add(settled, tree)
-            if looked.group is not None:
-                self._add_group(looked.group, tree)
-            if looked.proved and not self.dry_run:
-                self._make_room(tree, 0)
-            self._release(looked.proved, tree, looked.proved_group)
 
     # --- carry ----------------------------------------------------------------------------------------------
 
@@ -209,7 +146,7 @@ class Round:
 
     def _send_large(self, tree: Tree) -> None:
         """Large files and groups wait for one another, and no small file waits for them."""
-        while self._large and self._large_under_way < AT_ONCE and not self.ports.stopped():
+        while self._large and self._slots.free and not self.ports.stopped():
             large, store = self._large.pop(0), self._door.store()
             begun = self._uploads.of(large.sighting)
             if store is None or self._door.fault:
@@ -217,6 +154,7 @@ class Round:
                     self._set_back(settled, Misconfigured(self._door.fault))
                 continue
             self._large_under_way += 1
+            self._slots.free -= 1
             if isinstance(large, Group):
                 self._submit(partial(carry_group, large, begun, self.job, tree, store, self.ports))
             else:
@@ -258,10 +196,11 @@ class Round:
     def _take_carried(self, carried: Carried) -> None:
         self._bytes_in_flight -= carried.weight
         self._large_under_way -= carried.is_large
+        self._slots.free += carried.is_large
         if carried.begun is not None:
             large, begun = carried.begun
             self._uploads.began(large.sighting, begun)
-            self._large.append(large)
+            self._large.insert(0, large)  # Before another one is begun.
         if carried.packed is not None:
             self._send_packed(carried)
         if carried.grouped is not None:
@@ -286,7 +225,7 @@ class Round:
                 self._door.give_up(str(error))
             transient = transient or unanswered(error)
             if isinstance(error, UploadGone):
-                self._uploads.useless(settled.sighting)
+                self._uploads.useless(settled.sighting, str(error))
             if isinstance(error, Transient) and carried.group is None and self._may_try_again(settled):
                 self._again.append(settled)
             else:
@@ -325,7 +264,7 @@ class Round:
         if group is None or not isinstance(error, Transient):
             return False
         if isinstance(error, UploadGone):
-            self._uploads.useless(group.sighting)
+            self._uploads.useless(group.sighting, str(error))
         if not self._may_try_again(group):
             return False
         self._pause(str(error))
@@ -403,21 +342,8 @@ class Round:
 
     # --- to the end -----------------------------------------------------------------------------------------
 
-    def _close(self, tree: Tree, now: Moment) -> None:
-        if self.ports.stopped():
-            return
-        store = self._door.store() if self._found.saw_all and self._uploads.to_abandon else None
-        if store is not None and (why := self._uploads.abandon(store)):
-            self.ports.monitor.notice(self.job, why)
-        if not self._found.steady:
-            return
-        closed = close(self.job, self.place, tree, self._found.directories, now.wall_ns, self._door.store, self.ports)
-        self.tally.expired, self.tally.directories = closed.expired, closed.directories
-        if closed.fault:
-            self.ports.monitor.notice(self.job, closed.fault)
-
-    def _drain(self, tree: Tree) -> None:
-        """Bring home everything that is under way; when stopped, for a bounded time only."""
+    def _drain(self, tree: Tree, *, but_large: bool = False) -> None:
+        """Bring home everything that is under way, or all but what is large; when stopped, for a bounded time only."""
         clock = self.ports.clock
         deadline: int | None = None
         while True:
@@ -435,12 +361,13 @@ class Round:
             self._collect(tree)
             if not self._tasks:
                 self._flush(tree)
-            if (
-                not self._tasks
-                and not self._proofs
-                and (self.ports.stopped() or not (self._again or self._batch or self._large))
-            ):
+            if self._tasks > (self._large_under_way if but_large else 0) or self._proofs:
+                continue
+            if self.ports.stopped() or not (self._again or self._batch or (self._large and not but_large)):
                 break
+
+    def _account(self) -> None:
+        """Every file seen is under one reason."""
         if self._unanswered and not self._files_carried:
             self._door.give_up(self._unanswered)
         self.ports.monitor.progress(self.job, self.tally)

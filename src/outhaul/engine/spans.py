@@ -39,7 +39,7 @@ class Spans:
 
     def __init__(self, shelf: Shelf, batch: Iterable[Wanted]) -> None:
         self._shelf = shelf
-        self.held, self.read, self.digests = shelf.held, shelf.read, shelf.digests
+        self.held, self.read, self.digests, self.describe = shelf.held, shelf.read, shelf.digests, shelf.describe
         self.read_large, self.frozen, self.thaw = shelf.read_large, shelf.frozen, shelf.thaw
         self._spans = spans_of(batch)
         self._frame: tuple[str, str, int, int] = ("", "", 0, 0)

@@ -3,27 +3,27 @@
 True here: every directory beneath is opened from that descriptor with no link on the way, and a file gets its name in an open
 directory, by a call that follows nothing and, unless it is told to, replaces nothing. So whoever can write in
 the directory, even while files come in, cannot lead one of them out of it (threat T13). A file has no name, or where
-the file system knows no such thing a private one, until it is whole and on disk. Directories are made durable by whoever
-calls `sync`, once for many files. Not done here: deciding anything, or looking at what the bytes are.
+the file system knows no such thing a temporary one, until it is whole and on disk; what a killed process left under such a
+name is removed (`leftovers.py`). Directories are made durable by whoever calls `sync`, once for many files. Not done here:
+deciding anything, or looking at what the bytes are.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from outhaul.host import leftovers
 from outhaul.host.syncing import SharedSync, syncs_file_systems
 from outhaul.host.system_calls import FOLDER_FLAGS, open_folder_beneath, rename_exclusive
 from outhaul.model.errors import InTheWay, LandingError, NameRefused, NoRoom, NotWritten, Taken
 from outhaul.model.returning import refusal
 
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 _IN_THE_WAY = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENODEV, errno.EXDEV)
 _NO_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
@@ -33,7 +33,7 @@ _MODE_BITS = 0o777
 """No setuid, setgid or sticky bit: whoever could write to a ledger could else have a privileged program made."""
 _MANY = 4
 """From here on one sync of the file system is quicker than one of each file (measured: 4 to 8 times with 32 of 4 KiB)."""
-_numbers = itertools.count()
+_SWEPT_MAX = 4096
 
 
 def landing_error(error: OSError, what: str = "") -> LandingError:
@@ -81,6 +81,7 @@ class HostLanding:
                 raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
             self._shared = SharedSync(self._root) if make and syncs_file_systems() else None
             self.folds_case = make and _folds_case(self._root)
+        self._swept: set[str] = set()
 
     def __enter__(self) -> HostLanding:
         return self
@@ -97,9 +98,15 @@ class HostLanding:
             return None
         with _faults():
             try:
-                return HostLandingFolder(open_folder_beneath(self._root, directory))
+                descriptor = open_folder_beneath(self._root, directory)
             except FileNotFoundError:
                 return HostLandingFolder(self._make(directory)) if make else None
+        if make and directory not in self._swept:
+            leftovers.remove(descriptor)
+            if len(self._swept) >= _SWEPT_MAX:
+                self._swept.clear()
+            self._swept.add(directory)
+        return HostLandingFolder(descriptor)
 
     def sync(self, written: Sequence[Written]) -> None:
         """See `stages.restore.Landing`. Many at a time are one sync of the file system, where it tells of errors."""
@@ -234,8 +241,8 @@ class HostNewFile:
             except OSError as error:
                 if error.errno not in _NO_NAMELESS:
                     raise
-        self._temporary = _temporary_name()
-        return os.open(self._temporary, _NEW_FLAGS, first, dir_fd=self._folder)
+        self._temporary, descriptor = leftovers.create(self._folder, os.O_WRONLY, first)
+        return descriptor
 
     def _place(self, name: str) -> None:
         """Give it its name, where that is free."""
@@ -251,11 +258,17 @@ class HostNewFile:
             if not stat.S_ISREG(os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mode):
                 raise InTheWay("it is no regular file")
         if not self._temporary:
-            temporary = _temporary_name()
-            self._link(temporary)
-            self._temporary = temporary
+            leftovers.hold(self.descriptor)
+            self._temporary = self._link_anyhow()
         os.rename(self._temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._temporary = ""
+
+    def _link_anyhow(self) -> str:
+        while True:
+            name = leftovers.temporary_name()
+            with contextlib.suppress(FileExistsError):  # Of an earlier process of this number.
+                self._link(name)
+                return name
 
     def _link(self, name: str) -> None:
         os.link(f"/proc/self/fd/{self.descriptor}", name, dst_dir_fd=self._folder, follow_symlinks=True)
@@ -271,13 +284,9 @@ def _refuse(path: str) -> None:
         raise NameRefused(why)
 
 
-def _temporary_name() -> str:
-    return f".outhaul-{os.getpid()}-{next(_numbers)}"
-
-
 def _folds_case(root: int) -> bool:
     """Whether the file system takes names that differ only by case for one; tried with a directory of our own."""
-    name = f"{_temporary_name()}-a"
+    name = f"{leftovers.temporary_name()}-a"
     try:
         os.mkdir(name, 0o700, dir_fd=root)
     except OSError:

@@ -138,6 +138,16 @@ class History(Reading):
             )
             yield from (_wanted(row)[1]._replace(refused="", detail="") for row in rows)
 
+    def seen_by_runs(self, source: str, destination: str, endpoint: str) -> int:
+        """How many receipts of a place were made of files that were seen: those of a rebuilt ledger know no inode."""
+        with self._faults():
+            (count,) = self._database.execute(
+                f"SELECT count(*) {_TABLES}WHERE p.source = ? AND p.destination = ? AND p.endpoint = ? "
+                "AND (r.device != 0 OR r.inode != 0 OR r.ctime_ns != 0)",
+                (to_bytes(source), destination, endpoint),
+            ).fetchone()
+        return int(count)
+
     def runs(self, job: str = "", limit: int = 0) -> list[RunRow]:
         """The latest runs, oldest first."""
         with self._faults():

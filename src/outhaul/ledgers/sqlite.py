@@ -367,7 +367,7 @@ class SqliteLedger:
         if row is None:
             jumped = is_behind
             self._noted.append((
-                "INSERT INTO boot (id, offset_ns, latest_wall_ns, jumped) VALUES (?,?,?,?)",
+                "INSERT OR IGNORE INTO boot (id, offset_ns, latest_wall_ns, jumped) VALUES (?,?,?,?)",
                 (now.boot_id, offset, now.wall_ns, jumped),
             ))  # fmt: skip
             return not jumped

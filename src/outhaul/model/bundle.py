@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from outhaul.model.evidence import Sighting, Within
@@ -20,12 +20,14 @@ INDEX_SUFFIX = ".index.json"
 MANIFEST_SUFFIX = ".manifest.json"
 _VERSION = 1
 _BESIDE = re.compile(
-    r"(?:.*/)?(?:bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?\.index|.+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.manifest)\.json"
-    r"(?:~[0-9a-f]{16})?"  # A file of a source may have the key of a manifest; then this is a second key.
+    r"(?:.*/)?(?:bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.index"
+    r"|.+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.manifest)\.json"
+    r"(?:~[0-9a-f]{16})?",  # A file of a source may have the key of a manifest; then this is a second key.
+    re.DOTALL,
 )
 _ENDING = re.compile(rf"(?:{re.escape(INDEX_SUFFIX)}|{re.escape(MANIFEST_SUFFIX)})(?:~[0-9a-f]{{16}})?\Z")
-
-
+_STEM = re.compile(r"(.+)\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
+_SECOND = re.compile(r"~[0-9a-f]{16}\Z")
 _BESIDE_MAX = 2 * len(second_key("", bytes(8))) + len(MANIFEST_SUFFIX)
 """Bytes: each of the two may have a second key."""
 
@@ -145,10 +147,7 @@ def bundle_key(prefix: str, paths: Sequence[str], sha256: bytes, suffix: str) ->
     So the same bytes always go to the same key, and others never do. Where that directory makes the key too long, it is one
     above it that does not.
     """
-    directory, name = _shared(paths), f"bundle-{sha256[:8].hex()}.tar{suffix}"
-    while directory and is_too_long(object_key(prefix, directory) + name):
-        directory = directory[: directory.rfind("/", 0, -1) + 1]
-    return object_key(prefix, directory) + name
+    return _beneath(prefix, paths, f"bundle-{sha256[:8].hex()}.tar{suffix}")
 
 
 def is_too_long(key: str) -> bool:
@@ -164,6 +163,43 @@ def is_beside(key: str) -> bool:
 def object_of(key: str) -> str:
     """The key of the object that an index or manifest under `key` speaks of."""
     return _ENDING.sub("", key)
+
+
+def destination_prefix(key: str, index: Index) -> str:
+    """The prefix of the destination, from the key of an object and who is in it: paths are relative to that.
+
+    A bundle lies beneath the deepest directory that its files share, a group beside the directory whose files it has. Where
+    neither is so, somebody has put the object elsewhere: its own folder then stands for the source.
+    """
+    first = _SECOND.sub("", key)
+    folder, _, name = first.rpartition("/")
+    paths = [member.path for member in index.members]
+    if index.kind == "bundle":
+        for directory in _upwards(_shared(paths)) if paths else ():
+            prefix = f"/{folder}/".removesuffix(f"/{escape(directory)}")
+            if not prefix.endswith("/") and first == _beneath(prefix[1:], paths, name):
+                return prefix[1:]
+        return folder
+    stem = _STEM.fullmatch(key)
+    parts = stem[1].split("/") if stem else []
+    for above in range(len(parts)):
+        beneath = "/".join(parts[above:]) + "/"
+        if any(escape(path).startswith(beneath) for path in paths):
+            return "/".join(parts[:above])
+    return folder
+
+
+def _beneath(prefix: str, paths: Sequence[str], name: str) -> str:
+    keys = (object_key(prefix, directory) + name for directory in _upwards(_shared(paths)))
+    return next((key for key in keys if not is_too_long(key)), object_key(prefix, "") + name)
+
+
+def _upwards(directory: str) -> Iterator[str]:
+    """A directory with '/' at its end, and those above it; the last is ''."""
+    while directory:
+        yield directory
+        directory = directory[: directory.rfind("/", 0, -1) + 1]
+    yield ""
 
 
 def _shared(paths: Sequence[str]) -> str:

@@ -132,6 +132,9 @@ RETURNS: dict[str, Return] = {
     "unproved": Return(
         False, "there, but the store does not show that it holds the same bytes", "Allow s3:GetObject on its prefix."
     ),
+    # of a new ledger
+    "recorded": Return(True, "recorded, by the SHA-256 that the store keeps", ""),
+    "recorded-read": Return(True, "recorded; every byte was read for it", ""),
     "interrupted": Return(False, "interrupted before its turn", "Run this again: it goes on where it was."),
 }
 

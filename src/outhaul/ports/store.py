@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from outhaul.model.errors import StoreError
 from outhaul.model.job import ProofRule
+from outhaul.model.notes import Notes
 
 
 class Stored(NamedTuple):
@@ -24,6 +25,8 @@ class NewObject(NamedTuple):
     sha256: bytes
     md5: bytes = b""
     """Told to a store that has shown that it checks it; b'' to none."""
+    notes: Notes = ()
+    """Kept beside the object where the store can; nothing depends on them."""
 
 
 class Answered(NamedTuple):
@@ -128,13 +131,14 @@ class Store(Protocol):
     def adopt(self, abilities: Abilities) -> None:
         """Work on the ground of abilities that were found out earlier."""
 
-    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """Create an object; whole or not at all.
 
         Args:
             key: Where.
             body: What.
             replace: Take the place of what is there: only where a job says so.
+            notes: Kept beside it where the store can; nothing depends on them.
 
         Raises:
             AlreadyThere: the key is taken, and is not to be replaced (L2).

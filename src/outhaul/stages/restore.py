@@ -11,7 +11,7 @@ there already is compared, and left alone unless it may be written over. Nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
@@ -25,6 +25,16 @@ LARGE_BYTES = 16 << 20
 
 _ANY = 1 << 62
 """No limit: whoever takes the bytes stops by itself."""
+
+
+class Described(NamedTuple):
+    """What a store says of an object."""
+
+    held: Held
+    sha256: bytes
+    """Of the whole object, as it is kept with it; b'' where none is."""
+    notes: Mapping[str, str]
+    """User-defined metadata; names in small letters."""
 
 
 class Shelf(Freezer, Protocol):
@@ -50,6 +60,9 @@ class Shelf(Freezer, Protocol):
 
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """The SHA-256 of the whole object that is kept with it, b'' for none; and whether its ETag may be its MD5."""
+
+    def describe(self, key: str, version: str) -> Described:
+        """All that is told of an object without its bytes, by one request. Raises `NotThere`."""
 
     def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """All objects beneath a prefix, which ends at a '/' of their keys; '' is all. Those up to `after` may be left out."""
@@ -216,7 +229,7 @@ def _content(wanted: Wanted, shelf: Shelf) -> Iterator[bytes]:
     length = wanted.stored_size if wanted.codec else wanted.size
     read = shelf.read_large if length >= LARGE_BYTES else shelf.read
     stored = read(wanted.key, wanted.version)
-    return shelf.decoded(wanted.codec, stored, wanted.size) if wanted.codec else stored
+    return shelf.decoded(wanted.codec, stored, wanted.size if wanted.size >= 0 else _ANY) if wanted.codec else stored
 
 
 def _cut(chunks: Iterator[bytes], at: int, size: int) -> Iterator[bytes]:
@@ -304,6 +317,8 @@ class _Digest:
 
 
 def _digests(wanted: Wanted, shelf: Shelf) -> tuple[bytes, bool]:
+    if wanted.codec:  # What the store knows is that of the compressed object.
+        return b"", False
     try:
         return shelf.digests(wanted.key, wanted.version)
     except Denied:

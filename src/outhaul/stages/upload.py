@@ -27,6 +27,7 @@ from outhaul.model.errors import (
 from outhaul.model.evidence import ByteSource, Package, Upload
 from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
+from outhaul.model.notes import Notes, notes_of
 from outhaul.ports import Begun, Codec, Held, NewObject, Store, Stored
 
 _CHUNK = 1 << 20
@@ -44,7 +45,10 @@ def upload_small(
         For each what `upload` would have returned or raised, and the nanoseconds from sending to the answer (0 where
         there was none).
     """
-    new = [NewObject(package.key, package.body or b"", package.sha256, package.md5) for package in packages]
+    new = [
+        NewObject(package.key, package.body or b"", package.sha256, package.md5, _notes(package))
+        for package in packages
+    ]
     uploads: list[tuple[Upload | StoreError, int]] = []
     for package, (outcome, took_ns) in zip(packages, store.put_many(new, at_once), strict=True):
         if isinstance(outcome, Stored):
@@ -101,6 +105,16 @@ def upload(
     if begun is not None:
         return send(begun.key, begun=begun, replace=rule == "replace")
     return _at_its_key(package, rule, store, by_bytes, send, codec)
+
+
+def _notes(package: Package) -> Notes:
+    """What is kept beside a small compressed object, so that the file comes back without a ledger.
+
+    Of a large one the digest is not known yet when its upload begins, and half of the notes would be none.
+    """
+    if not package.codec:
+        return ()
+    return notes_of(package.codec, package.content_sha256, package.sighting.size, package.sighting.mtime_ns)
 
 
 class _Create(Protocol[_Made_co]):
@@ -165,7 +179,7 @@ class _Send:
     def __call__(self, key: str, *, begun: Begun | None = None, replace: bool = False) -> Upload:
         package, store = self._package, self._store
         if package.body is not None:
-            stored = store.put(key, package.body, replace=replace)
+            stored = store.put(key, package.body, replace=replace, notes=_notes(package))
             return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
         outgoing = _outgoing(package, self._codec)
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient
+from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.throttled import paced
@@ -56,8 +57,8 @@ class DirectoryStore:
     def adopt(self, abilities: Abilities) -> None:
         """Nothing depends on it."""
 
-    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
-        """See `ports.Store`."""
+    def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
+        """See `ports.Store`. A file system keeps no notes."""
         return self._create(key, iter((body,)), replace)
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:

@@ -31,6 +31,10 @@ class DirectoryShelf(DirectoryStore):
         """A file system keeps none."""
         return b"", False
 
+    def describe(self, key: str, version: str) -> tuple[Held, bytes, dict[str, str]]:
+        """See `stages.restore.Shelf`. Nothing is noted beside a file."""
+        return self.head(key), b"", {}
+
     def frozen(self, key: str, version: str) -> Frozen:
         """A directory has no archive classes."""
         return Frozen("", ready=True)

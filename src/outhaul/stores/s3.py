@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from outhaul.model.errors import AlreadyThere, Denied, NotThere, Refused, StoreError, Transient, UploadGone
 from outhaul.model.job import Connection, Destination
+from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
@@ -109,12 +110,12 @@ class S3Store:
 
     # --- objects --------------------------------------------------------------------------------------------------
 
-    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`."""
         if not self._create_only and not replace:
             self._refuse_present(key)
         try:
-            return self._create(key, body, replace=replace)
+            return self._create(key, body, replace=replace, notes=notes)
         except Transient:
             self._forget_present(key)
             raise
@@ -144,22 +145,24 @@ class S3Store:
                 self._forget_present(objects[index].key)
         return answers
 
-    def _answered(self, put: Callable[[str, bytes], Stored], new: NewObject) -> Answered:
+    def _answered(self, put: Callable[..., Stored], new: NewObject) -> Answered:
         started = time.monotonic_ns()
         try:
-            return Answered(put(new.key, new.body), time.monotonic_ns() - started)
+            return Answered(put(new.key, new.body, notes=new.notes), time.monotonic_ns() - started)
         except StoreError as error:
             return Answered(error, 0)
 
-    def _create(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+    def _create(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         if self._fast is not None and not replace:
-            outcome = self._fast.put_many([NewObject(key, body, hashlib.sha256(body).digest())], 1)[0].outcome
+            new = NewObject(key, body, hashlib.sha256(body).digest(), notes=notes)
+            outcome = self._fast.put_many([new], 1)[0].outcome
             if isinstance(outcome, Stored):
                 return outcome
             if not isinstance(outcome, Redirected):
                 raise outcome
         bursts = self._share is not None and len(body) > BURST_MAX
-        return (self._control().objects if bursts else self._objects).put(key, body, replace=replace)
+        objects = self._control().objects if bursts else self._objects
+        return objects.put(key, body, replace=replace, notes=self._headers.fitting(notes))
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from outhaul.model.errors import Archived, Refused, Transient
+from outhaul.model.notes import Notes
 from outhaul.ports import Held, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_parts import errors
@@ -31,14 +32,13 @@ class ByBotocore:
         self._has_customer_key = has_customer_key
         self._share = share
 
-    def put(self, key: str, body: bytes, *, replace: bool) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool, notes: Notes) -> Stored:
         """See `ports.Store`."""
-        condition = {} if replace else {"IfNoneMatch": "*"}
+        told: dict[str, Any] = {} if replace else {"IfNoneMatch": "*"}
+        told |= {"Metadata": dict(notes)} if notes else {}
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
         with errors("PUT", key), throttled(body, self._share) as sent:
-            answer = self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=sent, ChecksumSHA256=checksum, **condition
-            )
+            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=sent, ChecksumSHA256=checksum, **told)
         return Stored((answer.get("ETag") or "").strip('"'), answer.get("VersionId") or "")
 
     def head(self, key: str) -> Held:

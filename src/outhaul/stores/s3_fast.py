@@ -128,7 +128,13 @@ class FastPuts:
             def request(index: int) -> Request:
                 new = objects[index]
                 head = signer.head(
-                    new.key, len(new.body), new.sha256, identity, self._offset, new.md5 if self.send_md5 else b""
+                    new.key,
+                    len(new.body),
+                    new.sha256,
+                    identity,
+                    self._offset,
+                    new.md5 if self.send_md5 else b"",
+                    new.notes,
                 )
                 return (head, new.body) if len(new.body) > _JOINED_MAX else head + new.body
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from outhaul.model.errors import Misconfigured
 from outhaul.model.job import Connection, manner_of
+from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.stores.s3_errors import keep_secret
 
@@ -24,6 +25,7 @@ _HERE = Connection()
 _WITH_CUSTOMER_KEY = ("GetObject", "HeadObject", "UploadPart", "CompleteMultipartUpload", "ListParts")
 _KEY_BYTES = 32
 _KEY_FILE_BYTES_MAX = 1024
+_METADATA_BYTES_MAX = 2048  # AWS, "Working with object metadata": keys and values together.
 # The type of what is compressed is that of its form: nobody is told to decompress it (RFC 9110, "Content-Encoding").
 _COMPRESSED = {
     "gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz",
@@ -84,6 +86,15 @@ class RequestHeaders:
         if operation == "CreateMultipartUpload":
             return self.creating(now)
         return self._with_key if operation in _WITH_CUSTOMER_KEY else self._always
+
+    def fitting(self, notes: Notes) -> Notes:
+        """These notes, or none where there is no room for them beside the metadata of the job."""
+        size = sum(len(name.encode()) + len(text.encode()) for name, text in (*self._settings.metadata, *notes))
+        return notes if size <= _METADATA_BYTES_MAX else ()
+
+    def noting(self, notes: Notes) -> dict[str, str]:
+        """The headers of notes."""
+        return {f"x-amz-meta-{name}": text for name, text in self.fitting(notes)}
 
     @property
     def typed(self) -> bool:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from outhaul.model.errors import Misconfigured
+from outhaul.model.notes import Notes
 from outhaul.ports import Held, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import Account
@@ -41,13 +42,14 @@ class ByObstore:
         self._reader_: ObstoreS3 | None = None
         self._lock = threading.Lock()
 
-    def put(self, key: str, body: bytes, *, replace: bool) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool, notes: Notes) -> Stored:
         """See `ports.Store`. Where there is a limit, the body waits for leave as a whole, and then goes at once."""
         if self._share is not None:
             wait_for(self._share, len(body))
         mode: Any = "overwrite" if replace else "create"
+        kept: Any = dict(notes) or None
         try:
-            answer = self._obstore.put(self._objects, key, body, mode=mode, use_multipart=False)
+            answer = self._obstore.put(self._objects, key, body, mode=mode, use_multipart=False, attributes=kept)
         except Exception as error:
             raise translate(error, "PUT", key) from None
         return Stored((answer["e_tag"] or "").strip('"'), answer["version"] or "")

@@ -64,6 +64,10 @@ class S3Shelf(S3Store):
         """See `stages.restore.Shelf`."""
         return self._catalogue().digests(key, version)
 
+    def describe(self, key: str, version: str) -> tuple[Held, bytes, dict[str, str]]:
+        """See `stages.restore.Shelf`."""
+        return self._catalogue().describe(key, version)
+
     def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""
         return self._catalogue().listing(prefix, after)
@@ -88,21 +92,18 @@ class _Catalogue(Control):
 
     def held(self, key: str, version: str) -> Held:
         """One version."""
+        return _held(self._head(key, version))
+
+    def describe(self, key: str, version: str) -> tuple[Held, bytes, dict[str, str]]:
+        """See `S3Shelf`."""
         answer = self._head(key, version)
-        return Held(answer["ContentLength"], answer.get("ETag", "").strip('"'), answer.get("VersionId") or "")
+        return _held(answer), _sha256(answer), {name.lower(): text for name, text in answer.get("Metadata", {}).items()}
 
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """See `S3Shelf`. With SSE-KMS and SSE-C an ETag looks like an MD5 and is none (AWS, "Object", ETag)."""
         answer = self._head(key, version)
         encrypted = str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
-        md5 = not encrypted and not answer.get("SSECustomerAlgorithm")
-        checksum = str(answer.get("ChecksumSHA256", ""))
-        if not checksum or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
-            return b"", md5
-        try:
-            return base64.b64decode(checksum, validate=True), md5
-        except ValueError:
-            return b"", md5
+        return _sha256(answer), not encrypted and not answer.get("SSECustomerAlgorithm")
 
     def part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
         """A range of an object (RFC 9110, section 14); a store that ignores it gives all, of which the rest is left out."""
@@ -164,6 +165,21 @@ class _Catalogue(Control):
                 Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **given
             )
         return answer
+
+
+def _held(answer: dict[str, Any]) -> Held:
+    return Held(answer["ContentLength"], answer.get("ETag", "").strip('"'), answer.get("VersionId") or "")
+
+
+def _sha256(answer: dict[str, Any]) -> bytes:
+    """That of a whole object; b'' where there is none."""
+    checksum = str(answer.get("ChecksumSHA256", ""))
+    if not checksum or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
+        return b""
+    try:
+        return base64.b64decode(checksum, validate=True)
+    except ValueError:
+        return b""
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ import time
 from typing import Protocol
 from urllib.parse import quote
 
+from outhaul.model.notes import Notes
+
 _UNRESERVED = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
 
 
@@ -89,6 +91,9 @@ class More(Protocol):
     def content_type(self, key: str) -> str:
         """The type of this object; '' for none."""
 
+    def noting(self, notes: Notes) -> dict[str, str]:
+        """The headers of what is noted beside an object."""
+
 
 class PutSigner:
     """Makes the head of each request. Used by one thread."""
@@ -124,6 +129,7 @@ class PutSigner:
         identity: tuple[str, str, str],
         offset_seconds: int = 0,
         md5: bytes = b"",
+        notes: Notes = (),
     ) -> bytes:
         """Request line and headers, to the empty line.
 
@@ -134,7 +140,10 @@ class PutSigner:
             identity: Access key id, secret access key, session token ('' for none).
             offset_seconds: What this machine's clock is behind the store's.
             md5: Of the body, for a Content-MD5 header; b'' for none.
+            notes: What is to be kept beside the object.
         """
+        if notes:
+            return self._noted(key, length, sha256, identity, offset_seconds, md5, notes)
         now = int(time.time()) + offset_seconds
         if now != self._second or identity != self._identity:
             self._prepare(now, identity)
@@ -155,6 +164,30 @@ class PutSigner:
             f"PUT {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {length}\r\n{told}"
             f"x-amz-checksum-sha256: {checksum}\r\nx-amz-content-sha256: {digest}\r\n{self._headers[has_kind]}{signature}\r\n\r\n"
         ).encode()
+
+    def _noted(
+        self,
+        key: str,
+        length: int,
+        sha256: bytes,
+        identity: tuple[str, str, str],
+        offset: int,
+        md5: bytes,
+        notes: Notes,
+    ) -> bytes:
+        """The same where an object has something of its own to tell: what was put together once does not do."""
+        headers = {"content-length": str(length), "if-none-match": "*"}
+        headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
+        if md5:
+            headers["content-md5"] = base64.b64encode(md5).decode()
+        if self._more:
+            headers |= self._more.putting(int(time.time()) + offset) | self._more.noting(notes)
+            if kind := self._more.content_type(key) if self._typed else "":
+                headers["content-type"] = kind
+        else:
+            headers |= {f"x-amz-meta-{name}": text for name, text in notes}
+        path = f"{self._base}/{key}"
+        return signed_head("PUT", self._host, path, headers, sha256.hex(), self._region, identity, offset)
 
     def _prepare(self, now: int, identity: tuple[str, str, str]) -> None:
         access_key, secret, token = identity

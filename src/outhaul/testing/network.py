@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, NotThere, StoreError
+from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.testing.steps import Steps
 from outhaul.testing.store import SimulatedStore
@@ -45,13 +46,13 @@ class Network:
             self.store.adopt(abilities)
             self.md5_etags = self.store.md5_etags
 
-    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`."""
         replace = self._look(key, replace)
         with self.steps.step("store.put", key) as mishap:
             if mishap == "drop":
                 return Stored(hashlib.md5(body, usedforsecurity=False).hexdigest() if self.swallows else "", "")
-            stored = self.store.put(key, _twisted(body, mishap), replace=replace)
+            stored = self.store.put(key, _twisted(body, mishap), replace=replace, notes=notes)
             if mishap == "late" and self.store.create_only:  # Otherwise nobody could keep from replacing it.
                 self.late[key] = LATE_READS
             return stored
@@ -66,7 +67,7 @@ class Network:
         answers: list[Answered] = []
         for new in objects:
             try:
-                answers.append(Answered(self.put(new.key, new.body), 1))
+                answers.append(Answered(self.put(new.key, new.body, notes=new.notes), 1))
             except StoreError as error:
                 answers.append(Answered(error, 0))
         return answers

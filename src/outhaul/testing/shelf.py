@@ -8,6 +8,7 @@ from outhaul.model.errors import AlreadyThere, Archived, Damaged
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
+from outhaul.stages.restore import Described
 from outhaul.testing.store import SimulatedStore
 
 
@@ -78,6 +79,11 @@ class SimulatedShelf(SimulatedStore):
     def digests(self, key: str, version: str) -> tuple[bytes, bool]:
         """See `stages.restore.Shelf`."""
         return self.stored_sha256(key, version) or b"", self.etag == "md5"
+
+    def describe(self, key: str, version: str) -> Described:
+        """See `stages.restore.Shelf`."""
+        sha256 = self.stored_sha256(key, version) or b""
+        return Described(self.held(key, version), sha256, dict(self.notes.get(key, ())))
 
     def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """See `stages.restore.Shelf`."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from outhaul.model.errors import AlreadyThere, Denied, NotThere, SourceChanged, StoreError, UploadGone
+from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.testing.steps import Steps
 
@@ -72,6 +73,8 @@ class SimulatedStore:
         self.part_bytes = 1 << 14
         self.objects: dict[str, list[StoredObject]] = {}
         """Key to versions, the newest last. Without `versions` only the newest is kept."""
+        self.notes: dict[str, Notes] = {}
+        """Key to what is noted beside its object."""
         self.create_only = True
         """It refuses to replace an object when asked to create; where not, `put` looks first, as the S3 store does."""
         self.etag: Literal["md5", "opaque"] = "md5"
@@ -118,9 +121,11 @@ class SimulatedStore:
     def adopt(self, abilities: Abilities) -> None:
         """Its knobs are the truth already."""
 
-    def put(self, key: str, body: bytes, *, replace: bool = False) -> Stored:
+    def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`."""
         with self._call("put", key):
+            if notes:
+                self.notes[key] = notes
             return self._create(key, body, hashlib.md5(body, usedforsecurity=False).hexdigest(), replace)
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
@@ -128,7 +133,7 @@ class SimulatedStore:
         answers: list[Answered] = []
         for new in objects:
             try:
-                answers.append(Answered(self.put(new.key, new.body), 1))
+                answers.append(Answered(self.put(new.key, new.body, notes=new.notes), 1))
             except StoreError as error:
                 answers.append(Answered(error, 0))
         return answers

@@ -27,19 +27,19 @@ class PlainMonitor:
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self._quiet = quiet
         self._verbose = verbose
-        self._started = 0.0
-        self._named: dict[State, list[Standing]] = {}
+        self._started: dict[str, float] = {}
+        self._named: dict[str, dict[State, list[Standing]]] = {}
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
-        self._started = time.monotonic()
-        self._named = {state: [] for state in State}
+        self._started[job.name] = time.monotonic()
+        self._named[job.name] = {state: [] for state in State}
 
     def standing(self, job: Job, standing: Standing) -> None:
         """See `ports.Monitor`."""
         if self._verbose:
             self.line(describe(standing))
-        elif standing.reason not in _NOT_NAMED and len(named := self._named[standing.state]) < _NAMED_MAX:
+        elif standing.reason not in _NOT_NAMED and len(named := self._named[job.name][standing.state]) < _NAMED_MAX:
             named.append(standing)
 
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
@@ -59,15 +59,14 @@ class PlainMonitor:
         """See `ports.Monitor`."""
         if self._quiet and not tally.of(State.HELD):
             return
-        for line in summary(job, tally, time.monotonic() - self._started):
+        for line in summary(job, tally, time.monotonic() - self._started[job.name]):
             self.line(line)
         if not self._verbose:
             for state in _LISTED:
                 alike = sum(tally.by_reason.get(reason, 0) for reason in _NOT_NAMED) if state is State.WAITING else 0
-                self._name_some(state, tally.of(state) - alike)
+                self._name_some(self._named[job.name][state], state, tally.of(state) - alike)
 
-    def _name_some(self, state: State, count: int) -> None:
-        named = self._named[state]
+    def _name_some(self, named: list[Standing], state: State, count: int) -> None:
         for standing in named:
             self.line("  " + describe(standing))
         if count > len(named):
@@ -121,11 +120,11 @@ class JsonMonitor:
     """One JSON object a line on standard output: each file, each notice, and a summary of each job."""
 
     def __init__(self) -> None:
-        self._started = 0.0
+        self._started: dict[str, float] = {}
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
-        self._started = time.monotonic()
+        self._started[job.name] = time.monotonic()
 
     def standing(self, job: Job, standing: Standing) -> None:
         """See `ports.Monitor`."""
@@ -158,7 +157,7 @@ class JsonMonitor:
             **{state.value: tally.of(state) for state in State}, "bytes_carried": tally.bytes_carried,
             "bytes_waiting": tally.bytes_waiting, "adopted": tally.adopted, "expired": tally.expired,
             "directories": tally.directories,
-            "seconds": round(time.monotonic() - self._started, 3),
+            "seconds": round(time.monotonic() - self._started[job.name], 3),
         })  # fmt: skip
         try:
             sys.stdout.flush()

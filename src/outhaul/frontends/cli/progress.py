@@ -10,7 +10,16 @@ import os
 import threading
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from outhaul.frontends.cli import say
@@ -38,34 +47,36 @@ class ProgressMonitor(PlainMonitor):
             console=self._console,
             transient=True,
         )
-        self._census = _Census("")
-        self._task = self._progress.add_task("", total=None, visible=False, files="", waiting="")
+        self._jobs: dict[str, tuple[TaskID, _Census]] = {}
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
         super().started(job)
-        self._census = _Census(job.source)
-        self._progress.reset(
-            self._task, total=None, visible=True, description=printable(job.name)[:16], files="", waiting=""
-        )
+        task = self._progress.add_task(printable(job.name)[:16], total=None, files="", waiting="")
+        self._jobs[job.name] = (task, _Census(job.source))
         self._progress.start()
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
+        task, census = self._jobs[job.name]
         done = sum(tally.by_reason.values())
-        total = max(self._census.files, tally.seen)
+        total = max(census.files, tally.seen)
         waits = tally.of(State.WAITING) + tally.of(State.HELD)
         self._progress.update(
-            self._task,
+            task,
             completed=done,
-            total=total if self._census.complete else None,
+            total=total if census.complete else None,
             files=f"{done:,}/{total:,} {say.size(tally.bytes_carried)}",
             waiting=f"{waits:,} waiting" if waits else "",
         )
 
     def finished(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
-        self.close()
+        task, census = self._jobs.pop(job.name)
+        census.stop = True
+        self._progress.remove_task(task)
+        if not self._jobs:
+            self._progress.stop()
         super().finished(job, tally)
 
     def line(self, text: str) -> None:
@@ -73,8 +84,9 @@ class ProgressMonitor(PlainMonitor):
         self._console.print(text, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Take the bar away."""
-        self._census.stop = True
+        """Take the bars away."""
+        for _, census in self._jobs.values():
+            census.stop = True
         self._progress.stop()
 
 

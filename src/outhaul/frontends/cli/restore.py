@@ -31,7 +31,9 @@ def restore(options: argparse.Namespace) -> int:
             f"{name} asks the ledger, and {address} is asked alone" for name, given in filters.items() if given
         )
         words = words[1:]
-    elif not words and not any(filters.values()):
+    elif options.decompress:
+        found.append("--decompress is for an address: the ledger knows what was compressed")
+    if not address and not words and not any(filters.values()):
         found.append(
             "say what to restore: a path, a pattern ('**' is everything), --job, --key, --prefix, or an address"
         )
@@ -41,7 +43,7 @@ def restore(options: argparse.Namespace) -> int:
         found.append("--wait waits for what was asked for, and --no-thaw asks for nothing")
     manner = bringing.Manner(
         _directory(options.to, found), options.overwrite, options.dry_run, into_source=options.into_source,
-        thaw=None if options.no_thaw else Wish(options.tier, options.for_days),
+        decompress=options.decompress, thaw=None if options.no_thaw else Wish(options.tier, options.for_days),
         wait=options.wait, look_seconds=options.look_every,
     )  # fmt: skip
     target = _address(address, found) if address else None
@@ -70,7 +72,7 @@ def mirror(options: argparse.Namespace) -> int:
     target = _address(options.address, found)
     if found or target is None:
         raise ConfigurationError(*found)
-    manner = bringing.Manner(to, dry_run=options.dry_run, by_time=True, limit=options.max_files)
+    manner = bringing.Manner(to, dry_run=options.dry_run, by_time=True, limit=options.max_files, as_stored=True)
     return _from_bucket("mirror", target, (), connection, manner, options)
 
 

@@ -16,7 +16,7 @@ from outhaul.model.returning import RETURNS, Wanted
 
 _NAMED_MAX = 10
 _PROGRESS_SECONDS = 1.0
-_QUIET = ("restored", "there", "as-proved", "marker", "planned")  # Named with -v only.
+_QUIET = ("restored", "there", "as-proved", "recorded", "recorded-read", "marker", "planned")  # Named with -v only.
 
 
 class PlainWatcher:
@@ -78,7 +78,7 @@ def summary(verb: str, account: Account, seconds: float) -> list[str]:
     """Every file that was asked for is under one of these lines."""
     by_outcome = account.by_outcome
     new = by_outcome.get("restored", 0) + by_outcome.get("unverified", 0)
-    first = f"{verb}: {say.files(account.seen)} {'looked at' if verb == 'audit' else 'asked for'}"
+    first = f"{verb}: {say.files(account.seen)} {'looked at' if verb in ('audit', 'rebuild') else 'asked for'}"
     if new:
         rate = new / max(seconds, 0.001)
         first += f", {new:,} restored ({say.size(account.bytes_restored)} in {seconds:.1f} s, {rate:,.0f} files/s)"

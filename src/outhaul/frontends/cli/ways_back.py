@@ -1,4 +1,4 @@
-"""The options of the commands that look back: restore, mirror, audit, find, history and export."""
+"""The options of the commands that look back: restore, mirror, audit, rebuild, find, history and export."""
 
 from __future__ import annotations
 
@@ -41,6 +41,10 @@ def add(
     _archived(restore)
     restore.add_argument("--overwrite", action="store_true", help="write over files that hold other bytes")
     restore.add_argument(
+        "--decompress", action="store_true",
+        help="from an address: decompress by the end of a name, too, where nothing is noted beside an object",
+    )  # fmt: skip
+    restore.add_argument(
         "--into-source", action="store_true", help="even into the source of a job, which may carry the files away again"
     )
 
@@ -68,6 +72,7 @@ def add(
         "--read-back", action="store_true", help="read the bytes themselves (default: what the store says of them)"
     )
     audit.add_argument("--job", metavar="NAME", default="", help="only this job")
+    _add_rebuild(command, [state, reporting, connection])
     _add_past(command, state, reporting, count)
 
 
@@ -91,6 +96,24 @@ def _archived(restore: argparse.ArgumentParser) -> None:
 def _where_to(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", metavar="DIR", required=True, help="directory to write beneath; made where missing")
     command.add_argument("--dry-run", action="store_true", help="say what would be fetched, and write nothing")
+
+
+def _add_rebuild(command: Add, parents: list[argparse.ArgumentParser]) -> None:
+    rebuild = command(
+        "rebuild", "rebuild.rebuild", "a new ledger from a bucket, where the old one is lost; no file is touched",
+        "outhaul rebuild s3://my-bucket/site-7 --source /data/done --job powerhouse", parents,
+    )  # fmt: skip
+    rebuild.add_argument(
+        "address", metavar="ADDRESS", help="the destination of the job: s3://bucket/prefix, or a directory"
+    )
+    rebuild.add_argument("--source", metavar="DIR", required=True, help="the directory that the files came from")
+    rebuild.add_argument(
+        "--job", metavar="NAME", default="rebuilt", help="what the ledger calls it until a run does (default: rebuilt)"
+    )
+    rebuild.add_argument(
+        "--read-back", action="store_true",
+        help="read every byte (default: only of what the store keeps no SHA-256 of)",
+    )  # fmt: skip
 
 
 def _add_past(

@@ -1,0 +1,128 @@
+"""One pass over one job: what an earlier one left, the walk, what is under way to its end, and what is old enough to go.
+
+A pass stands still once, when only large files are left: then other jobs have their turn (`side_by_side.py`). How a file travels
+is in `rounds.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from outhaul.engine.batches import Ports
+from outhaul.engine.bundling import record_left_behind
+from outhaul.engine.closing import close
+from outhaul.engine.large import Slots
+from outhaul.engine.recovery import recover
+from outhaul.engine.rounds import Round
+from outhaul.engine.walking import Walk
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal
+from outhaul.model.job import Job
+from outhaul.ports import Moment, Tree
+
+
+class Outcome(NamedTuple):
+    """What a pass over a job came to."""
+
+    tally: Tally
+    destination_fault: str
+    """Why its destination cannot be used; '' where it can, or was not needed."""
+    source_fault: str = ""
+    """Why its source cannot be read; '' where it can."""
+
+
+class Pass(Round):
+    """One pass over one job."""
+
+    def __init__(self, job: Job, ports: Ports, *, dry_run: bool = False, slots: Slots | None = None) -> None:
+        super().__init__(job, ports, dry_run=dry_run, slots=slots)
+        self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen)
+        self._steps = self._pass()
+
+    def run(self) -> Outcome:
+        """Do it. Raises as `begin`."""
+        self.begin()
+        return self.finish()
+
+    def begin(self) -> bool:
+        """All but what is large.
+
+        Returns:
+            Whether large files are left, which go on while another job has its turn: see `serve` and `finish`.
+
+        Raises:
+            SourceError: the source itself cannot be read; nothing was concluded about its files.
+            LedgerError: the ledger failed; nothing more was let go.
+        """
+        next(self._steps)
+        return bool(self._tasks or self._large)
+
+    def serve(self) -> None:
+        """Take what has come back meanwhile."""
+        self._collect(self._tree, 0)
+
+    def finish(self) -> Outcome:
+        """The rest. Raises LedgerError."""
+        next(self._steps, None)
+        return Outcome(self.tally, self._door.fault)
+
+    def _pass(self) -> Iterator[None]:
+        """The pass, which stands still once: when only large files are left."""
+        ports = self.ports
+        now = ports.clock.moment()
+        ports.monitor.started(self.job)
+        with ports.files.tree(self.job) as self._tree:
+            if not self.dry_run:
+                self._recover(self._tree)
+                self._look_for_bundles()
+            self._walk(self._tree, now)
+            self._drain(self._tree, but_large=True)
+            yield
+            self._drain(self._tree)
+            self._account()
+            if not self.dry_run:
+                self._close(self._tree, now)
+                ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
+        ports.monitor.finished(self.job, self.tally)
+
+    # --- before: what an earlier run left -------------------------------------------------------------------
+
+    def _recover(self, tree: Tree) -> None:
+        for found in recover(tree, self.ports.ledger, self.job.after):
+            if isinstance(found, Disposal):
+                self.ports.ledger.note(self.place, disposals=[found])
+            else:
+                self.tally.seen += 1
+                self._standings.stand(found)
+
+    def _look_for_bundles(self) -> None:
+        """Those that an earlier process was about to send: what is unknown of them has to be known first (L3)."""
+        store = self._door.store() if self.ports.ledger.bundles(self.place) else None
+        if store is not None and (why := record_left_behind(self.place, self.job, store, self.ports)):
+            self._door.give_up(why)
+
+    # --- find and settle ------------------------------------------------------------------------------------
+
+    def _walk(self, tree: Tree, now: Moment) -> None:
+        for looked in self._found.looks(tree, now):
+            for settled in looked.settled:
+                self._add(settled, tree)
+            if looked.group is not None:
+                self._add_group(looked.group, tree)
+            if looked.proved and not self.dry_run:
+                self._make_room(tree, 0)
+            self._release(looked.proved, tree, looked.proved_group)
+
+    def _close(self, tree: Tree, now: Moment) -> None:
+        if self.ports.stopped():
+            return
+        store = self._door.store() if self._found.saw_all and self._uploads.to_abandon else None
+        if store is not None and (why := self._uploads.abandon(store)):
+            self.ports.monitor.notice(self.job, why)
+        if not self._found.steady:
+            return
+        closed = close(self.job, self.place, tree, self._found.directories, now.wall_ns, self._door.store, self.ports)
+        self.tally.expired, self.tally.directories = closed.expired, closed.directories
+        if closed.fault:
+            self.ports.monitor.notice(self.job, closed.fault)

@@ -1,0 +1,74 @@
+"""A new ledger from a bucket, as `app.py` gives it to front ends. Nothing here prints.
+
+It holds the lock of the ledger while it works. What it records lets no source go: see `engine/rebuilding.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from outhaul.bringing import ReturnReport
+from outhaul.engine.account import Watcher
+from outhaul.engine.rebuilding import Rebuilder, Recording
+from outhaul.engine.restoring import Hands, Restoring
+from outhaul.engine.unbundling import Unbundling
+from outhaul.ledgers.history import History
+from outhaul.model.errors import ConfigurationError, StoreError
+from outhaul.model.job import Job
+from outhaul.wiring import Wiring, at_its_endpoint, codec_suffixes, open_shelf, open_store
+
+
+def rebuild(
+    job: Job,
+    state: str,
+    watcher: Watcher,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    read_back: bool = False,
+) -> ReturnReport:
+    """Record every object beneath a destination, and every file in its bundles, as far as their digests are known.
+
+    Args:
+        job: Source, destination and connection of the files that are there; its name is what the ledger calls it.
+        state: Directory of the ledger; made where it is missing.
+        watcher: Is told of every file.
+        stopped: Asked often; once it is true, nothing more is begun. A second call goes on.
+        read_back: Believe no digest of the store: read all bytes.
+
+    Raises:
+        ConfigurationError: the ledger has receipts of this source and destination already.
+        AnotherInstance, LedgerError: it cannot be had, or written.
+        StoreError: the destination cannot be listed; what was recorded before is.
+    """
+    job = at_its_endpoint(job)
+    address = job.destination
+    with Wiring(state) as wired:
+        with History(state) as history:
+            if count := history.seen_by_runs(job.source, address.address, job.connection.endpoint_url):
+                raise ConfigurationError(
+                    f"the ledger in {state} has {count:,} receipts of {job.source} and {address.address} already: only a lost "
+                    "one is rebuilt; --state names another directory"
+                )
+        shelf = open_shelf(address, job.connection)
+        recording = Recording(wired.ledger.place(job), wired.ledger, watcher, wired.clock.wall_ns)
+        suffixes = codec_suffixes()
+        unbundling = Unbundling(
+            address.prefix, shelf, suffixes, wired.clock, watcher.notice,
+            latest_first=False, opened=recording.opened,
+        )  # fmt: skip
+        listing = shelf.listing(f"{address.prefix}/" if address.prefix else "")
+        work = Rebuilder(suffixes, wired.clock, stopped, read_all=read_back or not _keeps_sha256(job))
+        hands = Hands(lambda _: shelf, work, wired.workers, wired.clock, recording, stopped)
+        try:
+            account = Restoring(hands).run(unbundling.wanted(listing))
+        finally:
+            recording.flush()
+    return ReturnReport(account, [], stopped())
+
+
+def _keeps_sha256(job: Job) -> bool:
+    """Whether the SHA-256 that a store gives is evidence (law L4): found out as every run does, and false where it may not be."""
+    try:
+        return open_store(job).probe().keeps_sha256
+    except StoreError:
+        return False
