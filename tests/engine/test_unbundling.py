@@ -237,3 +237,27 @@ def test_where_paths_fold_case() -> None:
     assert [claims.claim("a"), claims.claim("A"), claims.claim("a")] == ["new", "new", "other"]
     claims.folds_case = True
     assert [claims.claim("b"), claims.claim("B")] == ["new", "other"]
+
+
+def test_a_file_that_has_the_key_of_a_manifest(world: World) -> None:
+    """It comes back as a file, and the group, whose manifest has a second key, as its files; also where the file has gone."""
+    world.put_bundle("site/run.tar", {"run/x": b"x"}, kind="group")
+    text = b"".join(world.shelf.read(f"site/run.tar{MANIFEST_SUFFIX}"))
+    second = f"site/run.tar{MANIFEST_SUFFIX}~0123456789abcdef"
+    world.shelf.put(second, text)
+    assert {"run/x"} == {one.path for one in world.list()}  # Two of them say the same.
+    world.shelf.put(f"site/run.tar{MANIFEST_SUFFIX}", b"a file of the user", replace=True)
+    assert {"run/x", f"run.tar{MANIFEST_SUFFIX}"} == {one.path for one in world.list()}
+    alone = World()
+    alone.shelf.put("site/run.tar", b"tar")
+    alone.shelf.put(second, text)
+    assert {"run/x"} == {one.path for one in alone.list()}
+
+
+def test_a_file_beside_that_cannot_be_read(world: World) -> None:
+    """It is not known what it is, and that is told."""
+    world.put_bundle("site/run.tar", {"run/x": b"x"}, kind="group")
+    text = b"".join(world.shelf.read(f"site/run.tar{MANIFEST_SUFFIX}"))
+    world.shelf.put(f"site/run.tar{MANIFEST_SUFFIX}~0123456789abcdef", text)
+    world.shelf.fail("read", Fault(Denied("403")))
+    assert {f"run.tar{MANIFEST_SUFFIX}": "denied", "run/x": ""} == {one.path: one.refused for one in world.list()}

@@ -27,8 +27,8 @@ _TAR = re.compile(r".+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
 _BUNDLE = re.compile(r"(?:.*/)?bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
 _NUMBER_MAX = 1 << 62
 _MODE_BITS = 0o7777
-_LAST = ".manifest.json"
-"""What is beside an object, if anything, is listed no later than the object's key with this at its end."""
+_LAST = ".manifest.json~g"
+"""What is beside an object, if anything, is listed before the object's key with this at its end (digits of a second key are less)."""
 
 
 class Opened(NamedTuple):
@@ -77,8 +77,8 @@ class Unbundling:
         self._opened = opened
         self._tars: dict[str, Listed] = {}
         """Those of which nothing is known yet, in the order of their keys."""
-        self._beside: dict[str, Listed] = {}
-        """Key of an object to what is beside it."""
+        self._beside: dict[str, list[Listed]] = {}
+        """Key of an object to what is beside it: more than one, where a file of a source has the key of its manifest."""
 
     def wanted(self, listing: Iterable[Listed]) -> Iterator[Wanted]:
         """All files, those in bundles after all others."""
@@ -87,7 +87,7 @@ class Unbundling:
             yield from self._settled(listed.key)
             if is_beside(listed.key):
                 of = object_of(listed.key)
-                self._beside[of] = listed
+                self._beside.setdefault(of, []).append(listed)
                 if of in self._tars:
                     held[of] = self._tars.pop(of)
             elif listed.key in self._beside:
@@ -98,7 +98,9 @@ class Unbundling:
                 yield self._claimed(wanted_object(0, self._prefix, listed))
         yield from self._settled("")
         newest = -1 if self._latest_first else 1
-        for of, beside in sorted(self._beside.items(), key=lambda item: (newest * item[1].modified_ns, item[0])):
+        for of, several in sorted(self._beside.items(), key=lambda item: (newest * item[1][-1].modified_ns, item[0])):
+            *others, beside = several
+            yield from self._no_indexes(others)
             yield from self._files_of(of, beside, held.get(of))
 
     def _settled(self, key: str) -> Iterator[Wanted]:
@@ -141,6 +143,17 @@ class Unbundling:
                 wanted = wanted._replace(refused="collides", detail=f"this one is in {key}")
             if claim != "same":
                 yield wanted
+
+    def _no_indexes(self, several: Iterable[Listed]) -> Iterator[Wanted]:
+        """Those that are files like any other; a second index of one object says nothing new."""
+        for listed in several:
+            wanted = wanted_object(0, self._prefix, listed)
+            try:
+                self._read(listed)
+            except ValueError:
+                yield self._claimed(wanted)
+            except StoreError as error:
+                yield wanted._replace(refused=outcome_of(error), detail=str(error))
 
     def _claimed(self, wanted: Wanted) -> Wanted:
         if wanted.refused or self._claims is None or self._claims.claim(wanted.path) == "new":
