@@ -28,7 +28,7 @@ _BUNDLE = re.compile(r"(?:.*/)?bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?(?:~[0-9a
 _NUMBER_MAX = 1 << 62
 _MODE_BITS = 0o7777
 _LAST = ".manifest.json~g"
-"""What is beside an object, if anything, is listed before the object's key with this at its end (digits of a second key are less)."""
+"""What is beside an object, if anything, is listed before its key with this at the end: digits of a second key are less."""
 
 
 class Opened(NamedTuple):
