@@ -162,8 +162,9 @@ def test_a_new_ledger(there: There, tmp_path: Path) -> None:
     assert there("audit", "--all", "--read-back").code == 0
     assert there("restore", "**", "--to", str(there.back)).code == 0
     assert back(there.back) == files
-    again = there("rebuild", there.address, "--source", str(there.source), "--read-back")
+    again = there("audit", "--rebuild-ledger", there.address, "--source", str(there.source), "--read-back")
     assert again.code == 0
+    assert there("audit", "--rebuild-ledger", there.address).code == 2
 
 
 def _base64(name: str) -> str:

@@ -114,6 +114,16 @@ def test_a_destination_that_cannot_be_used_abandons_nothing(machine: Machine) ->
     assert len(machine.store.uploads) == 1
 
 
+def test_how_far_it_is_is_told(machine: Machine) -> None:
+    """In bytes, while it is on its way; afterwards what was carried is all there is."""
+    steps = Steps()
+    seen: list[int] = []
+    steps.before("store.put_large", lambda: seen.append(machine.monitor.so_far.bytes_sent))
+    tally = machine.run(steps=steps).tally
+    assert seen == [len(LARGE)]
+    assert (tally.bytes_sent, tally.under_way) == (len(LARGE), [])
+
+
 def test_no_more_are_begun_than_are_under_way(machine: Machine) -> None:
     """What is begun goes on before another one is: what an interrupted run leaves in the store is little."""
     for number in range(5):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from outhaul.model.bundle import Bundle
 from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone
+from outhaul.model.events import Passing
 from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
@@ -51,7 +52,8 @@ class Carried(NamedTuple):
     """The shortest time from sending to the answer; 0 where nothing was sent."""
     begun: tuple[Settled | Group, Begun] | None = None
     """A large upload that was begun, and is to be written down before its first part is sent."""
-    is_large: bool = False
+    passing: Passing | None = None
+    """Of a large file, or a group: how far it was."""
     group: Group | None = None
     """What was to be carried as one: then `setbacks` are all of its files, or none."""
     grouped: tuple[Group, Bundle, Proof] | None = None
@@ -123,18 +125,20 @@ def _package_all(
     return packages
 
 
-def carry_large(settled: Settled, begun: Begun | None, job: Job, tree: Tree, store: Store, ports: Ports) -> Carried:
+def carry_large(
+    settled: Settled, begun: Begun | None, passing: Passing, job: Job, tree: Tree, store: Store, ports: Ports
+) -> Carried:
     """A file that is sent from its descriptor, which stays open until it is proved.
 
     Where nothing was begun for it yet, and the store can, the upload is begun and nothing else: the caller writes that
     down first, and then comes again.
     """
-    carried = Carried(0, [], [], 0, is_large=True)
+    carried = Carried(0, [], [], 0, passing=passing)
     try:
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
             compression = ports.compression(job)
             packed = package(job, settled, file, store.small_max, compression)
-            packed = packed._replace(source=UntilStopped(file, ports.stopped))
+            packed = packed._replace(source=UntilStopped(file, ports.stopped, passing))
             codec = compression.named(packed.codec) if compression and packed.codec else None
             sent = send_large(packed, begun, codec, file.unchanged, job, store, ports)
             if isinstance(sent, Begun):
@@ -177,17 +181,20 @@ def send_large(
 
 
 class UntilStopped:
-    """A source that ends a long upload when the run is asked to end."""
+    """A source that ends a long upload when the run is asked to end, and tells how far it is."""
 
-    def __init__(self, source: ByteSource, stopped: Callable[[], bool]) -> None:
+    def __init__(self, source: ByteSource, stopped: Callable[[], bool], passing: Passing) -> None:
         self._source = source
         self._stopped = stopped
+        self._passing = passing
 
     def pread(self, length: int, offset: int) -> bytes:
         """See `ByteSource`."""
         if self._stopped():
             raise Interrupted("it goes on where it is")
-        return self._source.pread(length, offset)
+        data = self._source.pread(length, offset)
+        self._passing.passed = offset + len(data)
+        return data
 
 
 def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers) -> Released:

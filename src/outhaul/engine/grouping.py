@@ -21,6 +21,7 @@ from outhaul.model.errors import (
     StoreError,
     UploadGone,
 )
+from outhaul.model.events import Passing
 from outhaul.model.evidence import Proof, Receipt, Settled, same_generation
 from outhaul.model.job import After, Job
 from outhaul.model.lifecycle import REASONS
@@ -30,16 +31,18 @@ from outhaul.stages.group import Group, GroupTar, bundle_of, package_group
 from outhaul.stages.tidy import remove_empty
 
 
-def carry_group(group: Group, begun: Begun | None, job: Job, tree: Tree, store: Store, ports: Ports) -> Carried:
+def carry_group(
+    group: Group, begun: Begun | None, passing: Passing, job: Job, tree: Tree, store: Store, ports: Ports
+) -> Carried:
     """Take a group to the proof of its object, which the caller writes down; or begin that, as `batches.carry_large`."""
-    carried = Carried(0, [], [], 0, is_large=True, group=group)
+    carried = Carried(0, [], [], 0, passing=passing, group=group)
     tar = GroupTar(tree, group.members)
     try:
         packed, pieces = package_group(job, group, tar, store.small_max, ports.compression(job))
         if packed.body is not None and begun is not None:
             raise UploadGone("it was begun when it was larger")
         if packed.body is None:
-            packed = packed._replace(source=UntilStopped(tar, ports.stopped))
+            packed = packed._replace(source=UntilStopped(tar, ports.stopped, passing))
         elif not tar.unchanged():
             raise SourceChanged("it changed while its group was read")
         sent = send_large(packed, begun, pieces, tar.unchanged, job, store, ports)

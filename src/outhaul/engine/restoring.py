@@ -34,7 +34,6 @@ BYTES_IN_FLIGHT_MAX = 64 << 20
 _BATCH_BYTES_MAX = 4 << 20
 _MEMBERS_MAX = 1024
 """Files of bundles in a batch: they share requests."""
-_CPU_FILES = 256
 _AGAIN_MAX = 256
 """Files that wait to be tried again, before those that have not been tried at all."""
 _PROGRESS_NS = 100 * 10**6
@@ -95,7 +94,6 @@ class Restoring:
         self._folded: set[str] = set()
         self._tasks = self._under_way = self._bytes_in_flight = 0
         self._landed = self._failures = self._told_ns = 0
-        self._cpu_mark = (0, 0)
         self._full = ""
 
     def run(self, wanted: Iterable[Wanted]) -> Account:
@@ -237,7 +235,8 @@ class Restoring:
         self._again.extend(fetched.left)
         if fetched.answer_ns:
             largest = max(max(0, wanted.size) for wanted in fetched.batch)
-            self._pace.learn(fetched.answer_ns, largest, self._cpu_ns_per_file())
+            cost_ns = self._pace.cost(self._landed, self._hands.clock.cpu_ns())
+            self._pace.learn(fetched.answer_ns, largest, cost_ns)
         for wanted, error in fetched.setbacks:
             self._set_back(wanted, error)
         if any(isinstance(error, Transient) for _, error in fetched.setbacks) and not (fetched.done or fetched.thawed):
@@ -288,14 +287,6 @@ class Restoring:
             return
         clock = self._hands.clock
         clock.sleep(pause_ns(self._failures, clock.monotonic_ns()) / _SECOND_NS)
-
-    def _cpu_ns_per_file(self) -> int:
-        """Measured over some hundred files, from the first on."""
-        files, cpu_ns = self._cpu_mark
-        landed, now_ns = self._landed - files, self._hands.clock.cpu_ns()
-        if not files or landed >= _CPU_FILES:
-            self._cpu_mark = (self._landed, now_ns)
-        return (now_ns - cpu_ns) // landed if files and landed >= _CPU_FILES else 0
 
     def _put(self, wanted: Wanted, outcome: str, detail: str = "") -> None:
         self.account.put(outcome, wanted.size)

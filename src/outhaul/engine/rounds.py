@@ -27,6 +27,7 @@ from outhaul.model.errors import (
     Transient,
     UploadGone,
 )
+from outhaul.model.events import Passing
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, stored_bytes
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
@@ -155,10 +156,11 @@ class Round:
                 continue
             self._large_under_way += 1
             self._slots.free -= 1
+            self.tally.under_way.append(passing := Passing())
             if isinstance(large, Group):
-                self._submit(partial(carry_group, large, begun, self.job, tree, store, self.ports))
+                self._submit(partial(carry_group, large, begun, passing, self.job, tree, store, self.ports))
             else:
-                self._submit(partial(carry_large, large, begun, self.job, tree, store, self.ports))
+                self._submit(partial(carry_large, large, begun, passing, self.job, tree, store, self.ports))
 
     def _make_room(self, tree: Tree, weight: int) -> None:
         """Wait until few enough tasks, and bytes of memory, are under way for one more."""
@@ -195,8 +197,10 @@ class Round:
 
     def _take_carried(self, carried: Carried) -> None:
         self._bytes_in_flight -= carried.weight
-        self._large_under_way -= carried.is_large
-        self._slots.free += carried.is_large
+        if carried.passing is not None:
+            self._large_under_way -= 1
+            self._slots.free += 1
+            self.tally.under_way.remove(carried.passing)
         if carried.begun is not None:
             large, begun = carried.begun
             self._uploads.began(large.sighting, begun)

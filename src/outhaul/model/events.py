@@ -8,13 +8,32 @@ from __future__ import annotations
 from outhaul.model.lifecycle import REASONS, State
 
 
+class Passing:
+    """A large file on its way."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self) -> None:
+        self.passed = 0
+        """Bytes of it that have been read for that."""
+
+
 class Tally:
     """How many files were seen in a run, and where each of them stands.
 
     Every file seen is put under exactly one reason; `unaccounted` is 0 at the end of every run.
     """
 
-    __slots__ = ("adopted", "by_reason", "bytes_carried", "bytes_waiting", "directories", "expired", "seen")
+    __slots__ = (
+        "adopted",
+        "by_reason",
+        "bytes_carried",
+        "bytes_waiting",
+        "directories",
+        "expired",
+        "seen",
+        "under_way",
+    )
 
     def __init__(self) -> None:
         self.seen = 0
@@ -29,6 +48,8 @@ class Tally:
         """How many files had been in the archive for long enough and were removed from it. They are not among `seen`."""
         self.directories = 0
         """How many empty directories were removed."""
+        self.under_way: list[Passing] = []
+        """The large files that are being sent."""
 
     def put(self, reason: str, files: int = 1) -> None:
         """Account for `files` files under a key of `REASONS`."""
@@ -42,6 +63,11 @@ class Tally:
     def unaccounted(self) -> int:
         """Files seen that stand under no reason yet: those still on their way."""
         return self.seen - sum(self.by_reason.values())
+
+    @property
+    def bytes_sent(self) -> int:
+        """`bytes_carried`, and what has been read of the large files that are on their way."""
+        return self.bytes_carried + sum([file.passed for file in self.under_way])
 
     def add(self, other: Tally) -> None:
         """Take another job's tally into this one."""

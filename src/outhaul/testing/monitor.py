@@ -18,6 +18,8 @@ class RecordingMonitor:
         self.receipts: list[Receipt] = []
         self.proofs: list[Proof] = []
         self.notices: list[str] = []
+        self.so_far = Tally()
+        """As it was told last; it goes on changing."""
         self.tallies: list[Tally] = []
         """One for each pass that came to its end."""
 
@@ -39,6 +41,7 @@ class RecordingMonitor:
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
+        self.so_far = tally
 
     def notice(self, job: Job, text: str) -> None:
         """See `ports.Monitor`."""

@@ -40,7 +40,9 @@ class SimulatedShelf(SimulatedStore):
     def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`."""
         with self._call("read", key):
-            yield self._find(key, version).content[offset : offset + length]
+            part = self._find(key, version).content[offset : offset + length]
+        for start in range(0, len(part), self.part_bytes):
+            yield part[start : start + self.part_bytes]
 
     def frame(self, codec: str, key: str, version: str, offset: int, length: int, limit: int) -> Iterator[bytes]:
         """See `stages.restore.Shelf`."""

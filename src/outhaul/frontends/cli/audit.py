@@ -13,6 +13,8 @@ from outhaul.model.errors import ConfigurationError
 
 def audit(options: argparse.Namespace) -> int:
     """Hold receipts against the stores. Exit code 1 where anything is missing, changed or unproved."""
+    if options.rebuild_ledger or options.source:
+        return _rebuild(options)
     found: list[str] = []
     connection = given_connection(options, found)
     if found:
@@ -28,3 +30,15 @@ def audit(options: argparse.Namespace) -> int:
     finally:
         watching.close()
     return report.exit_code
+
+
+def _rebuild(options: argparse.Namespace) -> int:
+    if not (options.rebuild_ledger and options.source):
+        raise ConfigurationError(
+            "--rebuild-ledger and --source belong together: --rebuild-ledger s3://bucket/prefix --source DIR"
+        )
+    from outhaul.frontends.cli.rebuild import rebuild
+
+    return rebuild(
+        argparse.Namespace(**{**vars(options), "address": options.rebuild_ledger, "job": options.job or "rebuilt"})
+    )

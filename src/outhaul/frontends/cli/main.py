@@ -272,7 +272,7 @@ def _command(
     command = commands.add_parser(
         name,
         help=text,
-        description=text[0].upper() + text[1:] + ".",
+        description=text[0].upper() + text[1:] + ("" if text.endswith("?") else "."),
         epilog=f"example:\n  {example}",
         parents=parents,
         formatter_class=argparse.RawDescriptionHelpFormatter,

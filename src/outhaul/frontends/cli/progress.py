@@ -66,7 +66,7 @@ class ProgressMonitor(PlainMonitor):
             task,
             completed=done,
             total=total if census.complete else None,
-            files=f"{done:,}/{total:,} {say.size(tally.bytes_carried)}",
+            files=f"{done:,}/{total:,} {say.size(tally.bytes_sent)}",
             waiting=f"{waits:,} waiting" if waits else "",
         )
 

@@ -72,6 +72,10 @@ def add(
         "--read-back", action="store_true", help="read the bytes themselves (default: what the store says of them)"
     )
     audit.add_argument("--job", metavar="NAME", default="", help="only this job")
+    audit.add_argument(
+        "--rebuild-ledger", metavar="ADDRESS", default="", help="instead: as `outhaul rebuild ADDRESS --source DIR`"
+    )
+    audit.add_argument("--source", metavar="DIR", default="", help="with --rebuild-ledger")
     _add_rebuild(command, [state, reporting, connection])
     _add_past(command, state, reporting, count)
 
