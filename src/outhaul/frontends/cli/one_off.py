@@ -102,5 +102,6 @@ def _told(problem: Problem) -> str:
     for option, key in _KEYS.items():
         if key == path:
             name = option.upper() if option in ("source", "destination") else f"--{option.replace('_', '-')}"
-            return f"{name}: {problem.text}"
+            # What to write instead stands there as in a file.
+            return f"{name}: {'is missing; add it' if problem.text.startswith('is missing; ') else problem.text}"
     return f"{dotted(problem.where[2:])}: {problem.text}"
