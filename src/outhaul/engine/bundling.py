@@ -31,6 +31,7 @@ class Gathering:
         self._job = job
         self._files: list[Settled] = []
         self._bytes = 0
+        self._contents = 0
 
     def takes(self, settled: Settled) -> bool:
         """Whether a file travels with others."""
@@ -40,6 +41,7 @@ class Gathering:
         """One more."""
         self._files.append(settled)
         self._bytes += settled.sighting.size + _OVERHEAD
+        self._contents += settled.sighting.size
 
     @property
     def is_full(self) -> bool:
@@ -49,7 +51,7 @@ class Gathering:
     @property
     def weight(self) -> int:
         """Bytes of memory that packing them takes: their contents, and the bundle."""
-        return 2 * self._bytes
+        return self._contents + self._bytes
 
     @property
     def may_wait_ns(self) -> int:
@@ -59,7 +61,7 @@ class Gathering:
 
     def take(self) -> list[Settled]:
         """All of them; none is left."""
-        files, self._files, self._bytes = self._files, [], 0
+        files, self._files, self._bytes, self._contents = self._files, [], 0, 0
         return files
 
 
