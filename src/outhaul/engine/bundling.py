@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from outhaul.engine.batches import Carried, Ports
+from outhaul.engine.batches import Carried, Ports, in_turn
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
 from outhaul.model.errors import Denied, SourceError, StoreError, Transient, Unproved
 from outhaul.model.evidence import Settled
@@ -68,7 +68,7 @@ class Gathering:
 def pack_bundle(batch: Sequence[Settled], weight: int, job: Job, tree: Tree, ports: Ports) -> Carried:
     """Open and read each of some small files, and make a bundle of them, which the caller writes down."""
     carried = Carried(weight, [], [], 0)
-    with ports.workers.in_turn():
+    with in_turn(ports.workers, weight // 2, len(batch)):
         read = list(_contents(batch, carried, tree))
     if not read or ports.stopped():
         return carried
