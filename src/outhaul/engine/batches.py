@@ -24,7 +24,6 @@ from outhaul.stages.package import package
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import begin, upload, upload_small
 
-
 _APART_BYTES = 64 << 10
 """Size of a file from which on it is worked on beside others. Hashing so much takes about 0.2 ms."""
 
