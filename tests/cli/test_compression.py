@@ -94,11 +94,12 @@ def test_too_little_memory_is_one_line(outhaul: Program) -> None:
         file.truncate(1 << 30)
     outhaul.environment["MALLOC_ARENA_MAX"] = "1"
     command = [sys.executable, "-m", "outhaul", "move", str(outhaul.source), str(outhaul.target)]
-    limited = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (64 * 10**6,) * 2); os.execv(sys.argv[1], sys.argv[1:])"
+    limit = "resource.setrlimit(resource.RLIMIT_DATA, (64 * 10**6,) * 2)"
+    limited = f"import os, resource, sys; {limit}; os.execv(sys.argv[1], sys.argv[1:])"
     ran = subprocess.run(
         [sys.executable, "-c", limited, *command, "--state", str(outhaul.state), "--compress", "zstd", "--level", "19"],
         capture_output=True, cwd=outhaul.home, env=outhaul.environment, timeout=60, check=False,
     )  # fmt: skip
-    assert (1, b"outhaul: there is not enough memory") == (ran.returncode, ran.stderr.splitlines()[-1][:35])
+    assert (ran.returncode, ran.stderr.splitlines()[-1][:35]) == (1, b"outhaul: there is not enough memory")
     assert b"Traceback" not in ran.stderr
     assert (outhaul.source / "sparse.bin").exists()
