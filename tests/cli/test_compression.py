@@ -100,6 +100,7 @@ def test_too_little_memory_is_one_line(outhaul: Program) -> None:
         [sys.executable, "-c", limited, *command, "--state", str(outhaul.state), "--compress", "zstd", "--level", "19"],
         capture_output=True, cwd=outhaul.home, env=outhaul.environment, timeout=60, check=False,
     )  # fmt: skip
-    assert (ran.returncode, ran.stderr.splitlines()[-1][:35]) == (1, b"outhaul: there is not enough memory")
+    expected = (1, b"outhaul: there is not enough memory")
+    assert expected == (ran.returncode, ran.stderr.splitlines()[-1][:35])
     assert b"Traceback" not in ran.stderr
     assert (outhaul.source / "sparse.bin").exists()
