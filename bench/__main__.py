@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import machine, null_server, outhaul_alone, peers, plot, report, tools
-from bench.comparisons import COMPARISONS, compare
+from bench.comparisons import BUNDLES, COMPARISONS, compare
 from bench.floors import floors
 from bench.processes import BenchError, end_as_by_keyboard
 from bench.results import Outcome
+from bench.returning import one_member, restore_small
 from bench.tools import Tool
 from bench.workplace import Workplace, workplace
 
@@ -29,7 +30,16 @@ ALONE = {
     "idle": "outhaul run with nothing to do",
     "copy-again": "outhaul copy of files that are there already",
 }
-SCENARIOS = {what.name: what.title for what in COMPARISONS} | ALONE | {"floors": "the parts of the work, each alone"}
+BACK = {
+    "restore-small": "fetch files of 4 KiB, out of bundles and one object each",
+    "restore-small-moto": "the same, from another server",
+    "one-member": "one file out of a large bundle",
+}
+REAL = {"move-small-tls", "move-1m", "restore-small", "one-member"}
+"""What needs rclone, as a server."""
+SCENARIOS = (
+    {what.name: what.title for what in COMPARISONS} | BACK | ALONE | {"floors": "the parts of the work, each alone"}
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,15 @@ class Means:
     @property
     def outhaul(self) -> Tool:
         """Return outhaul itself. Raises BenchError when it is not there."""
-        found = next((tool for tool in self.tools if tool.name == "outhaul"), None)
+        return self._ours("outhaul")
+
+    @property
+    def bundler(self) -> Tool:
+        """Return outhaul with bundles. Raises BenchError when it is not there."""
+        return self._ours(BUNDLES)
+
+    def _ours(self, name: str) -> Tool:
+        found = next((tool for tool in self.tools if tool.name == name), None)
         if found is None:
             raise BenchError("outhaul is not installed in this environment")
         return found
@@ -103,7 +121,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> int:
     chosen = options.scenarios or list(SCENARIOS)
     has_null_server = _null_server()
-    needs_rclone = "move-small-tls" in chosen or not has_null_server
+    needs_rclone = bool(REAL & set(chosen)) or not has_null_server
     programs = peers.ensure(dict.fromkeys([*options.peers, *(["rclone"] if needs_rclone else [])]))
     rclone = programs.get("rclone")
     taking_part = {name: program for name, program in programs.items() if name in options.peers}
@@ -112,8 +130,11 @@ def _run(options: argparse.Namespace) -> int:
         taking_part = {"outhaul": ours, **taking_part}
     amounts = _amounts(options)
     versions = {name: peers.version(name, program) for name, program in taking_part.items()}
+    if ours is not None:
+        taking_part[BUNDLES] = ours
     versions["nginx"] = null_server.version() if has_null_server else "not there"
     room = max(amounts.few, amounts.many if {"memory", "copy-again"} & set(chosen) else 0) * 4096
+    room = max(room, amounts.few // 10 << 20) if "move-1m" in chosen else room
     with workplace(room, rclone, has_null_server) as place:
         machine_facts = machine.facts(place.files, place.state)
         means = Means(place, tuple(tools.tool(*item) for item in taking_part.items()), amounts)
@@ -168,6 +189,11 @@ def _scenario(name: str) -> Callable[[Means], Outcome]:
     for what in COMPARISONS:
         if what.name == name:
             return lambda with_: compare(with_.place, what, with_.tools, with_.amounts.few, with_.amounts.runs)
+    if name.startswith("restore-small"):
+        moto = name.endswith("moto")
+        return lambda with_: restore_small(
+            with_.place, with_.bundler, with_.tools, with_.amounts.few, with_.amounts.runs, moto=moto
+        )
     few_runs = 3  # 200,000 files a trial
     return {
         "memory": lambda with_: outhaul_alone.memory(
@@ -181,6 +207,7 @@ def _scenario(name: str) -> Callable[[Means], Outcome]:
         "copy-again": lambda with_: outhaul_alone.copy_again(
             with_.place, with_.outhaul, with_.amounts.many, with_.amounts.runs
         ),
+        "one-member": lambda with_: one_member(with_.place, with_.bundler, with_.amounts.runs),
         "floors": lambda with_: floors(with_.place, with_.amounts.few, with_.amounts.runs),
     }[name]
 

@@ -26,7 +26,6 @@ from bench.tools import BUCKET, PREFIX, Target
 
 NAMES = ("outhaul", "s5cmd", "aws", "rclone")
 SERVERS = ("rclone", "null", "sink")
-_COPIES = {"move": "copy", "mv": "cp"}
 _BLOCK = 1 << 20
 
 
@@ -59,8 +58,7 @@ def trial(name: str, program: Path, server_kind: str, rclone: Path, source: Path
         server = RealServer(rclone, where, BUCKET) if server_kind == "rclone" else _null(server_kind, where)
         try:
             target = Target(server.url)
-            command = tools.tool(name, program).move(source, target, Path(home, "state"))
-            command = [_COPIES.get(word, word) for word in command]
+            command = tools.copying(tools.tool(name, program).move(source, target, Path(home, "state")))
             cost = processes.measure(command, tools.environment(Path(home), target), 600, Path(home))
             if cost.exit_code or cost.timed_out:
                 raise processes.BenchError(f"{name}: {cost.errors.strip() or cost.output.strip()}")

@@ -30,7 +30,6 @@ class RealServer:
         self.kind = "rclone serve s3 :memory:" + (", TLS" if tls else "")
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._ca_file = tls / "ca.pem" if tls else None
-        directory.mkdir(parents=True)
         command = [
             str(rclone),
             "serve",
@@ -43,7 +42,11 @@ class RealServer:
         command += ["--config", "/dev/null", "--log-level", "ERROR"]
         if tls:
             command += ["--cert", str(tls / "server.pem"), "--key", str(tls / "server.key")]
-        self._process = Background([*command, ":memory:"], directory / "output.log", {"HOME": str(directory)})
+        self._start([*command, ":memory:"], directory, bucket)
+
+    def _start(self, command: Sequence[str], directory: Path, bucket: str) -> None:
+        directory.mkdir(parents=True)
+        self._process = Background(command, directory / "output.log", {"HOME": str(directory)})
         try:
             wait_for_port(self.port, self._process)
             client = self._client()
@@ -80,6 +83,18 @@ class RealServer:
 
     def _client(self) -> Client:
         return Client(self.url, KEY, SECRET, self._ca_file)
+
+
+class MotoServer(RealServer):
+    """One running `moto_server`, empty but for one bucket: it checks no signature, and is slow."""
+
+    def __init__(self, program: Path, directory: Path, bucket: str) -> None:
+        """Start it."""
+        self.port = free_port()
+        self.kind = "moto_server"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._ca_file = None
+        self._start([str(program), "-H", "127.0.0.1", "-p", str(self.port)], directory, bucket)
 
 
 def make_certificates(directory: Path) -> None:

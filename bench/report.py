@@ -20,7 +20,7 @@ HEADINGS = (
     "tool",
     "median",
     "min..max",
-    "outhaul/it",
+    "ours/it",
     "CPU µs/file",
     "peak MB",
     "req/file",
@@ -83,7 +83,7 @@ def _rows(outcome: Outcome) -> list[list[str]]:
     left = list(outcome.verdicts)
     rows = []
     for series in outcome.series:
-        judged = next((verdict for verdict in left if verdict.about == f"outhaul to {series.tool}"), None)
+        judged = next((verdict for verdict in left if verdict.about == f"{outcome.ours} to {series.tool}"), None)
         if judged:
             left.remove(judged)
         rows.append(_row(outcome, series, judged))
@@ -99,7 +99,7 @@ def _row(outcome: Outcome, series: Series, judged: Verdict | None) -> list[str]:
     if not series.trials:
         return ["", series.tool, "-", "", "", "", "", "", "", ""]
     middle = series.milliseconds if series.in_ms else series.rate
-    times = ratio(outcome, series.tool) if series.tool != "outhaul" else None
+    times = ratio(outcome, series.tool) if series.tool != outcome.ours else None
     unit = " ms" if series.in_ms else "/s"
     return [
         "",

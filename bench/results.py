@@ -21,6 +21,8 @@ class Trial:
     cpu_seconds: float
     peak_bytes: int
     requests: int | None = None
+    received: int | None = None
+    """Bytes of answers, where these were counted."""
     most_in_flight: int | None = None
     connections: int | None = None
     server_cpu_seconds: float | None = None
@@ -102,6 +104,8 @@ class Outcome:
     series: list[Series] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    ours: str = "outhaul"
+    """The series that the others are compared with."""
 
     def of(self, tool: str) -> Series | None:
         """Return the series of a tool, if it has any trial."""

@@ -10,7 +10,7 @@ Not done here: installing and measuring.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from bench.real_server import KEY, SECRET
 
 BUCKET, PREFIX, REGION = "bench", "moved/site-7", "us-east-1"
 
+BUNDLED = "16MiB"
 SETTINGS = {
     "outhaul": "defaults; its ledger is on the file system of the temporary directory",
+    "outhaul-bundles": f"--bundle {BUNDLED}",
     "s5cmd": "defaults (256 workers), --log error",
     "rclone": "defaults (4 transfers; it looks at each object after its upload, with a HEAD)",
     "rclone-tuned": "--transfers 16 (256 where replies take 50 ms) --checkers 16 --s3-no-check-bucket "
@@ -77,6 +79,21 @@ def tool(name: str, program: Path) -> Tool:
     return Tool(name, program, _MOVES[name])
 
 
+def copying(command: Sequence[str]) -> list[str]:
+    """Return the same command, which leaves the files where they are."""
+    return [{"move": "copy", "mv": "cp"}.get(word, word) for word in command]
+
+
+def fetching(name: str, program: Path, into: Path, target: Target, state: Path) -> list[str]:
+    """Return the command that brings everything beneath the destination back; outhaul knows it by its ledger."""
+    if name == "s5cmd":
+        options = ["--log", "error", "--endpoint-url", target.url]
+        return [str(program), *options, "cp", f"{target.destination}/*", f"{into}/"]
+    if name == "rclone":
+        return _rclone_between(program, f":s3:{BUCKET}/{PREFIX}", str(into), target, "copy")
+    return [str(program), "restore", "**", "--to", str(into), *outhaul_options(target, state)]
+
+
 def outhaul_options(target: Target, state: Path) -> list[str]:
     """Return the options that all of outhaul's commands share."""
     return ["--endpoint-url", target.url, "--region", REGION, "--state", str(state), "-q"]
@@ -86,13 +103,21 @@ def _outhaul(program: Path, source: Path, target: Target, state: Path) -> list[s
     return [str(program), "move", str(source), target.destination, *outhaul_options(target, state)]
 
 
+def _outhaul_bundles(program: Path, source: Path, target: Target, state: Path) -> list[str]:
+    return [*_outhaul(program, source, target, state), "--bundle", BUNDLED]
+
+
 def _s5cmd(program: Path, source: Path, target: Target, _state: Path) -> list[str]:
     options = ["--log", "error", "--endpoint-url", target.url]
     return [str(program), *options, "mv", f"{source}/", f"{target.destination}/"]
 
 
 def _rclone(program: Path, source: Path, target: Target, _state: Path) -> list[str]:
-    command = [str(program), "move", str(source), f":s3:{BUCKET}/{PREFIX}", "--config", os.devnull]
+    return _rclone_between(program, str(source), f":s3:{BUCKET}/{PREFIX}", target, "move")
+
+
+def _rclone_between(program: Path, source: str, destination: str, target: Target, verb: str) -> list[str]:
+    command = [str(program), verb, source, destination, "--config", os.devnull]
     command += ["--s3-provider", "Other", "--s3-env-auth", "--s3-endpoint", target.url, "--s3-region", REGION]
     return command + (["--ca-cert", str(target.ca_file)] if target.ca_file else [])
 
@@ -109,4 +134,11 @@ def _aws(program: Path, source: Path, target: Target, _state: Path) -> list[str]
     return command + (["--ca-bundle", str(target.ca_file)] if target.ca_file else [])
 
 
-_MOVES = {"outhaul": _outhaul, "s5cmd": _s5cmd, "rclone": _rclone, "rclone-tuned": _rclone_tuned, "aws": _aws}
+_MOVES = {
+    "outhaul": _outhaul,
+    "outhaul-bundles": _outhaul_bundles,
+    "s5cmd": _s5cmd,
+    "rclone": _rclone,
+    "rclone-tuned": _rclone_tuned,
+    "aws": _aws,
+}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,9 +51,25 @@ def make(root: Path, count: int, size: int) -> None:
             os.close(descriptor)
 
 
+def problems(root: Path, count: int, size: int) -> list[str]:
+    """Return what differs between the files below `root` and the first `count` files of the tree."""
+    found = files_in(root)
+    return [f"{found} files are there, not {count}"] if found != count else differences(root, plan(count, size))
+
+
+def differences(root: Path, files: Iterable[PlannedFile]) -> list[str]:
+    """Return which of these files are not below `root`, or not with these bytes."""
+    wrong = [file.path for file in files if _md5(root / file.path) != file.md5]
+    return [f"{len(wrong)} files are not what they were, for example {wrong[0]}"] if wrong else []
+
+
 def files_in(root: Path) -> int:
     """Return how many files of any kind (all but directories) are below `root`; 0 when it is gone."""
     return sum(len(names) for _, _, names in os.walk(root))
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _path(number: int) -> str:

@@ -27,15 +27,26 @@ def timeout_for(files: int) -> float:
     return 60 + files / 50
 
 
-def move(place: Workplace, tool: Tool, files: int, *, tls: bool = False, delay: float = 0.0) -> Trial:
-    """Let the tool move `files` fresh files to a fresh server."""
+def move(
+    place: Workplace,
+    tool: Tool,
+    files: int,
+    *,
+    tls: bool = False,
+    delay: float = 0.0,
+    size: int = SIZE,
+    real: bool = False,
+    bundles: bool = False,
+) -> Trial:
+    """Let the tool move `files` fresh files to a fresh server; of bundles it is told only how many bytes arrived."""
     source, state = place.fresh(place.files, "source"), place.fresh(place.state, "state")
     state.mkdir()
     try:
-        trees.make(source, files, SIZE)
-        with place.server(tls=tls, delay=delay) as server:
+        trees.make(source, files, size)
+        with place.server(tls=tls, delay=delay, real=real) as server:
             cost = run(place, server, tool.move(source, server.target, state), files)
-            problems = program_problems(tool.name, cost) + server.files_problems(files, SIZE)
+            arrived = server.bundles_problems if bundles else server.files_problems
+            problems = program_problems(tool.name, cost) + arrived(files, size)
             left = trees.files_in(source)
             problems += [f"{left} files are left at the source"] if left else []
             return as_trial(files, cost, server, problems)

@@ -39,25 +39,25 @@ class Workplace:
         return below / f"{name}-{next(self._numbers)}"
 
     @contextlib.contextmanager
-    def server(self, *, tls: bool = False, delay: float = 0.0) -> Iterator[Server]:
-        """Run a server while the block lasts: the null server, or the real one for TLS or if need be."""
+    def server(self, *, tls: bool = False, delay: float = 0.0, real: bool = False) -> Iterator[Server]:
+        """Run a server while the block lasts: the null server, or the real one for TLS, when told or if need be."""
         directory = self.fresh(self.state, "server")
-        if self.has_null_server and not tls:
+        if self.has_null_server and not tls and not real:
             null = NullServer(directory, delay)
             running = Server(null, tools.Target(null.url, slow=delay > 0))
         else:
             assert self.rclone is not None
             certificates = self._certificates() if tls else None
-            real = RealServer(self.rclone, directory, tools.BUCKET, certificates)
-            running = Server(real, tools.Target(real.url, certificates / "ca.pem" if certificates else None))
+            rclone = RealServer(self.rclone, directory, tools.BUCKET, certificates)
+            running = Server(rclone, tools.Target(rclone.url, certificates / "ca.pem" if certificates else None))
         try:
             yield running
         finally:
             running.server.stop()
 
-    def server_kind(self, *, tls: bool = False) -> str:
+    def server_kind(self, *, tls: bool = False, real: bool = False) -> str:
         """Return the name of the server that `server` would start."""
-        if self.has_null_server and not tls:
+        if self.has_null_server and not tls and not real:
             return NullServer.kind
         return "rclone serve s3 :memory:" + (", over TLS" if tls else "")
 
@@ -95,6 +95,14 @@ class Server:
         if found.sum != expected and not problems:
             problems.append("keys or contents of what arrived are not those of the files")
         return problems
+
+    def bundles_problems(self, count: int, size: int) -> list[str]:
+        """Return whether less arrived than bundles of the planned files are; what is in them is not looked at."""
+        if isinstance(self.server, RealServer):
+            return []
+        found = self.server.counters()
+        whole = 1 <= found.puts < count and found.bytes > count * size
+        return [] if whole else [f"{found.puts} objects of {found.bytes} bytes arrived in all"]
 
 
 @contextlib.contextmanager

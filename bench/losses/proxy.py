@@ -30,6 +30,8 @@ class _Link:
     server: socket.socket
     fault: Fault | None = None
     body_sent: bool = False
+    answered: int = 0
+    """Bytes of answers, with their heads."""
 
     def close(self) -> None:
         for end in (self.client, self.server):
@@ -48,6 +50,9 @@ class Proxy:
         self._listener.listen(512)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._fault: Fault | None = None
+        self.seen: list[Head] = []
+        """Every request, in the order of their coming."""
+        self._answered = 0
         self._open: dict[int, _Link] = {}
         self._lock = threading.Lock()
         self._accepting = threading.Thread(target=self._accept, daemon=True)
@@ -62,6 +67,12 @@ class Proxy:
         finally:
             self._fault = None
             fault.released.set()
+
+    @property
+    def answered(self) -> int:
+        """Bytes of all answers so far, with their heads."""
+        with self._lock:
+            return self._answered + sum(link.answered for link in self._open.values())
 
     def stop(self) -> None:
         """Close every connection and listen no more."""
@@ -100,11 +111,13 @@ class Proxy:
                 answers.join()
             with self._lock:
                 del self._open[id(link)]
+                self._answered += link.answered
 
     def _requests(self, link: _Link) -> None:
         with link.client.makefile("rb") as reader:
             assert isinstance(reader, io.BufferedReader)
             while head := _read_head(reader):
+                self.seen.append(head)
                 if "transfer-encoding" in head.headers:
                     link.server.sendall(head.raw)
                     while data := reader.read1(CHUNK):
@@ -134,6 +147,7 @@ def _answers(link: _Link) -> None:
         if link.fault and link.body_sent:
             link.fault.reply()
             link.fault = None
+        link.answered += len(data)
         link.client.sendall(data)
 
 

@@ -5,6 +5,8 @@ import gzip
 import lzma
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -83,3 +85,22 @@ def test_the_events_tell_the_file_and_what_is_stored(outhaul: Program, tmp_path:
         sha256(stored).hexdigest(),
     )
     assert "codec" not in told["noise.bin"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts what is mapped on Linux alone")
+def test_too_little_memory_is_one_line(outhaul: Program) -> None:
+    """Where compression gets no memory the run says so, in one line, and the file stays."""
+    with (outhaul.source / "sparse.bin").open("wb") as file:
+        file.truncate(1 << 30)
+    outhaul.environment["MALLOC_ARENA_MAX"] = "1"
+    command = [sys.executable, "-m", "outhaul", "move", str(outhaul.source), str(outhaul.target)]
+    limit = "resource.setrlimit(resource.RLIMIT_DATA, (64 * 10**6,) * 2)"
+    limited = f"import os, resource, sys; {limit}; os.execv(sys.argv[1], sys.argv[1:])"
+    ran = subprocess.run(
+        [sys.executable, "-c", limited, *command, "--state", str(outhaul.state), "--compress", "zstd", "--level", "19"],
+        capture_output=True, cwd=outhaul.home, env=outhaul.environment, timeout=60, check=False,
+    )  # fmt: skip
+    expected = (1, b"outhaul: there is not enough memory")
+    assert expected == (ran.returncode, ran.stderr.splitlines()[-1][:35])
+    assert b"Traceback" not in ran.stderr
+    assert (outhaul.source / "sparse.bin").exists()

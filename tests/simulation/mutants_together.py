@@ -23,9 +23,9 @@ TOGETHER = (
         "a receipt points beside its file",
         (
             Edit(
-                "outhaul.stages.bundle:_packed",
-                "place = Within(0, len(body) + start, len(one.data), 0)",
-                "place = Within(0, len(body), len(one.data), 0)",
+                "outhaul.stages.bundle:_plain",
+                "Within(0, start, len(data), 0)",
+                "Within(0, 0, len(data), 0)",
             ),
         ),
         ("bundle",),

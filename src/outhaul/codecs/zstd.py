@@ -52,10 +52,15 @@ class Zstd:
             return
         stream = self._zstd.ZstdCompressor(options=self._options | self._threads(cores))
         stream.set_pledged_input_size(length)
-        for piece in cut(source, length, _READ):
-            if compressed := stream.compress(piece):
-                yield compressed
-        yield stream.flush()
+        try:
+            for piece in cut(source, length, _READ):
+                if compressed := stream.compress(piece):
+                    yield compressed
+            yield stream.flush()
+        except self._zstd.ZstdError as error:
+            if "not enough memory" in str(error):  # ZSTD_getErrorName of ZSTD_error_memory_allocation.
+                raise MemoryError(f"{self.name}: {error}") from None
+            raise
 
     def encode_bytes(self, data: bytes) -> bytes:
         """See `Codec.encode_bytes`."""

@@ -7,6 +7,7 @@ fault of a file comes back beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ from outhaul.stages.group import Group
 from outhaul.stages.package import package
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import begin, upload, upload_small
+
+_APART_BYTES = 64 << 10
+"""Size of a file from which on it is worked on beside others. Hashing so much takes about 0.2 ms."""
 
 
 class Ports(NamedTuple):
@@ -80,10 +84,10 @@ def carry(
 ) -> Carried:
     """Take each of some small files from its opening to its proof: package, upload, prove.
 
-    They are packaged as a whole, in turn with the other workers (see `Workers.in_turn`), and then sent.
+    They are packaged as a whole, in turn with the other workers where that is best, and then sent.
     """
     carried = Carried(weight, [], [], 0)
-    with ports.workers.in_turn():
+    with in_turn(ports.workers, weight, len(batch)):
         packages = _package_all(batch, carried, job, tree, store.small_max, ports.compression(job))
     if ports.stopped():
         return carried
@@ -200,7 +204,7 @@ class UntilStopped:
 def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers) -> Released:
     """Let go of each source whose receipt this is."""
     released = Released([], [])
-    with workers.in_turn():
+    with in_turn(workers, sum([receipt.sighting.size for receipt in batch]), len(batch)):
         for directory, group in groupby(batch, lambda receipt: receipt.sighting.directory):
             try:
                 with tree.folder(directory) as folder:
@@ -212,6 +216,14 @@ def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers
             except SourceError as error:
                 released.setbacks.extend((receipt, error) for receipt in group)
     return released
+
+
+def in_turn(workers: Workers, size: int, files: int) -> AbstractContextManager[object]:
+    """Work on small files in turn (see `Workers.in_turn`).
+
+    Where they are larger, reading and hashing leave the interpreter to others for long enough: then all cores may do it.
+    """
+    return workers.in_turn() if size < _APART_BYTES * files else nullcontext()
 
 
 def in_pieces(receipts: Iterable[Receipt], size: int) -> Iterable[list[Receipt]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from outhaul.engine.batches import Carried, Ports
+from outhaul.engine.batches import Carried, Ports, in_turn
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
 from outhaul.model.errors import Conflict, Denied, Refused, SourceError, StoreError, Transient, Unproved
 from outhaul.model.evidence import Settled
@@ -33,6 +33,7 @@ class Gathering:
         self._job = job
         self._files: list[Settled] = []
         self._bytes = 0
+        self._contents = 0
 
     def takes(self, settled: Settled) -> bool:
         """Whether a file travels with others."""
@@ -42,6 +43,7 @@ class Gathering:
         """One more."""
         self._files.append(settled)
         self._bytes += settled.sighting.size + _OVERHEAD
+        self._contents += settled.sighting.size
 
     @property
     def is_full(self) -> bool:
@@ -51,7 +53,7 @@ class Gathering:
     @property
     def weight(self) -> int:
         """Bytes of memory that packing them takes: their contents, and the bundle."""
-        return 2 * self._bytes
+        return self._contents + self._bytes
 
     @property
     def may_wait_ns(self) -> int:
@@ -61,14 +63,14 @@ class Gathering:
 
     def take(self) -> list[Settled]:
         """All of them; none is left."""
-        files, self._files, self._bytes = self._files, [], 0
+        files, self._files, self._bytes, self._contents = self._files, [], 0, 0
         return files
 
 
 def pack_bundle(batch: Sequence[Settled], weight: int, job: Job, tree: Tree, ports: Ports) -> Carried:
     """Open and read each of some small files, and make a bundle of them, which the caller writes down."""
     carried = Carried(weight, [], [], 0)
-    with ports.workers.in_turn():
+    with in_turn(ports.workers, weight // 2, len(batch)):
         read = list(_contents(batch, carried, tree))
     if not read or ports.stopped():
         return carried

@@ -39,7 +39,7 @@ class LargeUploads:
 
     def of(self, sighting: Sighting) -> Begun | None:
         """The upload of this generation of a file that was begun, to go on with."""
-        return self._begun.get(_plain(sighting))
+        return self._begun.get(_plain(sighting)) if self._begun else None
 
     def seen(self, sightings: Sequence[Sighting]) -> None:
         """These files are there: what was begun for them may go on, if not in this pass."""

@@ -31,7 +31,7 @@ from outhaul.model.events import Passing
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, stored_bytes
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
-from outhaul.ports import Store, Tree
+from outhaul.ports import Tree
 from outhaul.stages.group import Group
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS
@@ -110,40 +110,39 @@ class Round:
     def _send(self, tree: Tree) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         weight = sum([settled.sighting.size for settled in batch])
-        if store := self._ready_for(batch, weight, tree):
+        store = self._door.store() if batch else None
+        if batch and self._has_room(batch, weight, tree) and store is not None:
             self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
 
     def _send_gathered(self, tree: Tree) -> None:
-        """Pack what is gathered into a bundle; a file that is alone goes as it is."""
+        """Pack what is gathered into a bundle, the first while the store is opened; a file that is alone goes as it is."""
         weight, files = self._gathered.weight, self._gathered.take()
         if len(files) == 1:
             self._add_alone(files[0], tree)
-        elif self._ready_for(files, weight, tree):
+        elif files and self._has_room(files, weight, tree):
             self._submit(partial(pack_bundle, files, weight, self.job, tree, self.ports))
+            self._door.store()
 
     def _send_rest(self, tree: Tree) -> None:
         """The walk is over: what is gathered goes now, or waits for more in the next pass where the job says so."""
         if wait_ns := self._gathered.may_wait_ns:
             now = self.ports.clock.moment()
             for settled in self._gathered.take():
-                past = self._standings.taken(settled.sighting)
-                detail = f"{-(-wait_ns // SECOND_NS)} s more, or until there are enough"
-                self._standings.wait(settled.sighting, past, now, "bundle", detail)
+                self._standings.wait_for_others(settled.sighting, wait_ns, now)
         self._send_gathered(tree)
         self._send(tree)
 
-    def _ready_for(self, batch: Sequence[Settled], weight: int, tree: Tree) -> Store | None:
-        """The store for these files, once there is room for them; None where they cannot go now."""
-        store = self._door.store() if batch else None
-        if store is None or self._door.fault:
+    def _has_room(self, batch: Sequence[Settled], weight: int, tree: Tree) -> bool:
+        """Whether these files may go, once there is room for them; where the store cannot be used, they are set back."""
+        if self._door.fault:
             for settled in batch:
                 self._set_back(settled, Misconfigured(self._door.fault))
-            return None
+            return False
         self._make_room(tree, weight)
         if self.ports.stopped():
-            return None
+            return False
         self._bytes_in_flight += weight
-        return store
+        return True
 
     def _send_large(self, tree: Tree) -> None:
         """Large files and groups wait for one another, and no small file waits for them."""
@@ -248,8 +247,8 @@ class Round:
                 self._set_back(settled, Misconfigured(self._door.fault))
             return
         number = self.ports.ledger.begin_bundle(self.place, packed.bundle)
-        self._bytes_in_flight += carried.weight
-        self._submit(partial(send_bundle, number, packed, files, carried.weight, self.job, store, self.ports))
+        self._bytes_in_flight += packed.bundle.length
+        self._submit(partial(send_bundle, number, packed, files, packed.bundle.length, self.job, store, self.ports))
 
     def _finish_group(self, carried: Carried) -> None:
         """The object of a group is proved: that is written down, and then its manifest is sent."""
@@ -318,7 +317,8 @@ class Round:
         if group:
             self._submit(partial(release_group, group, receipts, tree, self.job.after, self.ports.workers))
             return
-        for piece in in_pieces(receipts, 2 * self._pace.batch):
+        # What comes of a bundle is many: in small pieces it would keep the next bundle waiting for a worker.
+        for piece in in_pieces(receipts, max(2 * self._pace.batch, self.job.bundle_bytes and len(receipts) // 2 + 1)):
             self._submit(partial(release, piece, tree, self.job.after, self.ports.workers))
 
     def _take_released(self, released: Released) -> None:

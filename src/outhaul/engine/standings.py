@@ -9,6 +9,7 @@ from outhaul.model.evidence import Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Moment, Observation
+from outhaul.stages.settle import SECOND_NS
 
 _PROGRESS_NS = 100 * 10**6
 
@@ -42,6 +43,11 @@ class Standings:
         ):
             # Seen at this moment, which may be hours after the beginning of the walk.
             self._observe(sighting, past, reason, detail, 0)
+
+    def wait_for_others(self, sighting: Sighting, wait_ns: int, now: Moment) -> None:
+        """A file that has settled, and waits for a bundle to become full."""
+        detail = f"{-(-wait_ns // SECOND_NS)} s more, or until there are enough"
+        self.wait(sighting, self.taken(sighting), now, "bundle", detail)
 
     def set_back(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1, *, alone: bool = False) -> None:
         """A file that was on its way; `alone`: in this pass others have arrived where it does not."""

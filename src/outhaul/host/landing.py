@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -235,7 +236,7 @@ class HostNewFile:
 
     def _open(self) -> int:
         first = 0o600 if self._mode else 0o644
-        if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        if hasattr(os, "O_TMPFILE") and _has_descriptors_by_path():
             try:
                 return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, first, dir_fd=self._folder)
             except OSError as error:
@@ -276,6 +277,12 @@ class HostNewFile:
     def _drop(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self._temporary, dir_fd=self._folder)
+
+
+@functools.cache
+def _has_descriptors_by_path() -> bool:
+    """Whether a file without a name can be given one (open(2), "O_TMPFILE"). Asked once, not for each file."""
+    return os.path.isdir("/proc/self/fd")
 
 
 def _refuse(path: str) -> None:

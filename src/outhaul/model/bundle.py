@@ -19,6 +19,8 @@ Kind = Literal["bundle", "group"]
 INDEX_SUFFIX = ".index.json"
 MANIFEST_SUFFIX = ".manifest.json"
 _VERSION = 1
+_quoted = json.encoder.encode_basestring_ascii
+"""What `json.dumps` makes of a string."""
 _BESIDE = re.compile(
     r"(?:.*/)?(?:bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.index"
     r"|.+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?\.manifest)\.json"
@@ -84,22 +86,18 @@ def index_text(kind: Kind, codec: str, members: Iterable[Member], *, size: int =
     told: dict[str, Any] = {"outhaul": kind, "version": _VERSION, "codec": codec or "none"}
     if sha256:
         told |= {"size": size, "sha256": sha256.hex()}
-    rows = [
-        {
-            "path": escape(sighting.path),
-            "size": sighting.size,
-            "mtime_ns": sighting.mtime_ns,
-            "mode": f"{mode:04o}",
-            "sha256": digest.hex(),
-            "offset": within.offset,
-            "length": within.length,
-            "at": within.at,
-        }
-        for sighting, mode, digest, within in members
-    ]
     head = json.dumps(told)[:-1]
     # A line for each file: a person can read it, and grep finds one.
-    return "".join([head, ', "members": [\n', ",\n".join(map(json.dumps, rows)), "\n]}\n"]).encode()
+    return "".join([head, ', "members": [\n', ",\n".join([_row(*member) for member in members]), "\n]}\n"]).encode()
+
+
+def _row(sighting: Sighting, mode: int, digest: bytes, within: Within) -> str:
+    """A line of an index. Written as it is: `json.dumps` of it takes three times as long, and nothing but the path needs care."""
+    return (
+        f'{{"path": {_quoted(escape(sighting.path))}, "size": {sighting.size}, "mtime_ns": {sighting.mtime_ns}, '
+        f'"mode": "{mode:04o}", "sha256": "{digest.hex()}", '
+        f'"offset": {within.offset}, "length": {within.length}, "at": {within.at}}}'
+    )
 
 
 def beside(bundle: Bundle, key: str) -> tuple[str, bytes]:

@@ -60,6 +60,9 @@ def main(arguments: Sequence[str]) -> int:
     except OuthaulError as error:
         _complain(printable(str(error)))
         return 1
+    except MemoryError:
+        _complain("there is not enough memory: raise the limit, or compress at a lower level")
+        return 1
     except BrokenPipeError:  # Whoever read our output has had enough.
         silence(sys.stdout)
         return 0
