@@ -10,10 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _TESTS = ("tests/stages", "tests/engine", "tests/simulation/test_corners.py")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_every_branch_of_stages_and_engine_is_run(tmp_path: Path) -> None:
     """100 % of the branches of each module."""
     report = tmp_path / "coverage.json"
