@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from outhaul.model.bundle import Bundle
 from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone
@@ -17,7 +17,7 @@ from outhaul.model.events import Passing
 from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
-from outhaul.ports import Begun, Clock, Codec, Compression, FileSystem, Ledger, Monitor, Store, Tree, Workers
+from outhaul.ports import Begun, Clock, Codec, Compression, FileSystem, Ledger, Monitor, OpenFile, Store, Tree, Workers
 from outhaul.stages.bundle import Packed
 from outhaul.stages.dispose import dispose
 from outhaul.stages.group import Group
@@ -27,6 +27,9 @@ from outhaul.stages.upload import begin, upload, upload_small
 
 _APART_BYTES = 64 << 10
 """Size of a file from which on it is worked on beside others. Hashing so much takes about 0.2 ms."""
+
+
+_Taken = TypeVar("_Taken")
 
 
 class Ports(NamedTuple):
@@ -114,19 +117,29 @@ def _package_all(
     small_max: int,
     compression: Compression | None,
 ) -> list[tuple[Settled, Package]]:
-    packages: list[tuple[Settled, Package]] = []
+    def packaged(settled: Settled, file: OpenFile) -> Package:
+        return package(job, settled, file, small_max, compression)
+
+    return each_opened(batch, carried, tree, packaged)
+
+
+def each_opened(
+    batch: Sequence[Settled], carried: Carried, tree: Tree, take: Callable[[Settled, OpenFile], _Taken]
+) -> list[tuple[Settled, _Taken]]:
+    """Open each of some files, and what is made of it; the fault of a file goes to the setbacks of `carried`."""
+    taken: list[tuple[Settled, _Taken]] = []
     for directory, group in groupby(batch, lambda settled: settled.sighting.directory):
         try:
             with tree.folder(directory) as folder:
                 for settled in group:
                     try:
                         with folder.open(settled.sighting.name) as file:
-                            packages.append((settled, package(job, settled, file, small_max, compression)))
+                            taken.append((settled, take(settled, file)))
                     except (SourceError, StoreError) as error:
                         carried.setbacks.append((settled, error))
         except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
             carried.setbacks.extend((settled, error) for settled in group)
-    return packages
+    return taken
 
 
 def carry_large(

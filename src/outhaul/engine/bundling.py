@@ -6,16 +6,15 @@ that the next pass looks for, so that none is in the store which the ledger does
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
-from outhaul.engine.batches import Carried, Ports, in_turn
+from outhaul.engine.batches import Carried, Ports, each_opened, in_turn
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.errors import Conflict, Denied, Refused, SourceError, StoreError, Transient, Unproved
+from outhaul.model.errors import Conflict, Denied, Refused, StoreError, Transient, Unproved
 from outhaul.model.evidence import Settled
 from outhaul.model.job import Job
 from outhaul.ports import BegunBundle, Store, Tree
-from outhaul.stages.bundle import Content, Packed, content, look_for, pack, proofs_of_members, send
+from outhaul.stages.bundle import Packed, content, look_for, pack, proofs_of_members, send
 from outhaul.stages.record import record
 
 _LOOKED_FOR_NS = 600 * 10**9
@@ -71,7 +70,7 @@ def pack_bundle(batch: Sequence[Settled], weight: int, job: Job, tree: Tree, por
     """Open and read each of some small files, and make a bundle of them, which the caller writes down."""
     carried = Carried(weight, [], [], 0)
     with in_turn(ports.workers, weight // 2, len(batch)):
-        read = list(_contents(batch, carried, tree))
+        read = each_opened(batch, carried, tree, content)
     if not read or ports.stopped():
         return carried
     files = [settled for settled, _ in read]
@@ -132,17 +131,3 @@ def _record(found: BegunBundle, place: int, job: Job, store: Store, ports: Ports
         record(place, proofs_of_members(bundle, number, proof), ports.ledger)
     elif ports.clock.wall_ns() - begun_ns > _LOOKED_FOR_NS:
         ports.ledger.end_bundle(number)
-
-
-def _contents(batch: Sequence[Settled], carried: Carried, tree: Tree) -> Iterator[tuple[Settled, Content]]:
-    for directory, group in groupby(batch, lambda settled: settled.sighting.directory):
-        try:
-            with tree.folder(directory) as folder:
-                for settled in group:
-                    try:
-                        with folder.open(settled.sighting.name) as file:
-                            yield settled, content(settled, file)
-                    except SourceError as error:
-                        carried.setbacks.append((settled, error))
-        except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
-            carried.setbacks.extend((settled, error) for settled in group)

@@ -12,14 +12,14 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from outhaul.model.errors import Refused, Transient
+from outhaul.model.errors import Refused
 from outhaul.model.job import Connection, Destination
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
 from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_control import Control
-from outhaul.stores.s3_errors import classify
+from outhaul.stores.s3_parts import errors
 from outhaul.stores.s3_ranges import NoRanges, Ranges
 
 _WHOLE_MAX = 1 << 20
@@ -108,7 +108,7 @@ class _Catalogue(Control):
     def part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
         """A range of an object (RFC 9110, section 14); a store that ignores it gives all, of which the rest is left out."""
         given = {"VersionId": version} if version else {}
-        with _faults("GET", key):
+        with errors("GET", key):
             answer = self._client.get_object(
                 Bucket=self._bucket, Key=key, Range=f"bytes={offset}-{offset + length - 1}", **given
             )
@@ -139,14 +139,14 @@ class _Catalogue(Control):
         if not moved_back:
             asked["Days"] = wish.days
         given = {"VersionId": version} if version else {}
-        with _faults("THAW", key):
+        with errors("THAW", key):
             self._client.restore_object(Bucket=self._bucket, Key=key, RestoreRequest=asked, **given)
 
     def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
         """A page at a time. botocore asks for keys in an encoding in which every key can be said, and undoes it."""
         asked: dict[str, str] = {"StartAfter": after} if after else {}
         while True:
-            with _faults("LIST", prefix):
+            with errors("LIST", prefix):
                 page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **asked)
             for entry in page.get("Contents", ()):
                 modified = int(entry["LastModified"].timestamp() * 1000) * 10**6 if "LastModified" in entry else 0
@@ -160,7 +160,7 @@ class _Catalogue(Control):
 
     def _head(self, key: str, version: str) -> dict[str, Any]:
         given = {"VersionId": version} if version else {}
-        with _faults("HEAD", key):
+        with errors("HEAD", key):
             answer: dict[str, Any] = self._client.head_object(
                 Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **given
             )
@@ -180,19 +180,3 @@ def _sha256(answer: dict[str, Any]) -> bytes:
         return base64.b64decode(checksum, validate=True)
     except ValueError:
         return b""
-
-
-@contextlib.contextmanager
-def _faults(operation: str, key: str) -> Iterator[None]:
-    import botocore.exceptions
-    import botocore.parsers
-
-    try:
-        yield
-    except botocore.exceptions.ClientError as error:
-        said = error.response.get("Error", {})
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        code = said.get("Code", "")
-        raise classify(status, "" if code.isdigit() else code, said.get("Message", ""), f"{operation} {key}") from None
-    except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as error:
-        raise Transient(f"{operation} {key}: {error}") from None
