@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from outhaul.host.clock import SystemClock
 from outhaul.host.filesystem import HostFileSystem
@@ -21,6 +21,9 @@ from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Codec, Compression, Held, Store, Workers
 from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
+
+if TYPE_CHECKING:
+    from outhaul.host.hints import HostHints
 
 
 class Wiring:
@@ -145,6 +148,13 @@ def codec_suffixes() -> dict[str, str]:
 def reading_hands() -> tuple[Clock, Workers]:
     """What the way back works with; no state directory is held."""
     return SystemClock(), ThreadWorkers()
+
+
+def open_hints(notice: Callable[[str], None]) -> HostHints:
+    """Who tells of changes in directories."""
+    from outhaul.host.hints import HostHints
+
+    return HostHints(notice)
 
 
 def open_landing(directory: str, *, make: bool) -> HostLanding:

@@ -113,6 +113,10 @@ class Job(NamedTuple):
     on_conflict: ConflictRule = "keep-both"
     objects: ObjectSettings = ObjectSettings()
     """What its objects are given beside their bytes."""
+    every_ns: int = 0
+    """How often `watch` looks at the whole source, in nanoseconds; 0 is as often as costs little."""
+    at: tuple[int, ...] = ()
+    """Seconds since midnight, local time, at which `watch` looks at it, and at no others; none is at any time."""
     priority: Priority = "normal"
     """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""
     one_off: bool = False
