@@ -17,13 +17,15 @@ from outhaul.model.errors import AlreadyThere, Interrupted, Misconfigured, Trans
 from outhaul.model.evidence import Package, Sighting, Upload
 from outhaul.ports import Moment, NewObject, Stored
 from outhaul.stages.prove import prove
+from outhaul.stores import stream_manager_exports
 from outhaul.stores.stream_manager import Patience, StreamManagerStore
 from outhaul.stores.stream_manager_exports import takes
 from outhaul.testing.store import BytesOf
 from servers.server import Server
 from servers.stream_manager import APPEND, DELETE, READ, StreamManager, stream_manager
 
-SHORT = Patience(seconds=1.0, look_seconds=0.2)
+SHORT = Patience(seconds=0.5, look_seconds=0.2)
+CLOCK = SystemClock()
 
 
 @pytest.fixture
@@ -33,6 +35,8 @@ def manager(rclone_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.setenv(name, value)
     with stream_manager(rclone_server) as running:
         monkeypatch.setenv("STREAM_MANAGER_SERVER_PORT", str(running.port))
+        monkeypatch.setattr(stream_manager_exports, "_ANSWER_SECONDS", 1)
+        monkeypatch.setattr(stream_manager_exports, "_LISTEN_MS", 100)
         yield running
 
 
@@ -58,7 +62,7 @@ def opened(rclone_server: Server, bucket: str, manager: StreamManager, spool: Pa
     def open_one(
         patience: Patience = SHORT,
         over: Callable[[], bool] = lambda: False,
-        moment: Callable[[], Moment] = SystemClock().moment,
+        moment: Callable[[], Moment] = CLOCK.moment,
     ) -> StreamManagerStore:
         direct = open_s3(rclone_server, bucket)
         return StreamManagerStore(direct, bucket, "outhaul-test", str(spool), moment, over, patience=patience)
@@ -70,7 +74,7 @@ def proof_of(store: StreamManagerStore, key: str, body: bytes) -> str:
     """The kind of proof that the bytes under a key give, once they were put there."""
     stored = store.put(key, body)
     sha256, md5 = hashlib.sha256(body).digest(), hashlib.md5(body, usedforsecurity=False).digest()
-    package = Package(Sighting(key, 1, 1, len(body), 1, 1), key, len(body), sha256, md5, body)
+    package = Package(Sighting("", key, 1, 1, len(body), 1, 1), key, len(body), sha256, md5, body, BytesOf(body))
     return prove(Upload(package, key, stored.etag, md5.hex(), stored.version, True), "auto", store, 1).kind.value
 
 
@@ -148,7 +152,7 @@ def test_other_bytes_wait_while_earlier_ones_may_be_on_their_way(
         with pytest.raises(Transient, match="may still be sending other bytes"):
             opened().put(key, body)
     assert opened().put("p/other", b"second")
-    later = SystemClock().moment()
+    later = CLOCK.moment()
     later = later._replace(boot_ns=later.boot_ns + 16 * 60 * 10**9)
     assert opened(moment=lambda: later).put("p/log", b"second")
     with rclone_server.client() as client:

@@ -27,7 +27,7 @@ PART_FROM_BYTES = 16 << 20
 _DAY_MS = 86_400_000
 _CONNECT_SECONDS = 3
 _ANSWER_SECONDS = 5
-_LISTEN_MS = 1000
+_LISTEN_MS = 500
 _HEARD_AT_ONCE = 100
 _TASKS_BYTES, _STATUSES_BYTES, _SEGMENT_BYTES = 16 << 20, 4 << 20, 1 << 20
 # The SDK refuses these in a key, but for its own `!{timestamp:...}`, which would make another key of it.
@@ -108,7 +108,7 @@ class Exports:
             self._ended.pop(url, None)
 
     def listen(self, urls: Collection[str]) -> tuple[dict[str, Outcome], bool]:
-        """Wait for about a second for word of these.
+        """Wait for up to half a second for word of these.
 
         Returns:
             How those ended that did, and whether there was any word of one of these since the last time.
@@ -204,12 +204,10 @@ class Exports:
             export_definition=sdk.ExportDefinition(s3_task_executor=[executor]),
         )
         present: list[str] = self._asking.call(lambda client: client.list_streams())
-        for definition in (
-            statuses,
-            tasks,
-        ):  # The status stream is to be there before it is named (SDK, `StatusConfig`).
-            if definition.name not in present:
-                self._asking.call(lambda client, made=definition: client.create_message_stream(made))
+        if self._statuses not in present:  # It is to be there before another names it (SDK, `StatusConfig`).
+            self._asking.call(lambda client: client.create_message_stream(statuses))
+        if self._tasks not in present:
+            self._asking.call(lambda client: client.create_message_stream(tasks))
 
     def _newest(self) -> int:
         """Where the newest status is: to hear one again does no harm."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
-from outhaul.config.keys import unsuited
 from outhaul.config.paths import absolute_from
+from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
