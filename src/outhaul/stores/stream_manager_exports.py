@@ -140,8 +140,10 @@ class Exports:
         """After a long silence: the streams may have been made anew by somebody, and counted from the beginning."""
         with contextlib.suppress(Transient):
             self._make_streams()
+            newest = self._newest()
             with self._turn:
-                self._next = min(self._next, self._newest())
+                if newest + 1 < self._next:  # To hear the same again would be a sign of life that is none.
+                    self._next = newest
 
     def _any(self, urls: Collection[str]) -> list[str]:
         return [url for url in urls if self._awaited.get(url)]
