@@ -39,6 +39,12 @@ def problems(jobs: Sequence[Job], state: str) -> list[str]:
     return [_line(jobs[found.job], found) for found in findings(jobs, state)]
 
 
+def overlaps(jobs: Sequence[Job], state: str) -> list[Finding]:
+    """Of `findings`, what is wrong however things are: a directory that is not there now may be there at the next run."""
+    whole = [index for index, job in enumerate(jobs) if not _source_wrong(job.source)]
+    return list(_Overlaps(jobs, whole, state).findings())
+
+
 def findings(jobs: Sequence[Job], state: str) -> list[Finding]:
     """As `problems`, with the job and the setting of each."""
     found = []

@@ -53,7 +53,8 @@ def configured(options: argparse.Namespace) -> tuple[list[Job], Bandwidth | None
     """
     from outhaul.config.native import read
 
-    jobs, limit = read(options.config or _usual_place(), state=state_of(options))
+    configured = read(options.config or _usual_place(), state=state_of(options))
+    jobs, limit = configured.jobs, configured.bandwidth
     found: list[str] = []
     given = given_connection(options, found)
     if found:
