@@ -27,13 +27,14 @@ from outhaul.model.job import (
     Destination,
     Job,
     ProofRule,
+    Via,
 )
 from outhaul.model.object_settings import ObjectSettings
 
 TOP_KEYS = ("job", "bandwidth", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
-    "empty-directories", "max-files", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
+    "empty-directories", "max-files", "proof", "on-conflict", "object", "via", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -47,6 +48,7 @@ FORMS: tuple[ArchiveForm, ...] = ("file", "stored")
 EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
+VIA = ("stream-manager",)
 
 _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
@@ -166,6 +168,7 @@ class _Parser:
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
             ),
             objects=self._objects(table, where),
+            via=self._take(table, where, "via", _via, ""),
             priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
         for path, text in unsuited(job):
