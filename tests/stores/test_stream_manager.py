@@ -128,6 +128,7 @@ def test_a_lost_status_is_found_out_by_looking(opened: Opener, manager: StreamMa
     assert proof_of(opened(), "p/a", b"content") == "etag"
 
 
+@pytest.mark.slow
 def test_nothing_heard_and_nothing_there(opened: Opener, manager: StreamManager, spool: Path) -> None:
     """The wait is bounded; the file that was to be sent is withdrawn, so that the task cannot begin later."""
     manager.faults.hold = 1.2
@@ -141,6 +142,7 @@ def test_nothing_heard_and_nothing_there(opened: Opener, manager: StreamManager,
     assert len(manager.tasks) == 2
 
 
+@pytest.mark.slow
 def test_other_bytes_wait_while_earlier_ones_may_be_on_their_way(
     opened: Opener, manager: StreamManager, rclone_server: Server, bucket: str
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_killed_process_leaves_nothing_that_can_begin(opened: Opener, spool: P
     assert [name.suffix for name in spool.iterdir()] == [".withdrawn"]
 
 
+@pytest.mark.slow
 def test_a_dropped_connection_is_opened_anew(opened: Opener, manager: StreamManager) -> None:
     """While a task is handed over, and while its status is waited for."""
     store = opened()
@@ -245,6 +248,7 @@ def test_the_wait_ends_when_the_run_is_to_end(opened: Opener, manager: StreamMan
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.slow
 def test_word_of_a_task_renews_the_patience(opened: Opener, manager: StreamManager) -> None:
     """Tasks are worked off one after the other: those behind wait as long as there is word of those in front."""
     manager.faults.hold = 0.5

@@ -48,7 +48,7 @@ FORMS: tuple[ArchiveForm, ...] = ("file", "stored")
 EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
-VIA = ("stream-manager",)
+VIA: tuple[Via, ...] = ("stream-manager",)
 
 _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
@@ -381,6 +381,10 @@ def _after(value: object) -> After:
     except ValueError:
         tables = '{ archive = "/directory" } or { delete-after = "30d" }'
         raise ValueError(f'expected "delete", "keep", {tables}, not {shown(value)}') from None
+
+
+def _via(value: object) -> Via:
+    return values.choice(value, VIA)
 
 
 def label(problem: Problem) -> str:

@@ -42,7 +42,7 @@ class Patience(NamedTuple):
     """After so long without word the store is asked whether it has it: a status may be lost."""
 
 
-_PATIENCE = Patience()
+PATIENCE = Patience()
 
 
 class _Task(NamedTuple):
@@ -78,11 +78,11 @@ class StreamManagerStore:
         moment: Callable[[], Moment],
         over: Callable[[], bool] = lambda: False,
         share: Share | None = None,
-        patience: Patience = _PATIENCE,
+        patience: Patience | None = None,
     ) -> None:
         self._direct, self._bucket, self._share = direct, bucket, share
         self._exports = Exports(stream)
-        self._spool_at, self._moment, self._over, self._patience = spool, moment, over, patience
+        self._spool_at, self._moment, self._over, self._patience = spool, moment, over, patience or PATIENCE
         self._spool_: Spool | None = None
         self._lock = threading.Lock()
         self._claimed: set[str] = set()
