@@ -145,13 +145,15 @@ def test_a_directory_listed_twice(tmp_path: Path) -> None:
         ("directories:\n  - file-patterns:\n      - pattern: x\n        finished-secs:",
          (4, "directories[0].file-patterns[0].finished-secs: expected a number such as 5, not nothing")),
         ("directories:\n  - file-patterns:\n      - pattern: '/x/*'",
-         (3, 'directories[0].file-patterns[0].pattern: "/x/*" leads out of the directory; list that directory as one of its own')),
+         (3, 'directories[0].file-patterns[0].pattern: "/x/*" leads out of the directory; list that directory as one of its '
+             'own')),
         ("directories:\n  - file-patterns:\n      - pattern: 'a/**'",
          (3, 'directories[0].file-patterns[0].pattern: "a/**" matches directories only; write "a/**/*"')),
         ("directories:\n  - file-patterns:\n      - pattern: 'a**/x'",
          (3, 'directories[0].file-patterns[0].pattern: "a**/x" cannot be read: ** stands alone between two /')),
         ("directories:\n  - delete-after: soon", (2, 'directories[0].delete-after: expected a number such as 30, not "soon"')),
-        ("directories:\n  - directory: [1]", (2, "directories[0].directory: expected a text such as /home/pi/data, not an array")),
+        ("directories:\n  - directory: [1]", (2, "directories[0].directory: expected a text such as /home/pi/data, not an "
+                                                "array")),
         ("log-level: 5\ndirectories: []", (1, "log-level: expected a text such as INFO, not 5")),
     ],
 )  # fmt: skip
