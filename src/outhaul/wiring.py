@@ -42,6 +42,7 @@ class Wiring:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.workers.close()
         self.ledger.close()
 
 

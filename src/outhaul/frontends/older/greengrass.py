@@ -22,7 +22,6 @@ from outhaul.frontends.cli.monitors import describe
 from outhaul.frontends.older.command import parser, run_as, set_up_logging
 from outhaul.frontends.older.logged import FAILED, LoggingMonitor
 from outhaul.model.errors import ConfigurationError, OuthaulError
-from outhaul.model.events import Tally
 from outhaul.model.evidence import Proof
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
@@ -94,6 +93,7 @@ class Passes:
         Returns:
             What was wrong with it as a whole; '' for nothing.
         """
+        self._monitor.begin()
         try:
             jobs = of_older("arguments", self._made, self._state).jobs
             report = app.run(jobs, state=self._state, monitor=self._monitor, stopped=over)
@@ -106,6 +106,7 @@ class Passes:
         return "; ".join(printable(one.fault) for one in report.jobs if one.fault)
 
     def _tell(self, fault: str) -> None:
+        self._monitor.tell_notices(fault)
         if fault and fault != self._fault:
             self._logger.error("%s; it is tried again", fault)
         elif self._fault and not fault:
@@ -127,11 +128,12 @@ class GreengrassLog(LoggingMonitor):
         self._before: dict[str, str] = {}
         self._now: dict[str, str] = {}
         self._more = False
+        self._notices: list[str] = []
 
-    def started(self, job: Job) -> None:
-        """See `ports.Monitor`."""
-        super().started(job)
-        self._now = {}
+    def begin(self) -> None:
+        """Another pass begins."""
+        self._before, self._now, self._notices = self._now, {}, []
+        self._more = self._more and len(self._before) >= _REMEMBERED_MAX
 
     def arrived(self, job: Job, path: str, proof: Proof) -> None:
         """See `LoggingMonitor`."""
@@ -162,11 +164,11 @@ class GreengrassLog(LoggingMonitor):
         return self._before.get(path) != reason
 
     def notice(self, job: Job, text: str) -> None:
-        """See `ports.Monitor`. That a destination cannot be used comes back as the fault of the pass."""
-        said = printable(text)
-        if "cannot be used" not in said and self._is_new(f"notice: {said}", ""):
-            self.logger.warning("%s", said)
-
-    def finished(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
-        self._before, self._more = self._now, len(self._now) >= _REMEMBERED_MAX
+        self._notices.append(printable(text))
+
+    def tell_notices(self, fault: str) -> None:
+        """What was noted in this pass and not in the one before; but for what comes back as the fault of the whole."""
+        for text in self._notices:
+            if not any(part in text for part in fault.split("; ") if part) and self._is_new(f"notice: {text}", ""):
+                self.logger.warning("%s", text)
