@@ -15,6 +15,7 @@ import errno
 import hashlib
 import os
 import secrets
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote
@@ -53,7 +54,9 @@ class Spool:
         self._moment = moment
         with _told("made"):
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            for name in os.listdir(self._directory):
+            self._folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, self._folder)
+            for name in os.listdir(self._folder):
                 self._clear_up(name)
 
     def write(self, key: str, chunks: Iterable[bytes]) -> Spooled:
@@ -63,34 +66,34 @@ class Spool:
             NoRoom: there is none for it.
             Transient: it cannot be written.
         """
-        unfinished = self._path(secrets.token_hex(8) + _UNFINISHED)
+        unfinished = secrets.token_hex(8) + _UNFINISHED
         digest, length = hashlib.sha256(), 0
         try:
-            with _told("written"), open(unfinished, "xb") as file:
+            with _told("written"), open(unfinished, "xb", opener=self._opened) as file:
                 for chunk in chunks:
                     file.write(chunk)
                     digest.update(chunk)
                     length += len(chunk)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(unfinished)
+                os.unlink(unfinished, dir_fd=self._folder)
             raise
         name = f"{_of(key)}-{digest.hexdigest()[:16]}-{secrets.token_hex(8)}"
         with _told("written"):
-            os.rename(unfinished, self._path(name))
-        return Spooled(name, "file://" + quote(os.fsencode(self._path(name))), length)
+            os.rename(unfinished, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        return Spooled(name, "file://" + quote(os.fsencode(os.path.join(self._directory, name))), length)
 
     def has_room(self, length: int) -> bool:
         """Whether a file of so many bytes fits, as far as can be told."""
         with _told("looked at"):
-            found = os.statvfs(self._directory)
+            found = os.statvfs(self._folder)
             return found.f_bavail * found.f_frsize > length + _SPARE_BYTES
 
     def over(self, name: str) -> None:
         """The Stream Manager is done with this file, and will not come back to it."""
-        for path in (self._path(name), self._path(name) + _WITHDRAWN):
+        for each in (name, name + _WITHDRAWN):
             with contextlib.suppress(FileNotFoundError), _told("removed"):
-                os.unlink(path)
+                os.unlink(each, dir_fd=self._folder)
 
     def withdraw(self, name: str) -> None:
         """Nobody waits for this file any more, and whether it is being sent is not known.
@@ -101,20 +104,20 @@ class Spool:
         with _told("withdrawn"):
             # The target of a link is the record: it is there whole or not at all, and takes no block of a full disk.
             with contextlib.suppress(FileExistsError):
-                os.symlink(f"{now.boot_id} {now.boot_ns}", self._path(name) + _WITHDRAWN)
+                os.symlink(f"{now.boot_id} {now.boot_ns}", name + _WITHDRAWN, dir_fd=self._folder)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path(name))
+                os.unlink(name, dir_fd=self._folder)
 
     def doubtful(self, key: str, sha256: bytes | None) -> bool:
         """Whether other bytes than these (None: any) may still be on their way to this key."""
         with _told("looked at"):
-            names = [name for name in os.listdir(self._directory) if name.startswith(f"{_of(key)}-")]
+            names = [name for name in os.listdir(self._folder) if name.startswith(f"{_of(key)}-")]
         ours = f"{_of(key)}-{sha256.hex()[:16]}-" if sha256 is not None else "-"
         return any(not name.startswith(ours) and self._is_open(name) for name in names)
 
     def _clear_up(self, name: str) -> None:
         if name.endswith(_UNFINISHED) or (name.endswith(_WITHDRAWN) and not self._is_open(name)):
-            os.unlink(self._path(name))
+            os.unlink(name, dir_fd=self._folder)
         elif not name.endswith(_WITHDRAWN):
             self.withdraw(name)
 
@@ -122,14 +125,14 @@ class Spool:
         if not name.endswith(_WITHDRAWN):
             return True
         try:
-            boot, _, since = os.readlink(self._path(name)).partition(" ")
+            boot, _, since = os.readlink(name, dir_fd=self._folder).partition(" ")
         except OSError:
             return False
         now = self._moment()
         return boot == now.boot_id and now.boot_ns - int(since) < DOUBT_NS
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self._directory, name)
+    def _opened(self, name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._folder)
 
 
 def _of(key: str) -> str:
