@@ -48,7 +48,6 @@ FORMS: tuple[ArchiveForm, ...] = ("file", "stored")
 EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
-VIA: tuple[Via, ...] = ("stream-manager",)
 
 _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
@@ -384,7 +383,9 @@ def _after(value: object) -> After:
 
 
 def _via(value: object) -> Via:
-    return values.choice(value, VIA)
+    if value != "stream-manager":
+        raise ValueError(f'expected "stream-manager", not {shown(value)}; or leave it out: outhaul sends by itself')
+    return "stream-manager"
 
 
 def label(problem: Problem) -> str:
