@@ -6,7 +6,7 @@ from importlib import import_module
 
 from outhaul.config.profiles.profile import Profile
 
-_MODULES = ("archive_upload",)
+_MODULES = ("archive_upload", "greengrass")
 
 
 def recognised(tree: object) -> Profile | None:
