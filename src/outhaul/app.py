@@ -143,7 +143,7 @@ def watch(
             jobs = sorted(jobs, key=_rank)
             for job in jobs:
                 compression(job)
-            open_store = opener(bandwidth, stopped)
+            open_store = opener(bandwidth, stopped, state)
             ports = Ports(
                 wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression
             )
