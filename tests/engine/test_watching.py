@@ -141,6 +141,9 @@ def test_times_of_the_day_are_kept(machine: Machine) -> None:
     """The job is looked at then, and no word hurries it."""
     day = Day(machine)
     day.at(2, "one", b"one")
+    day.at(12, "two", b"two")
+    day.then(14, lambda: setattr(day, "loses", True))
+    day.at(16, "three", b"three")
     wall = machine.clock.wall_ns()
 
     def calendar(job: Job, now: int) -> int | None:
