@@ -60,9 +60,7 @@ _good: dict[str, st.SearchStrategy[Any]] = {
     "proxy": st.sampled_from(["http://h:1", "h", "http://a:b@h"]),
     "sse-c-key-file": st.text(max_size=4),
 }
-_words = st.sampled_from([*TOP_KEYS, *JOB_KEYS, *SETTLE_KEYS, *LATER_SETTLE_KEYS]) | st.text(
-    max_size=8
-)
+_words = st.sampled_from([*TOP_KEYS, *JOB_KEYS, *SETTLE_KEYS, *LATER_SETTLE_KEYS]) | st.text(max_size=8)
 _right = st.fixed_dictionaries(
     {key: _good[key] for key in ("name", "source", "to")},
     optional={key: value for key, value in _good.items() if key not in ("name", "source", "to")},
