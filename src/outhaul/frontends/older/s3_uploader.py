@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
+from collections.abc import Sequence
 
 from outhaul import app
 from outhaul.config import formats
@@ -14,7 +14,7 @@ from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.older.command import parser, run_as, set_up_logging, state_of
 from outhaul.frontends.older.logged import LoggingMonitor
 from outhaul.model.errors import ConfigurationError, OuthaulError
-from outhaul.model.evidence import Proof
+from outhaul.model.evidence import Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.keys import object_key, printable
 from outhaul.model.lifecycle import REASONS, Standing
@@ -59,14 +59,20 @@ class S3UploaderLog(LoggingMonitor):
         super().__init__(logger)
         self._base = base
 
+    def standing(self, job: Job, standing: Standing) -> None:
+        """See `LoggingMonitor`."""
+        super().standing(job._replace(source=self._base), standing)
+
+    def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        """See `LoggingMonitor`."""
+        super().carried(job._replace(source=self._base), receipts, proofs)
+
     def arrived(self, job: Job, path: str, proof: Proof) -> None:
         """See `LoggingMonitor`."""
-        there = os.path.join(self._base, proof.sighting.path)
-        self.logger.info("%s has been uploaded to %s.", printable(there), job.destination.bucket)
+        self.logger.info("%s has been uploaded to %s.", path, job.destination.bucket)
 
     def failed(self, job: Job, path: str, standing: Standing) -> None:
         """See `LoggingMonitor`."""
-        there = printable(os.path.join(self._base, standing.path))
-        key = printable(object_key(job.destination.prefix, standing.path))
+        there = printable(f"{job.destination.bucket}/{object_key(job.destination.prefix, standing.path)}")
         detail = printable(standing.detail) or REASONS[standing.reason].meaning
-        self.logger.warning("Failed to upload %s to %s/%s: %s", there, job.destination.bucket, key, detail)
+        self.logger.warning("Failed to upload %s to %s: %s", path, there, detail)
