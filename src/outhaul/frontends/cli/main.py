@@ -260,6 +260,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     ways_back.add(partial(_command, commands), state, reporting, connection, _count)
 
+    translate = _command(
+        commands, "translate", "translate.translate", "print the configuration of an older program in outhaul's own form",
+        "outhaul translate config.yaml > outhaul.toml", [],
+    )  # fmt: skip
+    translate.add_argument("config", metavar="CONFIG", help="the configuration of the older program")
+
     demo = _command(
         commands, "demo", "demo.demo", "the whole journey on an embedded store, in seconds", "outhaul demo", []
     )

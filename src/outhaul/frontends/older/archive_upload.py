@@ -21,7 +21,7 @@ from outhaul.model.errors import ConfigurationError, OuthaulError
 from outhaul.model.evidence import Proof
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
-from outhaul.model.lifecycle import REASONS, Standing
+from outhaul.model.lifecycle import REASONS, Standing, State
 from outhaul.ports import Monitor
 
 FORM = "%(asctime)s - %(levelname)s - %(module)s - %(message)s"
@@ -59,20 +59,30 @@ def main(arguments: list[str]) -> int:
 
 def run(jobs: Sequence[Job], state: str, monitor: Monitor, say: Callable[[str], None]) -> int:
     """What archive-upload left behind, and then a pass over the jobs."""
+    code = take_over(jobs, state, monitor, say)
+    report = app.run(jobs, state=state, monitor=monitor, stopped=stopped)
+    _tell_faults(report, say)
+    return max(code, report.exit_code)
+
+
+def take_over(jobs: Sequence[Job], state: str, monitor: Monitor, say: Callable[[str], None]) -> int:
+    """Carry what archive-upload had still to upload, and look after the copies that it left in its archives.
+
+    Returns:
+        The exit code, as of a run.
+    """
     taking_over = TakingOver(state, os.path.join(os.path.expanduser("~"), ".archive-upload"), jobs)
     left = taking_over.jobs()
     for text in taking_over.said:
         say(printable(text))
-    code = 0
-    if left:
-        before = app.run(left, state=state, monitor=monitor, stopped=stopped)
-        code = before.exit_code
-        _tell_faults(before, say)
-    if not code and not stopped():
+    if not left:
         taking_over.done()
-    report = app.run(jobs, state=state, monitor=monitor, stopped=stopped)
+        return 0
+    report = app.run(left, state=state, monitor=monitor, stopped=stopped)
     _tell_faults(report, say)
-    return max(code, report.exit_code)
+    if not report.exit_code and not report.tally.of(State.WAITING):
+        taking_over.done()
+    return report.exit_code
 
 
 def _tell_faults(report: app.RunReport, say: Callable[[str], None]) -> None:

@@ -105,8 +105,7 @@ class TakingOver:
 
     def done(self) -> None:
         """All of the list has arrived: it is put away under another name."""
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(self._list, self._list + _DONE)
+        self._put_away()
         for archive, names in list(self._copies.items()):
             if not any(job.archive == archive and job.archive_keep_ns for job in self._jobs):
                 self._copies[archive] = []
@@ -114,16 +113,35 @@ class TakingOver:
                 self._copies[archive] = [name for name in names if os.path.lexists(os.path.join(archive, name))]
         self._write()
 
+    def _put_away(self) -> None:
+        """Give the list a name under which it is not read again; an earlier one keeps its own."""
+        free = next(
+            name for n in range(1000) if not os.path.lexists(name := f"{self._list}{_DONE}{f'-{n}' if n else ''}")
+        )
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self._list, free)
+
     def _of_archive(self, job: Job) -> Job | None:
         """The copies of an archive, as they were when it was first looked at: those of outhaul come later."""
         if job.archive not in self._copies:
             try:
-                names = [entry.name for entry in os.scandir(job.archive) if is_copy(entry.name)]
+                names = sorted(entry.name for entry in os.scandir(job.archive) if is_copy(entry.name))
             except OSError:
-                return None  # Not there: the run itself tells of it, and the next one looks again.
-            self._copies[job.archive] = sorted(names)
+                # Where only itself is missing, the run makes it. Else it may not be mounted: the next run looks again.
+                if os.path.lexists(job.archive) or not os.path.isdir(os.path.dirname(job.archive)):
+                    return None
+                names = []
+            partial = {name for name in names if self._has_source(job.archive, name)}
+            for name in sorted(partial):
+                self.said.append(f"{job.archive}/{name} is left alone: it may be a part, as its source is still there")
+            self._copies[job.archive] = [name for name in names if name not in partial]
         names = self._copies[job.archive]
         return _copies_job(job, job.archive, names) if names else None
+
+    def _has_source(self, archive: str, name: str) -> bool:
+        """A crash while a copy was written left a part of it, and the source: that is carried itself."""
+        source = name.rpartition(".bz2")[0]
+        return any(job.archive == archive and os.path.lexists(os.path.join(job.source, source)) for job in self._jobs)
 
     def _of_list(self, left: Left) -> list[Job]:
         """Entries of archives that the configuration does not name any more go where the list says."""
@@ -175,6 +193,7 @@ def _copies_job(job: Job, directory: str, names: Sequence[str]) -> Job:
         directory,
         job.destination,
         job.connection,
+        quiet_ns=0,
         include=tuple(f"/{_literal(name)}" for name in names),
         temporary_names=True,
         after="keep",

@@ -1,0 +1,1 @@
+"""Configurations of the older programs, and the jobs that they become."""
