@@ -7,6 +7,7 @@ time, and what is for the way back, are given by `daily` and `fetching`.
 
 from __future__ import annotations
 
+import shlex
 from datetime import time
 from typing import Any, NamedTuple
 
@@ -52,12 +53,12 @@ def compile(document: Document, surroundings: Surroundings) -> Profiled:
     _check_tables(old)
     job = _job(old)
     at = daily(old)
-    if old.has(("output", "path")):
-        fetching(old)
+    # Only a download needs a directory for it.
+    fetched = fetching(old) if old.has(("output", "path")) else Fetching("", _fetched_at_most(old))
     made = Profiled({"job": []}, {}, [], old.problems)
     if not old.problems:
         made.tree["job"].append(job)
-        _tell(old, made, at)
+        _tell(old, made, at, fetched)
         _origins(old, made)
     return made
 
@@ -67,7 +68,7 @@ def daily(old: Old) -> time | None:
     if not old.has(_AT):
         return None
     found: dict[str, int] = {}
-    for index in old.indices(_AT):
+    for index in old.indices(_AT, "hour, minute and second"):
         for unit in old.get((*_AT, index)) if old.is_table((*_AT, index)) else ():
             _take(old, (*_AT, index, unit), found)
     if "hour" not in found and not old.said(_AT):
@@ -77,8 +78,11 @@ def daily(old: Old) -> time | None:
 
 def fetching(old: Old) -> Fetching:
     """Where files are fetched to, and how many."""
-    limit = old.count(("target", "max-download-file"), "files")
-    return Fetching(old.path(("output", "path"), "/home/pi/restored"), limit)
+    return Fetching(old.path(("output", "path"), "/home/pi/restored"), _fetched_at_most(old))
+
+
+def _fetched_at_most(old: Old) -> int:
+    return old.count(("target", "max-download-file"), "files")
 
 
 def _take(old: Old, where: Where, found: dict[str, int]) -> None:
@@ -108,7 +112,6 @@ def _job(old: Old) -> dict[str, Any]:
     include = [f"/*{_literal(each)}" for each in _extensions(old)]
     storage_class = _storage_class(old)
     limit = old.count(("target", "max-uploaded-file"), "files")
-    old.count(("target", "max-download-file"), "files")
     region = old.text((*_AWS, "region"), "eu-central-1", default="")
     return {
         "name": named([(source, "")])[0], "source": source, "to": f"s3://{old.bucket((*_AWS, 'bucket-name'))}",
@@ -154,17 +157,16 @@ def _storage_class(old: Old) -> str:
     return found[0] if found else ""
 
 
-def _tell(old: Old, made: Profiled, at: time | None) -> None:
+def _tell(old: Old, made: Profiled, at: time | None, fetched: Fetching) -> None:
     whole = [_SENDS, _EVERY]
     if at is not None:
         whole.append(
             f"Daily at {at:%H:%M:%S} as job.runtime.at says: `c3 -n` stays and does so. From cron, to the minute: "
             f"{at.minute} {at.hour} * * * outhaul run CONFIG"
         )
-    if to := old.get(("output", "path")):
-        limit = old.get(("target", "max-download-file"))
-        most = f" --max-files {limit}" if limit else ""
-        whole.append(f"`c3 -d` is: outhaul mirror {made.tree['job'][0]['to']} --to {shown(to)}{most}")
+    if fetched.to:
+        most = f" --max-files {fetched.limit}" if fetched.limit else ""
+        whole.append(f"`c3 -d` is: outhaul mirror {made.tree['job'][0]['to']} --to {shlex.quote(fetched.to)}{most}")
     if description := old.get(("job", "job-description")):
         whole.append(f"job-description: {shown(description)}")
     made.changes.extend(Change((), text) for text in whole)

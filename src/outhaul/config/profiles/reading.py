@@ -77,12 +77,12 @@ class Old:
         value = self.get(where)
         return value if isinstance(value, list) else []
 
-    def indices(self, where: Where) -> range:
-        """The positions in a list."""
+    def indices(self, where: Where, of: str = "what is to be carried") -> range:
+        """The positions in a list of something."""
         value = self.get(where)
         if not isinstance(value, list) and not self.said(where):
             there = "is missing; it lists" if not self.has(where) else f"expected a list, not {shown(value)}; it lists"
-            self.problem(where, f"{there} what is to be carried")
+            self.problem(where, f"{there} {of}")
         return range(len(self.items(where)))
 
     def is_table(self, where: Where) -> bool:
