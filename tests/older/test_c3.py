@@ -158,7 +158,7 @@ def test_outhaul_runs_and_translates_the_same(old: Backup) -> None:
     """`outhaul run` makes one pass of either form; the daily time is there as a line for cron."""
     old.write("a.jpg", b"a")
     native = old.outhaul("translate", "config.yaml")
-    assert "30 3 * * * outhaul run CONFIG" in " ".join(native.out.replace("#", "").split())
+    assert "\n#     30 3 * * * outhaul run CONFIG\n" in native.out
     (old.home / "outhaul.toml").write_text(native.out.replace('quiet = "5s"', 'quiet = "0"'))
     assert old.outhaul("run", "outhaul.toml", "--state", str(old.state)).code == 0
     assert old.stored() == {"a.jpg": b"a"}
@@ -168,17 +168,23 @@ def test_outhaul_runs_and_translates_the_same(old: Backup) -> None:
 
 
 def test_it_stays_once_only_and_ends_cleanly(tmp_path: Path, moto_server: Server) -> None:
-    """It says when it runs next; a second one exits with 3; SIGTERM ends it with the code of its last pass."""
+    """It says when it runs next; a second one exits with 3; SIGTERM ends it with the code of its last pass.
+
+    Started by nohup(1), it goes on when the terminal is closed.
+    """
     real = OldCommand("c3", tmp_path, moto_server, moto_server.make_bucket())
     (tmp_path / "photos").mkdir()
     write_configuration(tmp_path, real.bucket)
     command = [*real.arguments, "-n", "--state", "state"]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=real.environment, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as process:
+        ["nohup", *command],
+        cwd=tmp_path, env=real.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         said = [process.stderr.readline(), process.stderr.readline()]
         assert re.fullmatch(r"c3: next run \d{4}-\d\d-\d\d 03:30:10; .*--once.*\n", said[1])
+        process.send_signal(signal.SIGHUP)
         second = real("-n", "--state", "state")
         assert (second.code, second.err[4:27]) == (3, "another c3 -n stays for")
         assert real("-n", "--once", "--state", "state").code == 0

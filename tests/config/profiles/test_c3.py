@@ -76,9 +76,10 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
         "Files are really sent, and proved; before, only the date of the last one was noted.",
         "Every file is looked at, and goes once; before, one whose date was not after that of the last was never taken. "
         "last-upload.json has no meaning any more.",
-        "Daily at 03:05:10 as job.runtime.at says: `c3 -n` stays and does so. From cron, to the minute: "
-        "5 3 * * * outhaul run CONFIG",
-        '`c3 -d` is: outhaul mirror s3://my-bucket --to /srv/restored --max-files 10',
+        "Daily at 03:05:10, as job.runtime.at says: `c3 -n` stays and does so. From cron, to the minute:",
+        "    5 3 * * * outhaul run CONFIG",
+        "`c3 -d` is:",
+        "    outhaul mirror s3://my-bucket --to /srv/restored --max-files 10",
         'job-description: "Photos of the day"',
         "Upper and lower case count, as before: .JPG is not .jpg.",
         "Where a name is used again, both files are kept: the later one under a second key.",

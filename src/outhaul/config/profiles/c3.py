@@ -161,12 +161,13 @@ def _tell(old: Old, made: Profiled, at: time | None, fetched: Fetching) -> None:
     whole = [_SENDS, _EVERY]
     if at is not None:
         whole.append(
-            f"Daily at {at:%H:%M:%S} as job.runtime.at says: `c3 -n` stays and does so. From cron, to the minute: "
-            f"{at.minute} {at.hour} * * * outhaul run CONFIG"
+            f"Daily at {at:%H:%M:%S}, as job.runtime.at says: `c3 -n` stays and does so. From cron, to the minute:"
         )
+        whole.append(f"    {at.minute} {at.hour} * * * outhaul run CONFIG")
     if fetched.to:
         most = f" --max-files {fetched.limit}" if fetched.limit else ""
-        whole.append(f"`c3 -d` is: outhaul mirror {made.tree['job'][0]['to']} --to {shlex.quote(fetched.to)}{most}")
+        whole.append("`c3 -d` is:")
+        whole.append(f"    outhaul mirror {made.tree['job'][0]['to']} --to {shlex.quote(fetched.to)}{most}")
     if description := old.get(("job", "job-description")):
         whole.append(f"job-description: {shown(description)}")
     made.changes.extend(Change((), text) for text in whole)
@@ -188,4 +189,4 @@ def _recognises(tree: object) -> bool:
     return isinstance(tree, dict) and sum(key in tree for key in ("input", "output", "target")) >= 2
 
 
-PROFILE = Profile("c3", _recognises, compile)
+PROFILE = Profile("C3", _recognises, compile)

@@ -13,7 +13,7 @@ from outhaul.config.profiles import s3_uploader as profile
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.older.command import parser, run_as, set_up_logging, state_of
 from outhaul.frontends.older.logged import LoggingMonitor
-from outhaul.model.errors import ConfigurationError, OuthaulError
+from outhaul.model.errors import ConfigurationError
 from outhaul.model.evidence import Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.keys import object_key, printable
@@ -45,11 +45,7 @@ def main(arguments: list[str]) -> int:
     jobs = of_older(given.config_file, profile.compile(document, surroundings()), state_of(given)).jobs
     set_up_logging(logging.INFO, FORM, [logging.StreamHandler(sys.stderr)])
     monitor = S3UploaderLog(logging.getLogger(), profile.base_directory(document))
-    try:
-        return app.run(jobs, state=state_of(given), monitor=monitor, stopped=stopped).exit_code
-    except OuthaulError as error:
-        monitor.logger.error("%s", printable(str(error)))
-        raise
+    return app.run(jobs, state=state_of(given), monitor=monitor, stopped=stopped).exit_code
 
 
 class S3UploaderLog(LoggingMonitor):
