@@ -91,7 +91,7 @@ def run(
         compression(job)  # A library that is missing is told before anything is done.
     reports: dict[int, JobReport] = {}
     with Wiring(state) as wired:
-        open_store = opener(bandwidth, stopped)
+        open_store = opener(bandwidth, stopped, state)
         ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
         if wired.ledger.set_aside and jobs:
             monitor.notice(

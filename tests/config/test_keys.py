@@ -82,7 +82,7 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, key, include, exclude, '
          "temporary-names, settle, compress, bundle, group, after, empty-directories, max-files, proof, on-conflict, object, "
-         "priority, "
+         "via, priority, "
          "endpoint-url, region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, "
          "sse-c-key-file"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
@@ -254,3 +254,15 @@ def test_a_pattern_with_the_source_in_it_is_told() -> None:
     assert [(problem.where, problem.text) for problem in parse(tree, str).problems] == [
         (("job", 0, "include"), '"/data/*.csv" is held against the path beneath the source; leave the source out of it')
     ]
+
+
+def test_via_the_stream_manager(tmp_path: Path) -> None:
+    """It sends to S3, and gives objects nothing besides their bytes."""
+    assert [job.via for job in jobs_of(tmp_path, HEAD + 'via = "stream-manager"\n')] == ["stream-manager"]
+    assert [job.via for job in jobs_of(tmp_path, HEAD)] == [""]
+    wrong = lines_of(tmp_path, HEAD + 'via = "stream-manager"\nobject = { storage-class = "STANDARD_IA" }\n')
+    assert ["gives objects no settings" in line for line in wrong] == [True]
+    wrong = lines_of(tmp_path, HEAD.replace("s3://bucket/prefix", "/elsewhere") + 'via = "stream-manager"\n')
+    assert ["sends to S3 only" in line for line in wrong] == [True]
+    wrong = lines_of(tmp_path, HEAD + 'via = "mail"\n')
+    assert ['expected "stream-manager", not "mail"' in line for line in wrong] == [True]

@@ -27,13 +27,14 @@ from outhaul.model.job import (
     Destination,
     Job,
     ProofRule,
+    Via,
 )
 from outhaul.model.object_settings import ObjectSettings
 
 TOP_KEYS = ("job", "bandwidth", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
-    "empty-directories", "max-files", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
+    "empty-directories", "max-files", "proof", "on-conflict", "object", "via", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -166,6 +167,7 @@ class _Parser:
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
             ),
             objects=self._objects(table, where),
+            via=self._take(table, where, "via", _via, ""),
             priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
         for path, text in unsuited(job):
@@ -378,6 +380,12 @@ def _after(value: object) -> After:
     except ValueError:
         tables = '{ archive = "/directory" } or { delete-after = "30d" }'
         raise ValueError(f'expected "delete", "keep", {tables}, not {shown(value)}') from None
+
+
+def _via(value: object) -> Via:
+    if value != "stream-manager":
+        raise ValueError(f'expected "stream-manager", not {shown(value)}; or leave it out: outhaul sends by itself')
+    return "stream-manager"
 
 
 def label(problem: Problem) -> str:

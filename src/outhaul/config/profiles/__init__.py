@@ -6,7 +6,7 @@ from importlib import import_module
 
 from outhaul.config.profiles.profile import Profile
 
-_MODULES = ("archive_upload", "s3_uploader", "c3")
+_MODULES = ("archive_upload", "s3_uploader", "greengrass", "c3")
 
 
 def recognised(tree: object) -> Profile | None:
