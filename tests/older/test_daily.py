@@ -78,6 +78,20 @@ def test_at_once_and_then_daily() -> None:
     assert max(days.clock.slept_seconds) == STEP_SECONDS
 
 
+class SetOnce(SimulatedClock):
+    """A clock that somebody sets a second after it begins."""
+
+    def __init__(self, jump: int, wall_ns: int) -> None:
+        super().__init__()
+        self.set_to_ns = wall_ns
+        self._jump = jump
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.jump_wall(self._jump)
+        self._jump = 0
+
+
 @pytest.mark.parametrize(
     ("jump", "expected"),
     [
@@ -90,14 +104,7 @@ def test_at_once_and_then_daily() -> None:
 def test_a_clock_that_is_set(jump: int, expected: str) -> None:
     """What was jumped over is done at once; set back by years, it is not years until the next."""
     days = Days("2026-06-01T12:00:00+02:00", 2)
-    sleep = days.clock.sleep
-
-    def sleep_once(length: float) -> None:
-        sleep(length)
-        if len(days.clock.slept_seconds) == 1:
-            days.clock.jump_wall(jump)
-
-    days.clock.sleep = sleep_once  # type: ignore[method-assign]
+    days.clock = SetOnce(jump, days.clock.set_to_ns)
     days.run(of_day(3, 0) if jump != 12 * HOUR else of_day(0, 0))
     assert expected == days.at[1]
 
@@ -111,7 +118,8 @@ def test_it_ends_within_a_step() -> None:
 
 def test_another_outhaul_is_waited_for() -> None:
     """No day is left out because another run was at work at that moment; it is said once."""
-    clock, tries, said = SimulatedClock(), iter([AnotherInstance("busy"), AnotherInstance("busy"), None]), []
+    clock, tries = SimulatedClock(), iter([AnotherInstance("busy"), AnotherInstance("busy"), None])
+    said: list[str] = []
 
     def work() -> int:
         if error := next(tries):

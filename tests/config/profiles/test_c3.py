@@ -212,5 +212,6 @@ def test_it_is_recognised_by_its_tables() -> None:
     """Two of the three; a list of jobs is outhaul's own."""
     assert recognised({"input": {}, "target": {}, "job": {}}) == c3.PROFILE
     assert recognised({"input": {}, "output": {}}) == c3.PROFILE
-    for other in ({"input": {}, "target": {}, "job": []}, {"target": "s3://b"}, {"job": {}}):
+    others: list[object] = [{"input": {}, "target": {}, "job": []}, {"target": "s3://b"}, {"job": {}}]
+    for other in others:
         assert recognised(other) is None

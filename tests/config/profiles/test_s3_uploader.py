@@ -108,5 +108,6 @@ def test_it_is_recognised_by_its_keys() -> None:
     """Either of them; what is outhaul's own, or another program's, is not."""
     for tree in ({"base_dir": "/d"}, {"s3_bucket": "b"}):
         assert recognised(tree) == s3_uploader.PROFILE
-    for other in ({}, {"job": [], "base_dir": "/d"}, ["base_dir"], {"directories": []}):
+    others: list[object] = [{}, {"job": [], "base_dir": "/d"}, ["base_dir"], {"directories": []}]
+    for other in others:
         assert recognised(other) != s3_uploader.PROFILE
