@@ -113,7 +113,8 @@ def _install_signals() -> None:
         _stopped = True
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) wants to go on.
+            signal.signal(number, stop)
 
 
 # --- options -------------------------------------------------------------------------------------------------------
