@@ -14,6 +14,7 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.standings import Standings
 from outhaul.model.evidence import Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
+from outhaul.model.lifecycle import REASONS, State
 from outhaul.ports import Moment, Observation, Tree
 from outhaul.stages.discover import Found, Part, discover
 from outhaul.stages.group import Group, group_sighting
@@ -229,8 +230,8 @@ class Walk:
         return self._job.delete_after_ns > 0 and self.steady and past_ns >= self._job.delete_after_ns
 
     def _is_beyond(self, pasts: Sequence[Observation | None]) -> bool:
-        """Whether files are more than a run carries. One that has failed before does not count: it would keep others out."""
-        if not self._job.files_max or any(past is not None and past.attempts for past in pasts):
+        """Whether files are more than a run carries. One that has not gone for a reason of its own keeps no other out."""
+        if not self._job.files_max or any(past is not None and _is_its_own(past.reason) for past in pasts):
             return False
         if self._taken >= self._job.files_max:
             return True
@@ -240,6 +241,11 @@ class Walk:
     def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
         if directory is not None and remembered:
             self._ports.ledger.note(self._place, forgotten=[(directory, name) for name in remembered])
+
+
+def _is_its_own(reason: str) -> bool:
+    """Whether a file was tried, and did not go, while others may."""
+    return reason in ("in-use", "writers-unknown", "changed") or REASONS[reason].state is State.HELD
 
 
 def _by_age(sighting: Sighting) -> int:
