@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from older.here import Here
 from older.old_command import OldCommand, Said
 from outhaul.ledgers.sqlite import SqliteLedger
 from servers.server import Server
@@ -23,13 +24,13 @@ from servers.server import Server
 DAY = 86_400
 
 
-class Archiver(OldCommand):
+class Archiver(Here):
     """archive-upload with one directory, its archive, and a configuration."""
 
-    def __init__(self, home: Path, server: Server, bucket: str) -> None:
-        super().__init__("archive_upload", home, server, bucket)
-        self.data, self.archive, self.state = home / "data", home / "archive", home / "state"
-        self.old = home / ".archive-upload"
+    def __init__(self, *arguments: object) -> None:
+        super().__init__("archive_upload", *arguments)  # type: ignore[arg-type]
+        self.data, self.archive = self.home / "data", self.home / "archive"
+        self.old = self.home / ".archive-upload"
         self.data.mkdir()
         self.archive.mkdir()
         self.configure()
@@ -47,7 +48,7 @@ class Archiver(OldCommand):
 
     def run(self, **more: str) -> Said:
         """One run from cron."""
-        return self("config.yaml", "--state", str(self.state), **more)
+        return self("config.yaml", **more)
 
     def write(self, name: str, content: bytes = b"content") -> Path:
         """A finished file."""
@@ -81,9 +82,11 @@ class Archiver(OldCommand):
 
 
 @pytest.fixture
-def old(tmp_path: Path, moto_server: Server) -> Archiver:
-    """The command, ready to run."""
-    return Archiver(tmp_path, moto_server, moto_server.make_bucket())
+def old(
+    tmp_path: Path, moto_server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Archiver:
+    """The command, ready to run, with files that are old enough."""
+    return Archiver(tmp_path, moto_server, monkeypatch, capsys)
 
 
 # --- as before ------------------------------------------------------------------------------------------------------
@@ -106,11 +109,11 @@ def test_files_are_archived_uploaded_and_logged(old: Archiver) -> None:
     assert said.err.replace(",", ".").count("INFO - archive_upload") == 3
 
 
-@pytest.mark.slow
 def test_several_directories_patterns_and_times(old: Archiver) -> None:
     """A pattern is of the directory itself unless it has **; each has its own finished-secs, 5 where it says nothing."""
     other = old.home / "other"
     other.mkdir()
+    old.be_ahead(0)
     old.write("now.csv")
     old.write("now.log")
     old.write("deep/down.csv")
@@ -123,7 +126,7 @@ def test_several_directories_patterns_and_times(old: Archiver) -> None:
                      f"    bucket-and-key: {old.bucket}/other\n")  # fmt: skip
     assert old.run().code == 0
     assert set(old.stored()) == {"base/site/now.csv.bz2", "base/site/down.dat.bz2"}
-    time.sleep(5)
+    old.be_ahead(6)
     assert old.run().code == 0
     assert "other/x.bin.bz2" in old.stored()
     assert (old.data / "now.log").exists()
@@ -216,8 +219,9 @@ def test_a_wrong_configuration_is_one_line(old: Archiver, text: str, expected: s
 
 def test_usage(old: Archiver) -> None:
     """Without an argument, and with --help."""
-    assert old().code == 2
-    assert "CONFIG.yaml" in old("--help").out
+    command = OldCommand("archive_upload", old.home, old.server, old.bucket)
+    assert command().code == 2
+    assert "CONFIG.yaml" in command("--help").out
 
 
 # --- each fault -----------------------------------------------------------------------------------------------------
@@ -308,11 +312,9 @@ def test_l7_no_time_stamp_decides(old: Archiver) -> None:
     with copied.open("ab") as producer:
         os.utime(copied, (0, 0))
         old.configure("[{pattern: '*.csv', finished-secs: 1}]")
-        time.sleep(1)
         assert old.run().code == 0
         producer.write(b" and the rest")
     assert set(old.plain()) == {"base/site/future.csv.bz2"}
-    time.sleep(1)
     assert old.run().code == 0
     assert old.plain()["base/site/copied.csv.bz2"] == b"part and the rest"
 

@@ -24,13 +24,14 @@ from outhaul.model.keys import printable
 from outhaul.model.lifecycle import REASONS, Standing, State
 from outhaul.ports import Monitor
 
+PROGRAM = "archive-upload"
 FORM = "%(asctime)s - %(levelname)s - %(module)s - %(message)s"
 BYTES_OF_A_LOG, LOGS = 200_000, 5
 
 
 def entry() -> None:
     """The console script."""
-    run_as("archive-upload", main)
+    run_as(PROGRAM, main)
 
 
 def main(arguments: list[str]) -> int:
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit code, as `outhaul run` has it.
     """
-    options = parser("archive-upload", "Archive and upload finished files.")
+    options = parser(PROGRAM, "Archive and upload finished files.")
     options.add_argument("config", metavar="CONFIG.yaml", help="the configuration of archive-upload, unchanged")
     given = options.parse_args(arguments)
     document = formats.read(given.config)
