@@ -1,0 +1,116 @@
+"""The archive in the bucket: what is there of a source, and how a better archive of a month takes the first place.
+
+An archive that has to make room is kept: its objects are copied by the store to second keys beside them, its metadata last;
+each copy is read back and compared with the original; and only then the originals go, the metadata first. So at every
+moment the bucket holds a complete archive of the month, and whatever stops this is finished by the next run, which finds the
+same second keys. Nothing here decides which archive is better: `rules.py` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from outhaul.kingfisher.collection import METADATA, Archived, Collection
+from outhaul.kingfisher.metadata import IN_THE_WAY, archived_of, pairs, second_name
+from outhaul.model.errors import Conflict, NotThere
+from outhaul.model.keys import escape
+from outhaul.model.returning import Listed
+from outhaul.ports import Held
+
+_METADATA_MAX = 1 << 20
+
+
+class Bucket(Protocol):
+    """What is asked of a bucket here; every call raises `StoreError`."""
+
+    def listing(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        """All objects whose keys begin so, however many pages that takes."""
+
+    def held(self, key: str, version: str) -> Held:
+        """An object without its bytes; raises NotThere."""
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """Its bytes."""
+
+    def copy(self, key: str, to: str, held: Held) -> None:
+        """Copy an object within the bucket."""
+
+    def remove(self, key: str) -> None:
+        """Remove one."""
+
+
+class Months:
+    """The archives of sources."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def of(self, source_id: str) -> list[Archived]:
+        """All complete archives of a source; those that have made room for a better one are told as such."""
+        prefix = f"{escape(source_id)}/"
+        found = []
+        for pair in pairs(prefix, self._bucket.listing(prefix)):
+            text = b"" if pair.metadata.length > _METADATA_MAX else b"".join(self._bucket.read(pair.metadata.key))
+            found.append(archived_of(pair, text))
+        return found
+
+    def make_room(self, collection: Collection, step: Callable[[str], None] = lambda _: None) -> list[str]:
+        """Keep what is in the first place of a month under second keys, and free the first place.
+
+        Args:
+            collection: Whose month.
+            step: Told of each step before it is taken.
+
+        Returns:
+            The keys where it is now; none where nothing was in the way.
+
+        Raises:
+            Conflict: other bytes stand under a second key, or a copy is not the same; nothing was removed.
+            StoreError: as the bucket's; what was not proved to be copied was not removed.
+        """
+        folder = f"{collection.folder}/"
+        there = {name: held for name in IN_THE_WAY if (held := self._look(folder + name)) is not None}
+        if not there:
+            return []
+        mark = _mark(list(there.values())[-1])
+        seconds = {name: folder + second_name(name, mark) for name in there}
+        for name, held in reversed(there.items()):
+            self._keep(folder + name, seconds[name], held, step)
+        for name, held in there.items():
+            if self._look(folder + name) != held:
+                raise Conflict(f"{folder + name} has just changed; somebody else archives to this bucket")
+            step(f"remove {folder + name}")
+            self._bucket.remove(folder + name)
+        return list(seconds.values())
+
+    def has_metadata(self, collection: Collection) -> bool:
+        """Whether there is an archive in the first place of its month."""
+        return self._look(f"{collection.folder}/{METADATA}") is not None
+
+    def _keep(self, key: str, second: str, held: Held, step: Callable[[str], None]) -> None:
+        if self._look(second) is None:
+            step(f"copy {key}")
+            self._bucket.copy(key, second, held)
+        step(f"compare {key}")
+        found = self._look(second)
+        if found is None or found.length != held.length or self._digest(second) != self._digest(key):
+            raise Conflict(f"{second} is not the same as {key}, which has to make room; look at both")
+
+    def _digest(self, key: str) -> bytes:
+        digest = hashlib.sha256()
+        for chunk in self._bucket.read(key):
+            digest.update(chunk)
+        return digest.digest()
+
+    def _look(self, key: str) -> Held | None:
+        try:
+            return self._bucket.held(key, "")
+        except NotThere:
+            return None
+
+
+def _mark(held: Held) -> str:
+    """16 hexadecimal digits that an object of other bytes does not have; the same at each attempt."""
+    return hashlib.sha256(f"{held.etag} {held.length}".encode()).hexdigest()[:16]

@@ -1,0 +1,236 @@
+"""The way of an accepted collection: jobs for the engine, which carries, proves and lets go; nothing of that is done here.
+
+Its data directory and its log are one group, and become `data.tar.lz4`; the log goes beside it once more; and when both are
+proved, `metadata.json` follows, without which they are no archive. Where the log lies on another file system than the data,
+or a directory that holds both may not be read, the log goes alone. Each job goes to a place that is free: other bytes under
+its key hold it, and `months.py` makes room. The same job once more, with `after` 'delete', lets the sources go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from outhaul import app
+from outhaul.kingfisher.collection import DATA, LOG, METADATA, Collection, Measured
+from outhaul.ledgers.queries import ReceiptRow
+from outhaul.model.errors import OuthaulError
+from outhaul.model.job import Destination, Job
+from outhaul.model.lifecycle import Standing, State
+from outhaul.model.selection import Selection
+from outhaul.ports import Monitor
+
+_STATISTICS = ".stats"
+"""logparser writes what it has found beside a log."""
+
+
+class Waits(OuthaulError):
+    """A file is in use, or nobody can tell yet whether it is: the next run looks again."""
+
+
+class Failed(OuthaulError):
+    """A collection could not be carried, or not be let go. Its files are where they were."""
+
+    def __init__(self, text: str, *, destination: bool = False) -> None:
+        super().__init__(text)
+        self.destination = destination
+        """Whether the bucket cannot be used."""
+
+
+class Parcel(NamedTuple):
+    """Where the files of a collection are, and where they go."""
+
+    number: int
+    folder: str
+    """Of its objects: 'source/2020/09'."""
+    source: str
+    """Absolute path of the directory that the engine is to open."""
+    directory: str
+    """The data directory beneath it."""
+    companions: tuple[str, ...]
+    """Paths beneath it: the log, and what belongs to that."""
+    alone: tuple[tuple[str, str, str], ...]
+    """Files that go as objects of their own: directory, name, name of the object; with those that are companions too."""
+    apart: bool
+    """Whether the files that go alone are nobody's companions, and are let go alone too."""
+
+    def to_json(self) -> str:
+        """To be remembered."""
+        return json.dumps(self._asdict())
+
+
+def parcel_of_json(text: str) -> Parcel:
+    """The opposite. Raises ValueError, KeyError or TypeError where it is none."""
+    told = json.loads(text)
+    alone = tuple((str(directory), str(name), str(key)) for directory, name, key in told["alone"])
+    return Parcel(
+        int(told["number"]), told["folder"], told["source"], told["directory"], tuple(told["companions"]), alone,
+        bool(told["apart"]),
+    )  # fmt: skip
+
+
+def parcel_of(collection: Collection, data: str, logs: str, log: str) -> Parcel:
+    """Where the files of a collection are.
+
+    Args:
+        collection: Whose.
+        data: Directory of all data.
+        logs: Directory of all logs.
+        log: Name of its log; '' for none.
+    """
+    directory = os.path.realpath(os.path.join(data, collection.directory))
+    alone = []
+    if log:
+        beside = os.path.realpath(os.path.join(logs, collection.source_id))
+        alone.append((beside, log, LOG))
+        if os.path.isfile(os.path.join(beside, log + _STATISTICS)):
+            alone.append((beside, log + _STATISTICS, LOG + _STATISTICS))
+    files = [os.path.join(folder, name) for folder, name, _ in alone]
+    source = _common(directory, files)
+    apart = not source
+    source = source or os.path.dirname(directory)
+    companions = () if apart else tuple(os.path.relpath(file, source) for file in files)
+    relative = os.path.relpath(directory, source)
+    return Parcel(collection.number, collection.folder, source, relative, companions, tuple(alone), apart)
+
+
+def _common(directory: str, files: Sequence[str]) -> str:
+    """The directory in which data and log are, where it can be the source of a job; '' where it cannot."""
+    if not files:
+        return ""
+    common = os.path.commonpath([os.path.dirname(directory), *files])
+    beneath = [os.path.relpath(file, common) for file in files]
+    devices = {os.stat(path).st_dev for path in (common, directory, *map(os.path.dirname, files))}
+    usable = common != "/" and os.access(common, os.R_OK | os.X_OK) and len(devices) == 1
+    return common if usable and not any("{" in path for path in beneath) else ""
+
+
+class Mover:
+    """Runs the engine for one parcel after the other."""
+
+    def __init__(self, bucket: str, state: str, monitor: Monitor, stopped: Callable[[], bool]) -> None:
+        self._bucket = bucket
+        self._state = state
+        self._seen = _Seen(monitor)
+        self._stopped = stopped
+
+    def group(self, parcel: Parcel) -> Job:
+        """The job of data and log."""
+        directory = _literal(parcel.directory)
+        return self._job(
+            parcel, parcel.source, DATA.partition(".")[0], include=(f"/{directory}/**",), groups=(f"/{directory}",),
+            companions=parcel.companions, compress="lz4",
+        )  # fmt: skip
+
+    def singles(self, parcel: Parcel) -> list[Job]:
+        """The jobs of files that become objects of their own."""
+        return [
+            self._job(parcel, directory, key, include=(f"/{_literal(name)}",)) for directory, name, key in parcel.alone
+        ]
+
+    def _job(self, parcel: Parcel, source: str, key: str, **more: object) -> Job:
+        to = Destination(f"s3://{self._bucket}/{parcel.folder}", "s3", self._bucket, parcel.folder)
+        job = Job(f"kingfisher-{parcel.number}", source, to, key=key, after="keep", on_conflict="hold")
+        # The crawl has ended, as its log and the database say; that nobody writes to a file is looked at all the same.
+        return job._replace(temporary_names=True, quiet_ns=0, **more)
+
+    def carry(self, job: Job) -> str:
+        """Carry what is not carried yet.
+
+        Returns:
+            A reason to try again: other bytes stand under the key. '' where all is proved.
+
+        Raises:
+            Waits, Failed: why not.
+        """
+        report = app.run([job], state=self._state, monitor=self._seen.anew(), stopped=self._stopped)
+        if self._seen.of("conflict"):
+            return self._seen.of("conflict")
+        self._settle(report)
+        return ""
+
+    def let_go(self, job: Job) -> None:
+        """Let go of what is carried. Raises as `carry`."""
+        if conflict := self.carry(job._replace(after="delete")):
+            raise Failed(f"it has changed since it was archived: {conflict}")
+
+    def _settle(self, report: app.RunReport) -> None:
+        for done in report.jobs:
+            if done.fault:
+                raise Failed(done.fault, destination=done.destination_fault)
+        if report.interrupted:
+            raise Waits("the run was interrupted")
+        if held := self._seen.in_state(State.HELD):
+            raise Failed(held)
+        if waiting := self._seen.in_state(State.WAITING):
+            raise Waits(waiting)
+
+    def receipts(self, job: Job, key: str) -> dict[str, ReceiptRow]:
+        """The latest receipt of each file of a job under a key, by path."""
+        asked = Selection(key=f"s3://{self._bucket}/{job.destination.prefix}/{key}")
+        return {row.path: row for row in app.receipts(self._state, asked) if row.source == job.source}
+
+    def put_metadata(self, parcel: Parcel, text: bytes) -> None:
+        """Write the metadata of an archive: from now on it is one. Raises as `carry`."""
+        folder = os.path.join(self._state, "metadata", str(parcel.number))
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        with open(os.path.join(folder, METADATA), "wb") as file:
+            file.write(text)
+        job = self._job(parcel, folder, METADATA, include=(f"/{METADATA}",))
+        if conflict := self.carry(job._replace(after="delete")):
+            raise Failed(conflict)
+
+
+class _Seen:
+    """A monitor that passes everything on, and remembers what does not go."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._standings: list[Standing] = []
+        self.started, self.progress, self.finished = monitor.started, monitor.progress, monitor.finished
+        self.carried, self.notice = monitor.carried, monitor.notice
+        self._pass_on = monitor.standing
+
+    def anew(self) -> _Seen:
+        """With nothing remembered."""
+        self._standings.clear()
+        return self
+
+    def standing(self, job: Job, standing: Standing) -> None:
+        """See `ports.Monitor`."""
+        if standing.state in (State.HELD, State.WAITING) and standing.reason != "group":
+            self._standings.append(standing)
+        elif standing.reason == "group" and standing.detail:
+            self._standings.append(standing)
+        self._pass_on(job, standing)
+
+    def of(self, reason: str) -> str:
+        """The first that has this reason, in words; '' where none has."""
+        return next((_said(one) for one in self._standings if one.reason == reason), "")
+
+    def in_state(self, state: State) -> str:
+        """The first in this state, in words; '' for none."""
+        return next((_said(one) for one in self._standings if one.state is state), "")
+
+
+def _said(standing: Standing) -> str:
+    from outhaul.model.lifecycle import REASONS
+
+    detail = f" ({standing.detail})" if standing.detail else ""
+    return f"{standing.path}: {REASONS[standing.reason].meaning}{detail}"
+
+
+def is_whole(parcel: Parcel, measured: Measured, rows: dict[str, ReceiptRow]) -> bool:
+    """Whether receipts are those of the very files that were measured, none more and none less."""
+    beneath = f"{parcel.directory}/"
+    proved = {
+        path.removeprefix(beneath): (row.size, row.sha256) for path, row in rows.items() if path.startswith(beneath)
+    }
+    return proved == measured.files and all(path in rows for path in parcel.companions)
+
+
+def _literal(path: str) -> str:
+    """A pattern that only this path matches."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
