@@ -18,7 +18,7 @@ from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
-from outhaul.ports import Clock, Compression, Held, Store, Workers
+from outhaul.ports import Clock, Codec, Compression, Held, Store, Workers
 from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
 
@@ -34,7 +34,7 @@ class Wiring:
     def __init__(self, state: str) -> None:
         self.clock = SystemClock()
         self.ledger = SqliteLedger(state, self.clock.wall_ns)
-        self.files = HostFileSystem(state)
+        self.files = HostFileSystem(state, archived_by)
         self.workers = ThreadWorkers()
 
     def __enter__(self) -> Wiring:
@@ -163,6 +163,12 @@ def compression(job: Job) -> Compression | None:
         ConfigurationError: the library is not installed.
     """
     return _compression(job.compress, job.compress_level) if job.compress else None
+
+
+def archived_by(job: Job) -> Codec | None:
+    """What compresses the files of a job in its archive. Raises as `compression`."""
+    there = compression(job) if job.archive_form == "stored" and job.archive else None
+    return there.named(job.compress) if there else None
 
 
 @functools.cache

@@ -1,6 +1,5 @@
 """Files: the three formats, how they are told apart, and files that cannot be read."""
 
-import builtins
 import subprocess
 import sys
 from pathlib import Path
@@ -102,8 +101,8 @@ def test_a_path_that_is_no_file_is_one_line(tmp_path: Path) -> None:
          "not nothing"),
         ("o.yaml", YAML + "    exclude:\n    - a\n    - 7\n", '7: job "a": exclude[1]: expected a pattern such as '
          '"**/*.csv", not 7'),
-        ("o.json", JSON.replace('"to":', '"after": 1, "to":'), '3: job "a": after: expected "delete", "keep" or '
-         '{ archive = "/directory" }, not 1'),
+        ("o.json", JSON.replace('"to":', '"after": 1, "to":'), '3: job "a": after: expected "delete", "keep", '
+         '{ archive = "/directory" } or { delete-after = "30d" }, not 1'),
         ("o.json", JSON.replace('"to"', '"too"').replace('"data"', '7'), '2: job "a": source: expected a string such as '
          '"/directory/of/files", not 7'),
     ],
@@ -135,21 +134,6 @@ def test_problems_in_yaml_and_json_have_lines(tmp_path: Path, name: str, text: s
 def test_a_toml_line_is_right_or_not_given(text: str, where: Where, expected: int) -> None:
     """The locator understands headers, dotted keys, strings and arrays over several lines; else it says 0."""
     assert expected == looked_up(toml_lines(text), where)
-
-
-def test_yaml_without_pyyaml_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyYAML is optional."""
-    real = builtins.__import__
-
-    def without_yaml(name: str, *rest: object) -> object:
-        if name == "yaml":
-            raise ModuleNotFoundError("No module named 'yaml'", name="yaml")
-        return real(name, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.delitem(sys.modules, "outhaul.config.yaml_tree", raising=False)
-    monkeypatch.setattr(builtins, "__import__", without_yaml)
-    expected = ["o.yaml: is YAML, which needs PyYAML: pip install 'outhaul[yaml]', or write TOML"]
-    assert expected == lines_of(tmp_path, YAML, "o.yaml")
 
 
 def test_reading_toml_imports_little(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.writing import HEAD, jobs_of, lines_of
+from outhaul.config.keys import parse
 from outhaul.model.job import Connection, Destination, Job
 
 BUCKET = Destination("s3://bucket/prefix", "s3", "bucket", "prefix")
@@ -63,6 +64,12 @@ def test_paths_begin_at_the_file_or_at_home(
 
 NAME = "expected 1 to 64 letters, digits, '.', '_' or '-', not"
 URL = 'expected an address such as "https://s3.example.net" or "http://127.0.0.1:9000"'
+AFTER = 'expected "delete", "keep", { archive = "/directory" } or { delete-after = "30d" }'
+KEY = 'expected a path with the file\'s in it, such as "{path}", "{name}" or "raw/{name}"'
+SHARED = (
+    '"replace" does not go with group, compress = "auto" or a key without {path}: there two sources may have one key, and '
+    'the later would take the place of the earlier; write "keep-both"'
+)
 LATER = "is not supported by outhaul 0.1; leave it out"
 
 
@@ -73,8 +80,9 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ("temporary_names = true", '5: job "a": temporary_names: unknown key; did you mean "temporary-names"?'),
         ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
-        ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, include, exclude, '
-         "temporary-names, settle, compress, bundle, group, after, empty-directories, proof, on-conflict, object, priority, "
+        ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, key, include, exclude, '
+         "temporary-names, settle, compress, bundle, group, after, empty-directories, max-files, proof, on-conflict, object, "
+         "priority, "
          "endpoint-url, region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, "
          "sse-c-key-file"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
@@ -89,11 +97,11 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('include = "*.csv"', '5: job "a": include: expected an array of patterns such as ["**/*.csv"], not "*.csv"'),
         ("include = []", '5: job "a": include: is empty, so it would carry nothing; leave it out to carry every file'),
         ("include = [1]", '5: job "a": include[0]: expected a pattern such as "**/*.csv", not 1'),
-        ('include = ["/x"]', "5: job \"a\": include[0]: pattern \"/x\" is relative to the source: no '/' in front and no '..'"),
+        ('include = ["../x"]', "5: job \"a\": include[0]: pattern \"../x\" is relative to the source: no '..'"),
         ('exclude = ["a",\n"/"]', ' job "a": exclude[1]: pattern "/" is empty'),
         ('temporary-names = "yes"', '5: job "a": temporary-names: expected true or false, not "yes"'),
-        ('after = "move"', '5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not "move"'),
-        ("after = 2020-01-01", '5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not a date or time'),
+        ('after = "move"', f'5: job "a": after: {AFTER}, not "move"'),
+        ("after = 2020-01-01", f'5: job "a": after: {AFTER}, not a date or time'),
         ('proof = "etag"', '5: job "a": proof: expected "auto", "stored" or "read-back", not "etag"'),
         ('endpoint-url = "s3.example.net"', f'5: job "a": endpoint-url: {URL}'),
         ('endpoint-url = "http://h:99999"', f'5: job "a": endpoint-url: {URL}'),
@@ -103,7 +111,23 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('compress = {}', '5: job "a": compress.codec: is missing; write codec = "zstd"'),
         ('compress = { codec = "zstd", level = 20 }',
          '5: job "a": compress.level: expected a level of zstd from 1 to 19, not 20'),
-        ('key = "{path}"', f'5: job "a": key: {LATER}: the key is the path beneath the source'),
+        ('key = "x"', f'5: job "a": key: {KEY}, not "x"'),
+        ('key = "/{path}"', f'5: job "a": key: {KEY}, not "/{{path}}"'),
+        ('key = "{stem}/{name}"', f'5: job "a": key: {KEY}, not "{{stem}}/{{name}}"'),
+        ('key = "{name}"\nbundle = "1MiB"', '5: job "a": key: does not go with bundle: what a bundle is called follows from '
+         'its files; leave one out'),
+        ('key = "{name}"\non-conflict = "replace"', f'6: job "a": on-conflict: {SHARED}'),
+        ("max-files = 0", '5: job "a": max-files: expected a number of files from 1 to 1000000000, not 0'),
+        ('settle = { quiet-for = "1h" }', '5: job "a": settle.quiet-for: expected a table such as { "*.log" = "1h" }, not "1h"'),
+        ('settle = { quiet-for = { "../x" = "1h" } }', '5: job "a": settle.quiet-for."../x": pattern "../x" is relative to '
+         "the source: no '..'"),
+        ('settle = { quiet-for = { "x" = 5 } }', '5: job "a": settle.quiet-for.x: expected a duration such as "30m", not 5'),
+        ('after = { archive = "/x", form = "zip" }', '5: job "a": after.form: expected "file" or "stored", not "zip"'),
+        ('after = { archive = "/x", form = "stored" }', '5: job "a": after.form: needs compress with a codec, such as '
+         '"bzip2"; or write form = "file"'),
+        ('after = { delete-after = "1d", keep = "1d" }', '5: job "a": after.keep: does not go with delete-after: the file '
+         'stays where it is, and then it goes'),
+        ('after = { delete-after = "0" }', '5: job "a": after.delete-after: expected a duration such as "30d", not "0"'),
         ('every = "1h"', f'5: job "a": every: {LATER}, and start `outhaul run` from cron or a timer'),
         ("settle = { skip-newest = -1 }", '5: job "a": settle.skip-newest: expected a number from 0 to 1000, not -1'),
         ("settle = { marker = 'done' }",
@@ -120,8 +144,7 @@ LATER = "is not supported by outhaul 0.1; leave it out"
          'as ["{path}.log"], not "{path}.log"'),
         ('group = "*"\nsettle = { marker = "{name}.done" }', '6: job "a": settle.marker: says nothing of groups; leave it '
          'out, or give them a job of their own'),
-        ('group = "*"\non-conflict = "replace"', '6: job "a": on-conflict: "replace" does not go with group or compress = '
-         '"auto": there two sources may have one key, and the later would take the place of the earlier; write "keep-both"'),
+        ('group = "*"\non-conflict = "replace"', f'6: job "a": on-conflict: {SHARED}'),
         ('bundle = "16"', '5: job "a": bundle: expected a size such as "16MiB", not "16"; the units are B, kB, MB, GB, KiB, '
          'MiB, GiB'),
         ('bundle = "1GiB"', '5: job "a": bundle: expected a size from 64KiB to 256MiB, not "1GiB"'),
@@ -134,7 +157,7 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('after = { keep = "30d" }', '5: job "a": after.archive: is missing; write archive = "/directory/of/the/archive"'),
         ('after = { archive = "/x", keep = "0" }', '5: job "a": after.keep: expected a duration such as "30d", not "0"'),
         ('after = { archive = 1 }', '5: job "a": after.archive: expected a string such as "/directory/of/files", not 1'),
-        ('after = { archive = "/x", for = "1d" }', '5: job "a": after.for: unknown key; the keys here are archive, keep'),
+        ('after = { archive = "/x", for = "1d" }', '5: job "a": after.for: unknown key; did you mean "form"?'),
         ('empty-directories = "1d"', '5: job "a": empty-directories: expected a table such as '
          '{ remove-after = "1d" }, not "1d"'),
         ('empty-directories = {}', '5: job "a": empty-directories.remove-after: is missing; write remove-after = "1d"'),
@@ -197,7 +220,7 @@ def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
     """One run of the program is enough to mend a file; the lines come in the order of the file."""
     text = HEAD + 'after = 1\n[[job]]\nname = "b"\nsource = "nowhere"\nto = "gone/there"\n'
     expected = [
-        'outhaul.toml:5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not 1',
+        f'outhaul.toml:5: job "a": after: {AFTER}, not 1',
         'outhaul.toml:8: job "b": source: /base/nowhere does not exist; make it, or correct the path',
         'outhaul.toml:9: job "b": to: /base/gone does not exist; make it or mount it, or correct the path',
     ]
@@ -222,6 +245,14 @@ def test_secrets_are_not_repeated(tmp_path: Path, written: str) -> None:
 def test_values_are_shown_as_data(tmp_path: Path) -> None:
     """A value with control characters stays one line and commands no terminal (law L13)."""
     expected = [
-        'outhaul.toml:5: job "a": after: expected "delete", "keep" or { archive = "/directory" }, not "\\x1b[2J\\x0ax\\u202e"'
+        f'outhaul.toml:5: job "a": after: {AFTER}, not "\\x1b[2J\\x0ax\\u202e"'
     ]
     assert expected == lines_of(tmp_path, HEAD + 'after = "\\u001b[2J\\nx\\u202e"')
+
+
+def test_a_pattern_with_the_source_in_it_is_told() -> None:
+    """It would never match: patterns are held against the path beneath the source."""
+    tree = {"job": [{"name": "a", "source": "/data", "to": "s3://bucket", "include": ["/data/*.csv", "/database/x"]}]}
+    assert [(problem.where, problem.text) for problem in parse(tree, str).problems] == [
+        (("job", 0, "include"), '"/data/*.csv" is held against the path beneath the source; leave the source out of it')
+    ]

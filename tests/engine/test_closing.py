@@ -1,5 +1,7 @@
 """The end of a pass: archives and their retention, and empty directories."""
 
+import bz2
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -237,3 +239,86 @@ def test_faults_keep_directories(machine: Machine) -> None:
         steps.before(name, fault, "a")
         assert machine.run(PRUNING, steps=steps).tally.directories <= 1
     assert machine.run(PRUNING).tally.directories == 1
+
+
+# --- as it is stored ------------------------------------------------------------------------------------------------
+
+STORED = ARCHIVING._replace(compress="bzip2", archive_form="stored", key="{name}")
+
+
+def test_an_archive_may_hold_what_is_stored(machine: Machine) -> None:
+    """A file lies there compressed and under its key; what differs but has that name lies beside it; all go in time."""
+    for path, content in (("a/one", b"one"), ("b/one", b"another"), ("c/one", b"one")):
+        machine.produce(path, content)
+        assert machine.run(STORED).tally.by_reason == {"archived": 1}
+    there = machine.files.archived()
+    digits = hashlib.sha256(b"another").hexdigest()[:16]
+    assert {name: bz2.decompress(data) for name, data in there.items()} == {
+        "one.bz2": b"one",
+        f"one.bz2~{digits}": b"another",
+    }
+    assert sorted(there.values()) == sorted(machine.stored().values())
+    machine.clock.advance(31 * DAY)
+    assert machine.run(STORED).tally.expired == 2
+    assert machine.files.archived() == {}
+
+
+@pytest.mark.parametrize("content", [b"BZh9 not really", bz2.compress(b"two"), b""])
+def test_a_stored_archive_keeps_what_has_other_bytes(machine: Machine, content: bytes) -> None:
+    """What somebody has put in the place of a compressed file stays."""
+    machine.produce("one", b"one")
+    machine.run(STORED)
+    machine.files.archive.entries["one.bz2"].content = content
+    machine.clock.advance(31 * DAY)
+    assert machine.run(STORED).tally.expired == 0
+    assert machine.files.archived() == {"one.bz2": content}
+
+
+def test_a_stored_archive_that_cannot_be_read_keeps_all(machine: Machine) -> None:
+    """A file of the archive that is in use stays while it is."""
+    machine.produce("one", b"one")
+    machine.run(STORED)
+    machine.files.archive.entries["one.bz2"].writers = 1
+    machine.clock.advance(31 * DAY)
+    assert machine.run(STORED).tally.expired == 0
+    machine.files.archive.entries["one.bz2"].writers = 0
+    assert machine.run(STORED).tally.expired == 1
+
+
+# --- in its place ---------------------------------------------------------------------------------------------------
+
+STAYING = JOB._replace(after="keep", delete_after_ns=30 * DAY_NS)
+
+
+def test_a_file_may_stay_in_its_place_for_a_while(machine: Machine) -> None:
+    """It is carried at once, stays for as long as the job says, and then goes; one that has changed is carried anew."""
+    machine.produce("a/one", b"one")
+    machine.produce("a/two", b"two")
+    assert machine.run(STAYING).tally.by_reason == {"kept": 2}
+    machine.clock.advance(29 * DAY)
+    machine.produce("a/two", b"two, and more")
+    assert machine.run(STAYING).tally.by_reason == {"unchanged": 1, "kept": 1}
+    machine.clock.advance(2 * DAY)
+    assert machine.run(STAYING).tally.by_reason == {"removed": 1, "unchanged": 1}
+    assert (machine.files.files(), machine.lost()) == ({"a/two": b"two, and more"}, set())
+
+
+def test_a_group_may_stay_in_its_place_for_a_while(machine: Machine) -> None:
+    """It goes as a whole when its time is over."""
+    job = STAYING._replace(groups=("run-*",))
+    machine.produce("run-1/a", b"one")
+    machine.produce("run-1/b", b"two")
+    assert machine.run(job).tally.by_reason == {"kept": 2}
+    machine.clock.advance(29 * DAY)
+    assert machine.run(job).tally.by_reason == {"unchanged": 2}
+    machine.clock.advance(2 * DAY)
+    assert machine.run(job).tally.by_reason == {"removed": 2}
+
+
+@pytest.mark.parametrize("jump_days", [31, 300])
+def test_no_clock_that_has_jumped_removes_what_stays(machine: Machine, jump_days: int) -> None:
+    """Where the wall clock has jumped against the boot clock, nothing goes (L7)."""
+    machine.produce("a/one", b"one")
+    machine.run(STAYING)
+    machine.clock.jump_wall(jump_days * DAY)
+    assert machine.run(STAYING).tally.by_reason == {"unchanged": 1}

@@ -9,7 +9,7 @@ from outhaul.engine.passes import Outcome, Pass
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.evidence import Receipt
 from outhaul.model.job import Destination, Job
-from outhaul.ports import Compression, Observation, Store
+from outhaul.ports import Codec, Compression, Observation, Store
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
 from outhaul.testing.ledger import stepped
@@ -35,9 +35,15 @@ class Machine:
         self.compression: Callable[[Job], Compression | None] = lambda job: compression(
             job.compress, job.compress_level
         )
+        self.files.archived_by = self.archived_by
         self.seed: int | None = None
         self.produced: set[bytes] = set()
         self.steps = Steps()
+
+    def archived_by(self, job: Job) -> Codec | None:
+        """What compresses the files of a job in its archive."""
+        there = self.compression(job) if job.archive_form == "stored" else None
+        return there.named(job.compress) if there else None
 
     def produce(self, path: str, content: bytes) -> None:
         """Write a file whose bytes must never be lost."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outhaul.model.patterns import TEMPORARY_NAMES, broken, compile_patterns
+from outhaul.model.patterns import TEMPORARY_NAMES, broken, compile_patterns, compile_reach
 
 # pattern, paths that match, paths that do not
 TABLE = [
@@ -31,6 +31,18 @@ TABLE = [
     ("*\n*", ["new\nline"], ["newline"]),
     ("dir/", ["dir"], ["x/dir", "dir/a"]),
     ("ü*", ["über"], ["uber"]),
+    ("/*.csv", ["a.csv"], ["x/a.csv"]),
+    ("/data/*", ["data/a"], ["x/data/a", "data/x/a"]),
+]
+
+# patterns, directories that they lead into, directories that they do not
+REACH = [
+    (["/*.csv"], [""], ["a", "a/b"]),
+    (["a/*.csv"], ["", "a"], ["b", "a/b"]),
+    (["a/b/*/c/x"], ["", "a", "a/b", "a/b/x", "a/b/x/c"], ["b", "a/x", "a/b/x/y", "a/b/x/c/d"]),
+    (["**/x"], ["", "a", "a/b"], []),
+    (["a/**"], ["", "a", "a/b/c"], ["b", "ab"]),
+    (["a/**/b/x", "c[0-9]/x"], ["", "a", "a/x", "a/b", "c1"], ["c", "c1/x", "b"]),
 ]
 
 
@@ -77,7 +89,35 @@ def test_names_that_are_not_temporary(name: str) -> None:
     assert not matches(name)
 
 
-@pytest.mark.parametrize("pattern", ["", "/", "/absolute/*", "../up", "a/../b", "[z-a]"])
+@pytest.mark.parametrize(("patterns", "into", "past"), REACH)
+def test_where_patterns_lead(patterns: list[str], into: list[str], past: list[str]) -> None:
+    """Only a directory that cannot hold what matches is passed by."""
+    reach = compile_reach(patterns)
+    assert reach is not None
+    assert [directory for directory in into if not reach(directory)] == []
+    assert [directory for directory in past if reach(directory)] == []
+
+
+@pytest.mark.parametrize("patterns", [[], ["*.csv"], ["a/x", "x"]])
+def test_patterns_that_lead_anywhere(patterns: list[str]) -> None:
+    """A pattern of the name alone matches in any directory."""
+    assert compile_reach(patterns) is None
+
+
+WORDS = st.sampled_from(["a", "b", "*", "**", "?", "[ab]"])
+
+
+@given(st.lists(WORDS, min_size=2, max_size=4), st.lists(st.sampled_from("ab"), min_size=1, max_size=5))
+def test_no_match_is_passed_by(parts: list[str], path: list[str]) -> None:
+    """Whatever matches lies in directories that the pattern leads into."""
+    pattern = "/".join(parts)
+    matches, reach = compile_patterns([pattern]), compile_reach([pattern])
+    assert matches is not None
+    if reach is not None and matches("/".join(path)):
+        assert [path[:end] for end in range(len(path)) if not reach("/".join(path[:end]))] == []
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "../up", "a/../b", "[z-a]"])
 def test_broken_patterns(pattern: str) -> None:
     """A pattern that can mean nothing is said to be broken before a run, in words."""
     assert broken(pattern)

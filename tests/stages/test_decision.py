@@ -209,7 +209,7 @@ def test_every_state_of_an_archive_that_a_file_is_to_leave(first: str, second: s
     others = [content for content in world.files.archived().values() if content == THIRD]
     with world.files.tree(world.job._replace(source=ARCHIVE)) as tree, tree.folder("a") as folder:
         try:
-            said = expire(receipt, folder).outcome
+            said = expire(receipt, folder, receipt.sighting.name, None).outcome
         except SourceError as error:
             said = type(error).__name__
     assert said == LEAVING[first] if first in ("same bytes", "a link") else LEAVING[second]

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from outhaul.config.kinship import Family, Key, Kin
+from outhaul.config.values import SUFFIXES
 from outhaul.model.job import Job
+from outhaul.model.keys import second_key
+from outhaul.model.patterns import compile_patterns, compile_reach
 
 
 class Finding(NamedTuple):
@@ -33,6 +37,12 @@ def problems(jobs: Sequence[Job], state: str) -> list[str]:
         state: The state directory; it need not exist.
     """
     return [_line(jobs[found.job], found) for found in findings(jobs, state)]
+
+
+def overlaps(jobs: Sequence[Job], state: str) -> list[Finding]:
+    """Of `findings`, what is wrong however things are: a directory that is not there now may be there at the next run."""
+    whole = [index for index, job in enumerate(jobs) if not _source_wrong(job.source)]
+    return list(_Overlaps(jobs, whole, state).findings())
 
 
 def findings(jobs: Sequence[Job], state: str) -> list[Finding]:
@@ -132,7 +142,9 @@ class _Overlaps:
                 there = f"the destination of {self._whose(index, other)}"
                 yield Finding(index, "after.archive", f"{self._jobs[index].archive} lies in {there}; {_APART}")
 
-    def _with_places(self, key: str, what: str, places: dict[int, Kin], sources: dict[Key, int]) -> Iterator[Finding]:
+    def _with_places(
+        self, key: str, what: str, places: dict[int, Kin], sources: dict[Key, list[int]]
+    ) -> Iterator[Finding]:
         """Sources that lie in a directory that files go to, and such directories that lie in a source."""
         owners = _owners(places)
         for index, kin in self._sources.items():
@@ -140,7 +152,8 @@ class _Overlaps:
                 there = f"{self._directory(key, other)}, the {what} of {self._whose(index, other)}"
                 yield Finding(index, "source", f"{self._jobs[index].source} lies in {there}; {_APART}")
         for index, kin in places.items():
-            if (other := self._owner(kin, kin.own + kin.above, self._sources, sources)) is not None:
+            sees = partial(self._sees, kin, what)
+            if (other := self._owner(kin, kin.own + kin.above, self._sources, sources, sees)) is not None:
                 there = f"{self._jobs[other].source}, the source of {self._whose(index, other)}"
                 relation = "is" if self._contains(kin, self._sources[other]) else "lies in"
                 yield Finding(index, key, f"{self._directory(key, index)} {relation} {there}; {_APART}")
@@ -149,14 +162,20 @@ class _Overlaps:
         job = self._jobs[index]
         return job.destination.directory if key == "to" else job.archive
 
-    def _with_source(self, index: int, kin: Kin, sources: dict[Key, int]) -> str:
+    def _with_source(self, index: int, kin: Kin, sources: dict[Key, list[int]]) -> str:
         job = self._jobs[index]
-        if (other := self._owner(kin, kin.own, self._sources, sources, index)) is not None:
+        other = self._owner(
+            kin, kin.own, self._sources, sources, lambda other: other < index and not _disjoint(job, self._jobs[other])
+        )
+        if other is not None:
             there = self._jobs[other]
             if there.destination == job.destination:
                 return f'{job.source} goes to {job.destination.address} in job "{there.name}" too; remove one of them'
             return f'{job.source} is {there.source}, the source of job "{there.name}"; {_ONE_JOB}'
-        if (other := self._owner(kin, kin.above, self._sources, sources, index)) is not None:
+        above = self._owner(
+            kin, kin.above, self._sources, sources, lambda other: other != index and self._reaches(other, kin)
+        )
+        if (other := above) is not None:
             there = self._jobs[other]
             return f'{job.source} lies in {there.source}, the source of job "{there.name}"; {_ONE_JOB}'
         return ""
@@ -164,38 +183,68 @@ class _Overlaps:
     def _with_state(self, index: int, kin: Kin) -> str:
         state, source = self._state, self._jobs[index].source
         mend = "keep the state elsewhere (--state DIR)"
-        if self._contains(kin, state):
+        if self._contains(kin, state) and self._reaches(index, state):
             return f"{source} contains the state directory {state.real}; {mend}"
         if self._contains(state, kin):
             return f"{source} lies in the state directory {state.real}; {mend}"
         return ""
+
+    def _sees(self, kin: Kin, what: str, index: int) -> bool:
+        """Whether a job would see what goes into a directory that lies in its source, or is it."""
+        return self._reaches(index, kin) and not (what == "archive" and _left_alone(self._jobs[index]))
+
+    def _reaches(self, index: int, kin: Kin) -> bool:
+        """Whether a job looks into a directory that lies in its source; True where that is not sure."""
+        front = f"{self._sources[index].real.rstrip('/')}/"
+        reaches = None if self._jobs[index].empty_ns else compile_reach(self._jobs[index].include)
+        return reaches is None or not kin.real.startswith(front) or reaches(kin.real[len(front) :])
 
     def _contains(self, outer: Kin, inner: Kin) -> bool:
         shared = set(outer.own).intersection(inner.own + inner.above)
         return any(self._family.confirmed(key, inner, outer) for key in shared)
 
     def _owner(
-        self, kin: Kin, keys: list[Key], of: dict[int, Kin], owners: dict[Key, int], besides: int = -1
+        self,
+        kin: Kin,
+        keys: list[Key],
+        of: dict[int, Kin],
+        owners: dict[Key, list[int]],
+        counts: Callable[[int], object] = lambda _index: True,
     ) -> int | None:
-        """The job, `besides` one, whose directory has one of these keys of `kin`."""
+        """The first job that counts whose directory has one of these keys of `kin`."""
         for key in keys:
-            other = owners.get(key, besides)
-            if other != besides and self._family.confirmed(key, kin, of[other]):
-                return other
+            for other in owners.get(key, ()):
+                if counts(other) and self._family.confirmed(key, kin, of[other]):
+                    return other
         return None
 
     def _whose(self, index: int, other: int) -> str:
         return "the same job" if index == other else f'job "{self._jobs[other].name}"'
 
 
+def _disjoint(one: Job, other: Job) -> bool:
+    """Whether what one job asks for is excluded by the other, word for word: then no file belongs to both."""
+    if one.groups or other.groups or one.destination == other.destination:
+        return False
+    return any(a.include and set(a.include) <= set(b.exclude) for a, b in ((one, other), (other, one)))
+
+
+def _left_alone(job: Job) -> bool:
+    """Whether a job leaves alone what it has put into its archive, under first and second names."""
+    name = f"\uffff{SUFFIXES.get(job.compress, '')}"
+    excluded = compile_patterns(job.exclude)
+    both = excluded is not None and excluded(name) and excluded(second_key(name, bytes(8)))
+    return both and job.archive_form == "stored"
+
+
 _APART = "keep them apart, or files would be carried in circles"
 _ONE_JOB = "a file belongs to one job only: give each job a directory of its own"
 
 
-def _owners(kin: dict[int, Kin]) -> dict[Key, int]:
-    """Which job has a key; the first of several."""
-    owners: dict[Key, int] = {}
+def _owners(kin: dict[int, Kin]) -> dict[Key, list[int]]:
+    """Which jobs have a key."""
+    owners: dict[Key, list[int]] = {}
     for index, each in kin.items():
         for key in each.own:
-            owners.setdefault(key, index)
+            owners.setdefault(key, []).append(index)
     return owners

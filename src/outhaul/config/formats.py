@@ -137,12 +137,8 @@ def _no_constant(name: str) -> None:
 
 
 def _yaml(text: str) -> Document:
-    try:
-        from outhaul.config.yaml_tree import yaml_tree
-    except ModuleNotFoundError as error:
-        if error.name != "yaml":
-            raise
-        raise Unreadable("is YAML, which needs PyYAML: pip install 'outhaul[yaml]', or write TOML") from None
+    from outhaul.config.yaml_tree import yaml_tree
+
     try:
         tree, lines = yaml_tree(text)
     except RecursionError:

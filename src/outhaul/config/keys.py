@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from outhaul.config import connection_settings, object_settings, values
 from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
+from outhaul.config.together import unsuited
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
 from outhaul.model.bandwidth import PRIORITIES, Bandwidth
@@ -20,6 +21,7 @@ from outhaul.model.job import (
     NEWEST_LIMIT_NS_DEFAULT,
     QUIET_NS_DEFAULT,
     After,
+    ArchiveForm,
     ConflictRule,
     Connection,
     Destination,
@@ -30,16 +32,18 @@ from outhaul.model.object_settings import ObjectSettings
 
 TOP_KEYS = ("job", "bandwidth", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
-    "empty-directories", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
+    "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
+    "empty-directories", "max-files", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
-SETTLE_KEYS = ("quiet", "marker", "skip-newest", "newest-limit")
+SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
 COMPRESS_KEYS = ("codec", "level")
 CODECS = ("none", "auto", "bzip2", "gzip", "zstd", "xz", "lz4")
 GROUP_KEYS = ("directories", "companions")
 BUNDLE_KEYS = ("size", "file-max", "wait")
-ARCHIVE_KEYS = ("archive", "keep")
+ARCHIVE_KEYS = ("archive", "keep", "form")
+STAY_KEYS = ("delete-after",)
+FORMS: tuple[ArchiveForm, ...] = ("file", "stored")
 EMPTY_KEYS = ("remove-after", "include")
 PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
@@ -47,7 +51,6 @@ ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
 _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
 LATER_JOB_KEYS = {
-    "key": f"{_LATER}; leave it out: the key is the path beneath the source",
     "every": f"{_LATER}; leave it out, and start `outhaul run` from cron or a timer",
 }
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
@@ -56,6 +59,10 @@ _ABOVE_JOBS = {"bandwidth": "holds for all jobs together; write it above the fir
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
+)
+
+_NOT_STAYING = dict.fromkeys(
+    ARCHIVE_KEYS, "does not go with delete-after: the file stays where it is, and then it goes"
 )
 
 T = TypeVar("T")
@@ -143,6 +150,7 @@ class _Parser:
             source=self._take(table, where, "source", self._source, ""),
             destination=target,
             connection=connection if target.kind == "s3" else Connection(),
+            key=self._take(table, where, "key", values.key, ""),
             include=self._patterns(table, where, "include"),
             exclude=self._patterns(table, where, "exclude"),
             temporary_names=self._take(table, where, "temporary-names", values.truth, False),
@@ -152,6 +160,7 @@ class _Parser:
             **self._group(table, where),
             **self._after(table, where),
             **self._empty_directories(table, where),
+            files_max=self._take(table, where, "max-files", values.files_max, 0),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
             on_conflict=self._take(
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
@@ -207,10 +216,24 @@ class _Parser:
             )
         return {
             "quiet_ns": self._take(settle, where, "quiet", values.quiet, QUIET_NS_DEFAULT),
+            "quiet_for": self._quiet_for(settle, (*where, "quiet-for")),
             "marker": self._take(settle, where, "marker", values.marker, ""),
             "skip_newest": self._take(settle, where, "skip-newest", values.count, 0),
             "newest_limit_ns": self._take(settle, where, "newest-limit", values.quiet, NEWEST_LIMIT_NS_DEFAULT),
         }
+
+    def _quiet_for(self, settle: dict[str, Any], where: Where) -> tuple[tuple[str, int], ...]:
+        table = settle.get("quiet-for", {})
+        if not isinstance(table, dict):
+            self._note(where, f'expected a table such as {{ "*.log" = "1h" }}, not {shown(table)}')
+            return ()
+        return tuple(
+            (
+                self._try((*where, pattern), values.pattern, pattern, ""),
+                self._try((*where, pattern), values.quiet, value, 0),
+            )
+            for pattern, value in table.items()
+        )
 
     def _compress(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
         """The fields of the job that say how its files are compressed."""
@@ -281,11 +304,17 @@ class _Parser:
         after, there = table.get("after", "delete"), (*where, "after")
         if not isinstance(after, dict):
             return {"after": self._take(table, where, "after", _after, "delete")}
-        self._refuse_others(after, there, ARCHIVE_KEYS, {})
+        stays = "delete-after" in after
+        self._refuse_others(
+            after, there, STAY_KEYS if stays else ARCHIVE_KEYS + STAY_KEYS, _NOT_STAYING if stays else {}
+        )
+        if stays:
+            return {"after": "keep", "delete_after_ns": self._take(after, there, "delete-after", values.kept, 0)}
         self._require(after, there, "archive", 'write archive = "/directory/of/the/archive"')
         return {
             "after": "archive",
             "archive": self._take(after, there, "archive", self._source, ""),
+            "archive_form": self._take(after, there, "form", lambda value: values.choice(value, FORMS), "file"),
             "archive_keep_ns": self._take(after, there, "keep", values.kept, 0),
         }
 
@@ -347,26 +376,8 @@ def _after(value: object) -> After:
     try:
         return values.choice(value, AFTER)
     except ValueError:
-        raise ValueError(f'expected "delete", "keep" or {{ archive = "/directory" }}, not {shown(value)}') from None
-
-
-def unsuited(job: Job) -> list[tuple[tuple[str, ...], str]]:
-    """Which settings of a job do not go together: the path of a key, and what is wrong."""
-    found = [(("on-conflict",), _SHARED_KEYS)] if job.on_conflict == "replace" and _may_share_keys(job) else []
-    if job.destination.kind == "s3":
-        found += [((key,), text) for key, text in connection_settings.faults(job.connection, job.destination)]
-    return [*found, *object_settings.faults(job)]
-
-
-_SHARED_KEYS = (
-    '"replace" does not go with group or compress = "auto": there two sources may have one key, and the later would take the '
-    'place of the earlier; write "keep-both"'
-)
-
-
-def _may_share_keys(job: Job) -> bool:
-    """Whether what is not the same file may have the same key: `a.tar` and the group `a`, or `a.zst` and `a` compressed."""
-    return bool(job.groups) or job.compress == "auto"
+        tables = '{ archive = "/directory" } or { delete-after = "30d" }'
+        raise ValueError(f'expected "delete", "keep", {tables}, not {shown(value)}') from None
 
 
 def label(problem: Problem) -> str:

@@ -58,6 +58,10 @@ def quiet(value: object) -> int:
 _LEVELS = {"auto": (1, 19), "bzip2": (1, 9), "gzip": (1, 9), "zstd": (1, 19), "xz": (0, 9), "lz4": (1, 12)}
 
 
+SUFFIXES = {"bzip2": ".bz2", "gzip": ".gz", "zstd": ".zst", "xz": ".xz", "lz4": ".lz4"}
+"""What each codec adds to a name, as in `codecs.FORMATS`."""
+
+
 def level(codec: str, value: object) -> int:
     """How hard a codec tries. The ranges are those of `codecs.FORMATS`; a test keeps the two in step."""
     lowest, highest = _LEVELS.get(codec, (0, 0))
@@ -86,6 +90,29 @@ def file_max(value: object, size: int) -> int:
     if not 0 < most <= max(size, 1):
         raise ValueError(f"expected a size from 1B to that of the bundle, not {shown(value)}")
     return most
+
+
+KEY = re.compile(r"(?!/)(?!.*//)(?!.*/$)(?:[^{}\x00-\x1f\x7f]|\{path\}|\{name\})+", re.DOTALL)
+
+
+def key(value: object) -> str:
+    """What the path of an object is made of."""
+    named = isinstance(value, str) and ("{path}" in value or "{name}" in value)
+    if not isinstance(value, str) or not named or not KEY.fullmatch(value):
+        raise ValueError(
+            f'expected a path with the file\'s in it, such as "{{path}}", "{{name}}" or "raw/{{name}}", not {shown(value)}'
+        )
+    return value
+
+
+FILES_MOST = 10**9
+
+
+def files_max(value: object) -> int:
+    """How many files a run may carry."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= FILES_MOST:
+        raise ValueError(f"expected a number of files from 1 to {FILES_MOST}, not {shown(value)}")
+    return value
 
 
 def kept(value: object) -> int:

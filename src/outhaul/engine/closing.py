@@ -14,7 +14,7 @@ from outhaul.engine.recovery import recover
 from outhaul.model.errors import SourceError, StoreError
 from outhaul.model.evidence import Disposal, Receipt
 from outhaul.model.job import Job
-from outhaul.ports import Store, Tree
+from outhaul.ports import Codec, Store, Tree
 from outhaul.stages.dispose import expire
 from outhaul.stages.tidy import old_directories, remove_empty
 
@@ -81,27 +81,36 @@ def _expire(
             0,
             f"nothing was removed from the archive: the clock differs from the store's by {_hours(told - now_ns)} h",
         )
+    compression = ports.compression(job) if job.archive_form == "stored" else None
+    codec = compression.named(job.compress) if compression else None
     expired, faults = 0, list[str]()
     with ports.files.tree(job._replace(source=job.archive, after="delete", archive="")) as archive:
-        finished = [found for found in recover(archive, ports.ledger, "delete") if isinstance(found, Disposal)]
+        leaving = job._replace(after="delete")
+        finished = [found for found in recover(archive, ports.ledger, leaving) if isinstance(found, Disposal)]
         ports.ledger.note(place, disposals=finished)
         done = {disposal.number for disposal in finished}
         while old and not ports.stopped():
-            disposals = _expire_some([receipt for receipt in old if receipt.number not in done], archive, faults)
+            due = [receipt for receipt in old if receipt.number not in done]
+            disposals = _expire_some(job, due, archive, codec, faults)
             ports.ledger.note(place, disposals=disposals)
             expired += sum([disposal.outcome == "expired" for disposal in disposals])
-            remove_empty(archive, _above({receipt.sighting.directory for receipt in old}))
+            remove_empty(
+                archive, _above({job.archive_path(receipt.sighting.path, "").rpartition("/")[0] for receipt in old})
+            )
             old = ports.ledger.archived(place, before_ns, old[-1].number + 1)
     more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
     return expired + len(done), f"cannot be removed from the archive: {faults[0]}{more}" if faults else ""
 
 
-def _expire_some(receipts: Sequence[Receipt], archive: Tree, faults: list[str]) -> list[Disposal]:
+def _expire_some(
+    job: Job, receipts: Sequence[Receipt], archive: Tree, codec: Codec | None, faults: list[str]
+) -> list[Disposal]:
     disposals = []
     for receipt in receipts:
+        directory, _, name = job.archive_path(receipt.sighting.path, codec.suffix if codec else "").rpartition("/")
         try:
-            with archive.folder(receipt.sighting.directory) as folder:
-                disposals.append(expire(receipt, folder))
+            with archive.folder(directory) as folder:
+                disposals.append(expire(receipt, folder, name, codec))
         except SourceError as error:
             faults.append(f"{receipt.sighting.path}: {error}")
     return disposals

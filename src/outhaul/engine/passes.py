@@ -89,7 +89,7 @@ class Pass(Round):
     # --- before: what an earlier run left -------------------------------------------------------------------
 
     def _recover(self, tree: Tree) -> None:
-        for found in recover(tree, self.ports.ledger, self.job.after):
+        for found in recover(tree, self.ports.ledger, self.job):
             if isinstance(found, Disposal):
                 self.ports.ledger.note(self.place, disposals=[found])
             else:

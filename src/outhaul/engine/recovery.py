@@ -7,17 +7,19 @@ nothing is believed of the ledger that the file does not bear out: inode, length
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from outhaul.model.errors import SourceError
-from outhaul.model.evidence import Disposal
-from outhaul.model.job import After
+from outhaul.model.evidence import Disposal, Receipt
+from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Ledger, LeftAside, Tree
 from outhaul.stages.dispose import finish
 
 
-def recover(tree: Tree, ledger: Ledger, after: After) -> Iterator[Disposal | Standing]:
-    """Finish or undo each interrupted removal.
+def recover(tree: Tree, ledger: Ledger, job: Job) -> Iterator[Disposal | Standing]:
+    """Finish or undo each interrupted removal. What another job of the same source has taken aside is undone: it alone knows
+    what is to become of its files, and one that it is letting go of at this moment it will find where it was.
 
     Yields:
         A disposal for each that was finished, a standing for each that could be neither finished nor undone. Those
@@ -27,7 +29,7 @@ def recover(tree: Tree, ledger: Ledger, after: After) -> Iterator[Disposal | Sta
         receipt = ledger.receipt(left.receipt)
         path = left.path or (receipt.sighting.path if receipt else "")
         try:
-            if receipt is not None and receipt.sighting.path == path and (outcome := finish(receipt, left, after)):
+            if _ours(receipt, job) and receipt.sighting.path == path and (outcome := finish(receipt, left, job.after)):
                 yield Disposal(receipt.number, outcome)
                 continue
         except SourceError:
@@ -38,3 +40,7 @@ def recover(tree: Tree, ledger: Ledger, after: After) -> Iterator[Disposal | Sta
 
 def _back(left: LeftAside, path: str) -> bool:
     return bool(path) and left.put_back(path)
+
+
+def _ours(receipt: Receipt | None, job: Job) -> TypeGuard[Receipt]:
+    return receipt is not None and receipt.destination == job.destination.address

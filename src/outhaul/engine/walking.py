@@ -50,6 +50,8 @@ class Walk:
         """Whether the wall clock can be believed, as far as was known when the walk began (L7)."""
         self.saw_all = True
         """Whether every directory could be read."""
+        self._taken = 0
+        """Files that go now, as far as they count for the most that a run carries."""
         self.directories: list[str] = []
         """All that were found, where the job removes empty ones."""
 
@@ -135,7 +137,7 @@ class Walk:
         )
 
     def _gone_before(self, found: Found, proved: list[Receipt], pasts: dict[tuple[str, str], Observation]) -> Looked:
-        if self._job.after == "keep":
+        if self._job.after == "keep" and not all(self._is_over(receipt) for receipt in proved):
             self._standings.tally.put("unchanged", len(proved))
             self._ports.ledger.note(self._place, forgotten=list(pasts))
             return Looked([], [])
@@ -150,7 +152,12 @@ class Walk:
             for sighting in sorted(found.sightings, key=lambda sighting: sighting.path)
         ]
         settled = [verdict for _, verdict in verdicts if isinstance(verdict, Settled)]
-        if len(settled) == len(verdicts) and not found.missing:
+        whole = len(settled) == len(verdicts) and not found.missing
+        if whole and self._is_beyond([pasts.get(one.sighting[:2]) for one in settled]):
+            for one in settled:
+                self._standings.wait(one.sighting, pasts.get(one.sighting[:2]), now, "limit", "")
+            return Looked([], [])
+        if whole:
             self._standings.past.update(
                 {one.sighting: pasts[one.sighting[:2]] for one in settled if one.sighting[:2] in pasts}
             )
@@ -174,11 +181,11 @@ class Walk:
         receipts = self._ports.ledger.receipts(self._place, found.directory, [s.name for s in found.sightings])
         unchanged = 0
         looked = Looked([], [])
-        for sighting in found.sightings:
+        for sighting in sorted(found.sightings, key=_by_age) if job.files_max else found.sightings:
             receipt = receipts.get(sighting.name)
             past = remembered.pop(sighting.name, None)
             if receipt is not None and same_generation(receipt.sighting, sighting):
-                if keep:
+                if keep and not self._is_over(receipt):
                     unchanged += 1
                     if past is not None:
                         self._ports.ledger.note(self._place, forgotten=[(found.directory, sighting.name)])
@@ -193,7 +200,9 @@ class Walk:
                 self._standings.wait(sighting, past, now, held_back, detail)
                 continue
             verdict = settle(job, sighting, past, now, steady, among_newest=held_back == "newest")
-            if isinstance(verdict, Settled):
+            if isinstance(verdict, Settled) and self._is_beyond([past]):
+                self._standings.wait(sighting, past, now, "limit", "")
+            elif isinstance(verdict, Settled):
                 if past is not None:
                     self._standings.past[sighting] = past
                 looked.settled.append(verdict)
@@ -203,6 +212,24 @@ class Walk:
             self._standings.tally.put("unchanged", unchanged)
         return looked
 
+    def _is_over(self, receipt: Receipt) -> bool:
+        """Whether a file that stays where it is after its proof has stayed for long enough."""
+        past_ns = self._ports.clock.moment().wall_ns - receipt.proved_ns
+        return self._job.delete_after_ns > 0 and self.steady and past_ns >= self._job.delete_after_ns
+
+    def _is_beyond(self, pasts: Sequence[Observation | None]) -> bool:
+        """Whether files are more than a run carries. One that has failed before does not count: it would keep others out."""
+        if not self._job.files_max or any(past is not None and past.attempts for past in pasts):
+            return False
+        if self._taken >= self._job.files_max:
+            return True
+        self._taken += len(pasts)
+        return False
+
     def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
         if directory is not None and remembered:
             self._ports.ledger.note(self._place, forgotten=[(directory, name) for name in remembered])
+
+
+def _by_age(sighting: Sighting) -> int:
+    return sighting.mtime_ns

@@ -12,7 +12,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from outhaul.host.archive import ArchiveFolder
@@ -38,7 +38,7 @@ from outhaul.model.errors import (
 )
 from outhaul.model.evidence import Sighting
 from outhaul.model.job import Job
-from outhaul.ports import Aside, LeftAside, Listing
+from outhaul.ports import Aside, Codec, LeftAside, Listing
 
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ENTRIES_PER_LISTING = 1024
@@ -204,14 +204,15 @@ class HostFolder:
 class HostTree:
     """One source directory."""
 
-    def __init__(self, job: Job, state: str) -> None:
+    def __init__(self, job: Job, state: str, codec: Codec | None) -> None:
         survive_lease_breaks()
         try:
             self._descriptor = os.open(job.source, FOLDER_FLAGS)
         except OSError as error:
             raise source_error(error) from error
         self._device = _state_of(self._descriptor).st_dev
-        archive = ArchiveFolder(job.archive) if job.after == "archive" else None
+        place = partial(job.archive_path, suffix=codec.suffix if codec else "")
+        archive = ArchiveFolder(job.archive, place, codec) if job.after == "archive" else None
         self._private = PrivateFolders(self._descriptor, job.source, state, archive, keep=not job.one_off)
 
     def __enter__(self) -> HostTree:
@@ -336,11 +337,17 @@ def _kind(mode: int) -> str:
 
 
 class HostFileSystem:
-    """The `FileSystem` of this machine."""
+    """The `FileSystem` of this machine.
 
-    def __init__(self, state: str) -> None:
+    Args:
+        state: Absolute path of the state directory.
+        archived_by: What compresses the files of a job in its archive; None where they stay as they are.
+    """
+
+    def __init__(self, state: str, archived_by: Callable[[Job], Codec | None] = lambda _job: None) -> None:
         self._state = state
+        self._archived_by = archived_by
 
     def tree(self, job: Job) -> HostTree:
         """See `ports.FileSystem`."""
-        return HostTree(job, self._state)
+        return HostTree(job, self._state, self._archived_by(job))

@@ -19,7 +19,7 @@ RECEIPT_COLUMNS = (
 )
 _ALONE = (None, None, None, None)
 RECEIPT_FIELDS = RECEIPT_COLUMNS.count(",") + 1
-RECEIPT_BACK = "id, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key"
+RECEIPT_BACK = "id, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key, proved_ns"
 SIGHTING_COLUMNS = (
     "directory, name, device, inode, size, mtime_ns, ctime_ns, boot_id, boot_ns, wall_ns, reason, detail, attempts"
 )
@@ -52,14 +52,14 @@ def receipt_row(number: int, directory: int, proof: Proof, recorded_ns: int) -> 
 
 def receipt_of_proof(number: int, proof: Proof, destination: str) -> Receipt:
     """The receipt of a proof whose row is written in the transaction at hand. Not to be let out before its commit."""
-    return Receipt(number, proof.sighting, proof.sha256, destination, proof.key)
+    return Receipt(number, proof.sighting, proof.sha256, destination, proof.key, proof.proved_ns)
 
 
 def receipt_of_row(directory: str, destination: str, row: Sequence[Any]) -> Receipt:
     """From a committed row, in the order of `RECEIPT_BACK`."""
-    number, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key = row
+    number, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key, proved_ns = row
     sighting = Sighting(directory, to_path(name), unsigned(device), unsigned(inode), size, mtime_ns, ctime_ns, birth_ns)
-    return Receipt(number, sighting, sha256, destination, key)
+    return Receipt(number, sighting, sha256, destination, key, proved_ns)
 
 
 def observation_row(directory: int, observation: Observation) -> tuple[Any, ...]:

@@ -170,6 +170,8 @@ class Receipt(NamedTuple):
     destination: str
     """Address of the destination, as in the ledger."""
     key: str
+    proved_ns: int = 0
+    """Wall clock, as in its `Proof`."""
 
 
 class Disposal(NamedTuple):

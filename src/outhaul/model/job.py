@@ -6,10 +6,13 @@ import hashlib
 from typing import Literal, NamedTuple
 
 from outhaul.model.bandwidth import Priority
+from outhaul.model.keys import placed
 from outhaul.model.object_settings import ObjectSettings
-from outhaul.model.patterns import TEMPORARY_NAMES
+from outhaul.model.patterns import OWN_NAMES, TEMPORARY_NAMES
 
 After = Literal["delete", "archive", "keep"]
+ArchiveForm = Literal["file", "stored"]
+"""Whether a file goes to the archive as it is, under its path, or as it was stored: under its key, compressed."""
 ProofRule = Literal["auto", "stored", "read-back"]
 ConflictRule = Literal["keep-both", "hold", "replace"]
 """What is done where other bytes stand under the key of a file: a second key, nothing, or a new object over the old."""
@@ -61,6 +64,8 @@ class Job(NamedTuple):
     """Absolute path of the source directory; bytes that are not UTF-8 are surrogates (PEP 383)."""
     destination: Destination
     connection: Connection = Connection()
+    key: str = ""
+    """The path of an object beneath the destination, with `{path}` and `{name}` for those of the file; '' is '{path}'."""
     include: tuple[str, ...] = ()
     """Patterns of which a file must match one; none means every file."""
     exclude: tuple[str, ...] = ()
@@ -68,6 +73,8 @@ class Job(NamedTuple):
     """Whether names that look temporary are carried too (`patterns.TEMPORARY_NAMES`)."""
     quiet_ns: int = QUIET_NS_DEFAULT
     """How long a file must have been left alone, in nanoseconds."""
+    quiet_for: tuple[tuple[str, int], ...] = ()
+    """Pattern, and how long a file that matches it must have been left alone instead; the first that matches counts."""
     marker: str = ""
     """Name of the file that says that another is finished, with `{name}` for the other's; '' where there is no such custom."""
     skip_newest: int = 0
@@ -91,8 +98,13 @@ class Job(NamedTuple):
     after: After = "delete"
     archive: str = ""
     """Absolute path of the directory that files go to, with `after` 'archive'."""
+    archive_form: ArchiveForm = "file"
     archive_keep_ns: int = 0
     """How long they stay there; 0 is for ever."""
+    delete_after_ns: int = 0
+    """With `after` 'keep': how long a file stays after its proof; then it goes. 0 is for ever."""
+    files_max: int = 0
+    """How many files a run carries at most; 0 is no limit."""
     empty_ns: int = 0
     """How long a directory of the source must have been empty and unchanged to be removed; 0 is never."""
     empty_include: tuple[str, ...] = ()
@@ -106,10 +118,14 @@ class Job(NamedTuple):
     one_off: bool = False
     """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
 
+    def archive_path(self, path: str, suffix: str) -> str:
+        """Where a file goes beneath `archive`; `suffix` is what its compression adds to a name."""
+        return path if self.archive_form == "file" else placed(self.key, path) + suffix
+
     @property
     def excluded(self) -> tuple[str, ...]:
         """All exclude patterns, those of temporary names among them."""
-        return self.exclude if self.temporary_names else self.exclude + TEMPORARY_NAMES
+        return self.exclude + (OWN_NAMES if self.temporary_names else TEMPORARY_NAMES)
 
     @property
     def manner(self) -> str:

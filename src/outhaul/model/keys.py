@@ -14,6 +14,7 @@ import re
 KEY_BYTES_MAX = 1024
 _PLAIN = re.compile(r"[^%\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]*").fullmatch
 _TO_ESCAPE = re.compile(r"[%\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_PLACE = re.compile(r"\{(path|name)\}")
 _ESCAPED = re.compile(rb"%([0-9A-F]{2})")
 
 
@@ -41,6 +42,19 @@ def path_of(key: str) -> str:
 def object_key(prefix: str, path: str) -> str:
     """The key of a file: the prefix of the destination, and its escaped path beneath it."""
     return f"{prefix}/{escape(path)}" if prefix else escape(path)
+
+
+def placed(template: str, path: str) -> str:
+    """The path that a file has where it goes: its own, or what a job's `key` makes of it.
+
+    Args:
+        template: With `{path}` and `{name}` for the path beneath the source and its last part; '' is `{path}`.
+        path: Beneath the source.
+    """
+    if not template:
+        return path
+    parts = {"path": path, "name": path.rpartition("/")[2]}
+    return _PLACE.sub(lambda found: parts[found[1]], template)
 
 
 def second_key(key: str, sha256: bytes) -> str:

@@ -69,6 +69,11 @@ REASONS: dict[str, Reason] = {
         "waits for others, to travel with them in a bundle",
         "It goes when there are enough, or when bundle.wait is over.",
     ),
+    "limit": Reason(
+        State.WAITING,
+        "is more than a run may carry",
+        "A later run carries it: it carries up to max-files, the oldest first.",
+    ),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
     "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
     "destination": Reason(

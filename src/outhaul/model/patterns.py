@@ -2,14 +2,17 @@
 
 `*` and `?` stay within one path part, `**` spans any number of parts, `[abc]` and `[!abc]` are sets. A pattern with a
 '/' is matched against the whole path beneath the source; one without is matched against the file name, in any
-directory. `fnmatch` of the standard library lets `*` cross '/', and `glob.translate` comes with Python 3.13 only.
+directory. A '/' in front makes a pattern one of the whole path, as in gitignore(5): `/*.csv` is of the source itself.
+`fnmatch` of the standard library lets `*` cross '/', and `glob.translate` comes with Python 3.13 only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+OWN_NAMES = (".outhaul*",)
+"""Names that outhaul gives; never carried."""
 TEMPORARY_NAMES = (
     "*.tmp",
     "*.temp",
@@ -26,7 +29,7 @@ TEMPORARY_NAMES = (
     ".nfs*",
     ".fuse_hidden*",
     ".syncthing.*",
-    ".outhaul*",
+    *OWN_NAMES,
 )
 """Names that programs use while a file is not finished. Excluded unless a job says `temporary-names = true`."""
 
@@ -57,14 +60,38 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool] | None:
     return matches
 
 
+def compile_reach(patterns: Sequence[str]) -> Callable[[str], bool] | None:
+    """A function that tells whether a directory may hold, at any depth, a path that matches; None where each may.
+
+    It is what a walk need not look into: `2026/*/log.csv` is not beneath `2025`.
+    """
+    if not patterns or not all("/" in pattern for pattern in patterns):
+        return None
+    found = _any([], [front for pattern in patterns for front in _fronts(pattern)])
+    return lambda directory: not directory or (found is not None and found(directory) is not None)
+
+
+def _fronts(pattern: str) -> Iterator[str]:
+    """Regular expressions of the directories on the way to what a pattern matches."""
+    parts, way = pattern.strip("/").split("/"), ""
+    for part in parts[:-1]:
+        if part == "**":
+            break
+        way += _part(part)
+        yield way
+        way += "/"
+    if "**" in parts:
+        yield way + ".*"
+
+
 def _literal(text: str) -> bool:
     return not any(character in text for character in "*?[/")
 
 
-def _any(patterns: Sequence[str]) -> Callable[[str], object] | None:
-    if not patterns:
-        return None
-    return re.compile("|".join(f"(?:{_regex(pattern)})" for pattern in patterns), re.DOTALL).fullmatch
+def _any(patterns: Sequence[str], made: Sequence[str] = ()) -> Callable[[str], object] | None:
+    """Of patterns, and of regular expressions that have been made of some."""
+    every = [*map(_regex, patterns), *made]
+    return re.compile("|".join(f"(?:{each})" for each in every), re.DOTALL).fullmatch if every else None
 
 
 def _regex(pattern: str) -> str:
@@ -116,8 +143,8 @@ def broken(pattern: str) -> str:
     """What is wrong with `pattern`, or '' where nothing is."""
     if not pattern.strip("/"):
         return "is empty"
-    if pattern.startswith("/") or ".." in pattern.split("/"):
-        return "is relative to the source: no '/' in front and no '..'"
+    if ".." in pattern.split("/"):
+        return "is relative to the source: no '..'"
     if "[[:" in pattern:
         return "has a character class such as [[:digit:]]; write [0-9]"
     try:

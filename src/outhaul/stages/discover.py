@@ -15,7 +15,7 @@ from outhaul.model.errors import SourceError, SourceVanished
 from outhaul.model.evidence import Sighting
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
-from outhaul.model.patterns import compile_patterns
+from outhaul.model.patterns import compile_patterns, compile_reach
 from outhaul.ports import Tree
 
 
@@ -47,13 +47,15 @@ class Found(NamedTuple):
 def discover(job: Job, tree: Tree) -> Iterator[Found]:
     """Walk the whole source, depth first; in memory there is one listing, and the directories still to visit.
 
-    A job with markers also holds the names of one directory in memory.
+    A job with markers also holds the names of one directory in memory. A directory that no include pattern leads into is
+    not looked into, unless the job removes empty ones.
 
     Raises:
         SourceError: the source itself cannot be read.
     """
     wanted = chooser(job)
     companions = Companions(job)
+    reaches = None if job.empty_ns else compile_reach(job.include)
     to_visit = [""]
     while to_visit:
         directory = to_visit.pop()
@@ -63,7 +65,8 @@ def discover(job: Job, tree: Tree) -> Iterator[Found]:
         try:
             survey = _survey(job, tree, directory, wanted)
             for listing in tree.listings(directory):
-                to_visit.extend(_join(directory, name) for name in listing.folders)
+                beneath = [_join(directory, name) for name in listing.folders]
+                to_visit.extend(beneath if reaches is None else filter(reaches, beneath))
                 files = companions.apart(directory, listing.files) if job.companions else listing.files
                 yield _sort(job, directory, files, listing.others, wanted, survey)
         except SourceVanished:

@@ -9,16 +9,18 @@ make sure of is that the file in the directory is still that file, and that nobo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
-from outhaul.model.errors import SourceChanged, SourceStuck, SourceVanished
+from outhaul.model.errors import OuthaulError, SourceChanged, SourceError, SourceStuck, SourceVanished
 from outhaul.model.evidence import Disposal, Receipt, Sighting, same_generation
 from outhaul.model.job import After
 from outhaul.model.keys import second_key
-from outhaul.ports import Aside, Folder, LeftAside
+from outhaul.ports import Aside, Codec, Folder, LeftAside, OpenFile
 
 HASH_UNDER_LEASE_MAX = 1 << 20
 """Bytes. Hashing this much takes under a millisecond; a larger file is hashed before its lease, so as to hold up no writer
 for longer (L8). A change in between shows in its change time."""
+_READ = 1 << 20
 
 
 def dispose(receipt: Receipt, folder: Folder, after: After) -> Disposal:
@@ -30,19 +32,19 @@ def dispose(receipt: Receipt, folder: Folder, after: After) -> Disposal:
         SourceChanged: it is not the file of the receipt any more: a new sighting.
         SourceStuck: it cannot be taken out of its directory.
     """
-    return _let_go(receipt, receipt.sighting, folder, after)
+    return _let_go(receipt, receipt.sighting, receipt.sha256, folder, after)
 
 
-def _let_go(receipt: Receipt, proved: Sighting, folder: Folder, after: After) -> Disposal:
-    """`proved` is the file to let go of, as it was seen; that it holds the bytes of the receipt is looked at here."""
+def _let_go(receipt: Receipt, proved: Sighting, sha256: bytes, folder: Folder, after: After) -> Disposal:
+    """`proved` is the file to let go of, as it was seen; that it has this digest is looked at here."""
     with folder.open(proved.name) as file:
         _same(same_generation(file.sighting, proved), "another file has its name, or it was written to")
         if proved.size > HASH_UNDER_LEASE_MAX:
-            _same(file.digest() == receipt.sha256, "its content differs from what was proved")
+            _same(file.digest() == sha256, "its content differs from what was proved")
         leased = file.take_lease()
         if proved.size <= HASH_UNDER_LEASE_MAX:
             content = file.pread(proved.size, 0)
-            _same(hashlib.sha256(content).digest() == receipt.sha256, "its content differs from what was proved")
+            _same(hashlib.sha256(content).digest() == sha256, "its content differs from what was proved")
         _same(file.unchanged(), "it was written to")
         aside = folder.take_aside(proved.name, receipt.number)
         if not aside.is_file(proved) or (leased and not file.lease_holds()):
@@ -53,22 +55,24 @@ def _let_go(receipt: Receipt, proved: Sighting, folder: Folder, after: After) ->
     return _archive(receipt, aside)  # Its lease has ended: what is durable takes longer than a writer may be held up.
 
 
-def expire(receipt: Receipt, folder: Folder) -> Disposal:
+def expire(receipt: Receipt, folder: Folder, name: str, codec: Codec | None) -> Disposal:
     """Remove the file of a receipt from the archive; what has other bytes, by whoever's hand, stays.
 
     Args:
         receipt: Of a source that was archived.
         folder: Its directory in the archive.
+        name: Its name there, or the first part of it (`keys.second_key`).
+        codec: What it is compressed by there; None where it is as it was.
 
     Raises:
         SourceError: as `dispose`.
     """
-    name = receipt.sighting.name
     for there in (name, second_key(name, receipt.sha256)):
         try:
             with folder.open(there) as file:
                 found = file.sighting
-            _let_go(receipt, found, folder, "delete")
+                sha256 = receipt.sha256 if codec is None else _compressed(receipt, file, codec)
+            _let_go(receipt, found, sha256, folder, "delete")
             return Disposal(receipt.number, "expired")
         except SourceVanished:
             continue
@@ -76,6 +80,27 @@ def expire(receipt: Receipt, folder: Folder) -> Disposal:
             if there != name:
                 raise
     return Disposal(receipt.number, "gone")
+
+
+def _compressed(receipt: Receipt, file: OpenFile, codec: Codec) -> bytes:
+    """The digest of a compressed file that holds the bytes of this receipt."""
+    stored, plain = hashlib.sha256(), hashlib.sha256()
+
+    def chunks() -> Iterator[bytes]:
+        for offset in range(0, file.sighting.size, _READ):
+            data = file.pread(min(_READ, file.sighting.size - offset), offset)
+            stored.update(data)
+            yield data
+
+    try:
+        for data in codec.decode(chunks(), receipt.sighting.size):
+            plain.update(data)
+    except SourceError:
+        raise
+    except OuthaulError as error:
+        raise SourceChanged(f"its content differs from what was proved: {error}") from error
+    _same(plain.digest() == receipt.sha256, "its content differs from what was proved")
+    return stored.digest()
 
 
 def finish(receipt: Receipt, left: LeftAside, after: After) -> str:

@@ -18,7 +18,7 @@ from outhaul.model.bundle import Bundle, Member, is_too_long
 from outhaul.model.errors import KeyTooLong, SourceChanged, SourceError
 from outhaul.model.evidence import ByteSource, Package, Proof, Settled, Sighting, Within, same_generation
 from outhaul.model.job import Job
-from outhaul.model.keys import KEY_BYTES_MAX, object_key
+from outhaul.model.keys import KEY_BYTES_MAX, object_key, placed
 from outhaul.model.tar import END, header, padding
 from outhaul.ports import Codec, Compression, Tree
 from outhaul.stages.package import check_decodes, md5_of, refuse_unfinished
@@ -173,7 +173,8 @@ def package_group(
     sample = tar.pread(min(_SAMPLE_MAX, tar.length), 0) if compression else b""
     codec = compression.codec_for(_InMemory(sample), len(sample)) if compression else None
     pieces = Pieces(codec, _cuts(tar)) if codec else None
-    key = f"{object_key(job.destination.prefix, group.directory)}.tar{pieces.suffix if pieces else ''}"
+    plain_key = object_key(job.destination.prefix, placed(job.key, group.directory))
+    key = f"{plain_key}.tar{pieces.suffix if pieces else ''}"
     if is_too_long(key):
         raise KeyTooLong(f"the key of its group is longer than a store takes ({KEY_BYTES_MAX} bytes)")
     name = pieces.name if pieces else ""

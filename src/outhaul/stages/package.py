@@ -12,7 +12,7 @@ import hashlib
 from outhaul.model.errors import KeyTooLong, OuthaulError, SourceChanged, Unproved, WritersUnknown
 from outhaul.model.evidence import Package, Settled, Sighting, same_generation
 from outhaul.model.job import Job
-from outhaul.model.keys import KEY_BYTES_MAX, object_key
+from outhaul.model.keys import KEY_BYTES_MAX, object_key, placed
 from outhaul.ports import Codec, Compression, OpenFile
 
 UNWATCHED_QUIET_NS = 60 * 10**9
@@ -35,7 +35,8 @@ def package(
     """
     sighting = file.sighting
     refuse_unfinished(settled, file)
-    made = _read(object_key(job.destination.prefix, sighting.path), sighting, file, small_max, compression)
+    key = object_key(job.destination.prefix, placed(job.key, sighting.path))
+    made = _read(key, sighting, file, small_max, compression)
     if len(made.key) * 4 > KEY_BYTES_MAX and len(made.key.encode()) > KEY_BYTES_MAX:
         raise KeyTooLong(f"its key has {len(made.key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
     if not file.unchanged():

@@ -8,8 +8,12 @@ been up. The check for open writers is not made here: it belongs to the moment o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 from outhaul.model.evidence import Settled, Sighting, same_generation
 from outhaul.model.job import Job
+from outhaul.model.patterns import compile_patterns
 from outhaul.ports import Moment, Observation
 
 SECOND_NS = 10**9
@@ -29,7 +33,9 @@ def settle(
     Returns:
         The settled file; or for how long, in nanoseconds, it still has to be left alone.
     """
-    asked_ns = max(job.quiet_ns, job.newest_limit_ns) if among_newest else job.quiet_ns
+    asked_ns = asked_quiet_ns(job, sighting.path)
+    if among_newest:
+        asked_ns = max(asked_ns, job.newest_limit_ns)
     observed_ns = observed_quiet_ns(sighting, past, now)
     if observed_ns >= asked_ns:
         return Settled(sighting, observed_ns)
@@ -37,6 +43,20 @@ def settle(
     if wall_clock_steady:
         quiet_ns = max(quiet_ns, min(now.wall_ns - sighting.ctime_ns, now.boot_ns))
     return Settled(sighting, observed_ns) if quiet_ns >= asked_ns else asked_ns - quiet_ns
+
+
+def asked_quiet_ns(job: Job, path: str) -> int:
+    """For how long a file is to be left alone: as the first pattern says that it matches, or as the job does."""
+    if job.quiet_for:
+        for matches, quiet_ns in _quiet_for(job.quiet_for):
+            if matches(path):
+                return quiet_ns
+    return job.quiet_ns
+
+
+@cache
+def _quiet_for(of_job: tuple[tuple[str, int], ...]) -> list[tuple[Callable[[str], bool], int]]:
+    return [(matches, quiet_ns) for pattern, quiet_ns in of_job if (matches := compile_patterns([pattern]))]
 
 
 def observed_quiet_ns(sighting: Sighting, past: Observation | None, now: Moment) -> int:

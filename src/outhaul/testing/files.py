@@ -7,9 +7,8 @@ once, and the lease counts as broken).
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from outhaul.model.errors import (
 )
 from outhaul.model.job import Job
 from outhaul.model.keys import second_key
-from outhaul.ports import LeftAside, Listing
+from outhaul.ports import Codec, LeftAside, Listing
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.inodes import SimulatedDisk
 from outhaul.testing.open_files import SimulatedAside, SimulatedFile, seen
@@ -200,6 +199,9 @@ class SimulatedFileSystem(SimulatedDisk):
         self.knows_writers = True
         """False: nobody can tell who has a file open, as on a network file system."""
         self.entries_per_listing = 1024
+        self.archived_by: Callable[[Job], Codec | None] = lambda _job: None
+        """What compresses the files of a job in its archive."""
+        self._archiving: Job | None = None
         self.missing = False
         """True: the source itself cannot be opened, as when it is not mounted."""
 
@@ -209,6 +211,8 @@ class SimulatedFileSystem(SimulatedDisk):
             if self.missing:
                 raise SourceVanished("it is not there any more")
             archived = job.source == ARCHIVE
+            if not archived:
+                self._archiving = job
             root, private = (self.archive, self.archive_private) if archived else (self.root, self.private)
             return SimulatedTree(self, root, private)
 
@@ -246,21 +250,30 @@ class SimulatedFileSystem(SimulatedDisk):
     def archive_aside(self, private: Private, entry: str, path: str, sha256: bytes) -> None:
         """Move an entry of the private directory to the archive: first it is there, on disk, and then it is not here."""
         inode = private[entry][2]
-        directory, _, name = path.rpartition("/")
+        assert self._archiving is not None
+        codec = self.archived_by(self._archiving)
+        directory, _, name = self._archiving.archive_path(path, codec.suffix if codec else "").rpartition("/")
+        there_as = inode if codec is None else self._written(codec.encode_bytes(inode.content))
         folder = self.archive
         for part in directory.split("/") if directory else ():
             folder = folder.entries.setdefault(part, self._make("folder"))
         for there in (name, second_key(name, sha256)):
             found = folder.entries.get(there)
             if found is None:
-                folder.entries[there] = inode
-                inode.links += 1
-            elif found.kind != "file" or hashlib.sha256(found.content).digest() != sha256:
+                folder.entries[there] = there_as
+                there_as.links += 1
+            elif found.kind != "file" or found.content != there_as.content:
                 continue
-            self.unsynced.synced(inode)
+            self.unsynced.synced(there_as)
             self._take_from(private, entry)
             return
         raise SourceStuck("other files have its names in the archive")
+
+    def _written(self, content: bytes) -> Inode:
+        inode = self._make("file")
+        self._wrote(inode, content)
+        inode.links = 0
+        return inode
 
     def archived(self) -> dict[str, bytes]:
         """Every file of the archive."""

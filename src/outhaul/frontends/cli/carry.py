@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
-from outhaul.config.keys import unsuited
 from outhaul.config.paths import absolute_from
+from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
@@ -53,7 +53,8 @@ def configured(options: argparse.Namespace) -> tuple[list[Job], Bandwidth | None
     """
     from outhaul.config.native import read
 
-    jobs, limit = read(options.config or _usual_place(), state=state_of(options))
+    configured = read(options.config or _usual_place(), state=state_of(options))
+    jobs, limit = configured.jobs, configured.bandwidth
     found: list[str] = []
     given = given_connection(options, found)
     if found:

@@ -89,7 +89,14 @@ class LedgerContract:
             assert {"x": given[0], "y": given[1]} == found
             assert given[0] == ledger.receipt(given[0].number)
         assert (
-            Receipt(given[0].number, sighting("x", inode=5), proof(sighting("x")).sha256, "s3://bucket/site", "site/5")
+            Receipt(
+                given[0].number,
+                sighting("x", inode=5),
+                proof(sighting("x")).sha256,
+                "s3://bucket/site",
+                "site/5",
+                given[0].proved_ns,
+            )
             == given[0]
         )
 

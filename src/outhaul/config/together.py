@@ -1,0 +1,48 @@
+"""Which settings of a job do not go together, each being right by itself.
+
+Pure, and asked of jobs from a configuration as well as of those from the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outhaul.config import connection_settings, object_settings
+from outhaul.config.wording import shown
+from outhaul.model.job import Job
+
+
+def unsuited(job: Job) -> list[tuple[tuple[str, ...], str]]:
+    """The path of a key, and what is wrong with it beside the others; none where all is well."""
+    found: list[tuple[tuple[str, ...], str]] = list(_of_keys(job))
+    found += [((key,), text) for key in ("include", "exclude") for text in _patterns(job, getattr(job, key))]
+    if job.destination.kind == "s3":
+        found += [((key,), text) for key, text in connection_settings.faults(job.connection, job.destination)]
+    return [*found, *object_settings.faults(job)]
+
+
+def _of_keys(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
+    if job.on_conflict == "replace" and _may_share_keys(job):
+        yield ("on-conflict",), _SHARED_KEYS
+    if job.key and job.bundle_bytes:
+        yield ("key",), "does not go with bundle: what a bundle is called follows from its files; leave one out"
+    if job.archive_form == "stored" and job.compress in ("", "auto"):
+        yield ("after", "form"), 'needs compress with a codec, such as "bzip2"; or write form = "file"'
+
+
+def _patterns(job: Job, patterns: tuple[str, ...]) -> Iterator[str]:
+    front = f"{job.source.rstrip('/')}/"
+    for pattern in patterns:
+        if pattern.startswith(front) and front != "/":
+            yield f"{shown(pattern)} is held against the path beneath the source; leave the source out of it"
+
+
+_SHARED_KEYS = (
+    '"replace" does not go with group, compress = "auto" or a key without {path}: there two sources may have one key, and '
+    'the later would take the place of the earlier; write "keep-both"'
+)
+
+
+def _may_share_keys(job: Job) -> bool:
+    """Whether what is not the same file may have the same key: `a.tar` and the group `a`, or `a.zst` and `a` compressed."""
+    return bool(job.groups) or job.compress == "auto" or "{path}" not in (job.key or "{path}")
