@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from outhaul.host.clock import SystemClock
 from outhaul.host.filesystem import HostFileSystem
@@ -21,6 +21,9 @@ from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Codec, Compression, Held, Store, Workers
 from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
+
+if TYPE_CHECKING:
+    from outhaul.stores.s3_copying import S3Copying
 
 
 class Wiring:
@@ -91,6 +94,17 @@ def open_shelf(destination: Destination, connection: Connection) -> Shelf:
     from outhaul.stores.s3_reading import S3Shelf
 
     return _Decoding(S3Shelf(destination, connection))
+
+
+def open_copying(bucket: str) -> S3Copying:
+    """A bucket in which objects are copied, and removed once they are; by the credentials of the standard AWS chain.
+
+    Raises:
+        Misconfigured: as `open_store`.
+    """
+    from outhaul.stores.s3_copying import S3Copying
+
+    return S3Copying(Destination(f"s3://{bucket}", "s3", bucket, ""), Connection())
 
 
 class _Stored(Protocol):

@@ -19,7 +19,7 @@ from outhaul.kingfisher.local import Logs, has_files, measure
 from outhaul.kingfisher.memory import ARCHIVED, DO_NOT_ARCHIVE, Memory, MemoryFailed, Remembered
 from outhaul.kingfisher.metadata import metadata_text
 from outhaul.kingfisher.months import Months
-from outhaul.kingfisher.moving import Failed, Mover, Parcel, Waits, is_whole, parcel_of, parcel_of_json
+from outhaul.kingfisher.moving import Failed, Mover, Parcel, Waits, is_part, is_whole, parcel_of, parcel_of_json
 from outhaul.kingfisher.rules import Verdict, compare, is_own, judge_log
 from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError
 
@@ -59,6 +59,7 @@ class Run:
         self._stopped = stopped
         self._step = step
         self._of_source: tuple[str, list[Archived]] | None = None
+        self._begun: set[str] = set()
         self.failed = 0
         self.destination_failed = False
 
@@ -76,7 +77,7 @@ class Run:
         for collection in collections:
             if remembered[collection.number].pending and not self._stopped():
                 with _Apart(self, collection):
-                    self._let_go(collection, _pending(remembered[collection.number].pending))
+                    self._let_go(collection, parcel_of_json(remembered[collection.number].pending))
         for collection in collections:
             if not self._stopped() and self._is_open(collection, self._memory.of(collection.number)):
                 with _Apart(self, collection):
@@ -106,7 +107,7 @@ class Run:
         assert measured is not None
         parcel = parcel_of(collection, self._settings.data, self._settings.logs, candidate.log)
         if not candidate.own:
-            self._carry(candidate, measured, parcel)
+            self._carry_in_turn(candidate, measured, parcel)
         self._step("write down")
         self._memory.decide(
             collection.number, ARCHIVED, verdict.reason, verdict.detail, bytes=size, pending=parcel.to_json()
@@ -151,6 +152,14 @@ class Run:
 
     # --- carry --------------------------------------------------------------------------------------------------
 
+    def _carry_in_turn(self, candidate: Candidate, measured: Measured, parcel: Parcel) -> None:
+        """One of a month after the other: what is begun is ended first, and is not made to give way."""
+        if parcel.folder in self._begun:
+            raise Waits("another collection of its month is on its way")
+        self._begun.add(parcel.folder)
+        self._carry(candidate, measured, parcel)
+        self._begun.discard(parcel.folder)
+
     def _carry(self, candidate: Candidate, measured: Measured, parcel: Parcel) -> None:
         """Data, then log, then metadata: what has metadata is complete."""
         collection = candidate.collection
@@ -189,14 +198,15 @@ class Run:
     def _let_go(self, collection: Collection, parcel: Parcel) -> None:
         """Everything is proved and written down: its sources go, each as the file that was proved."""
         self._step("let go")
-        user = removal.user_for(parcel, self._settings.delete_as)
+        user = removal.user_for(self._mover.directories(parcel), self._settings.delete_as)
         try:
-            jobs = [self._mover.group(parcel), *(self._mover.singles(parcel) if parcel.apart else ())]
-            for job in jobs:
-                if user:
-                    self._mover.let_go_as(user, job, parcel)
-                else:
+            if user and not self._has_changed(parcel):
+                self._mover.let_go_as(user, parcel)
+            elif not user:
+                for job in [self._mover.group(parcel), *(self._mover.singles(parcel) if parcel.apart else ())]:
                     self._mover.let_go(job)
+            else:
+                raise Failed("files have come, or have changed, since it was archived")
         except Failed:
             self._decide_anew(collection, parcel)
             raise
@@ -204,11 +214,14 @@ class Run:
 
     def _decide_anew(self, collection: Collection, parcel: Parcel) -> None:
         """Where files have come or changed since they were archived, that is a collection that nobody has looked at."""
-        rows = self._mover.receipts(self._mover.group(parcel), DATA)
-        measured = measure(os.path.join(parcel.source, parcel.directory))
-        if measured is not None and not is_part(parcel, measured, rows):
+        if self._has_changed(parcel):
             self._memory.forget(collection.number)
             logger.warning("Collection %s has changed since it was archived: it is looked at again", collection.number)
+
+    def _has_changed(self, parcel: Parcel) -> bool:
+        measured = measure(os.path.join(parcel.source, parcel.directory))
+        rows = self._mover.receipts(self._mover.group(parcel), DATA)
+        return measured is not None and not is_part(parcel, measured, rows)
 
     def _tell_of_the_rest(self) -> None:
         count, size = self._memory.kept_back()

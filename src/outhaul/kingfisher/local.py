@@ -57,6 +57,11 @@ def measure(directory: str) -> Measured | None:
     return Measured(files, disk_bytes, of_md5s.hexdigest(), digest_of(files))
 
 
+def has_files(directory: str) -> bool:
+    """Whether there is any file in a data directory. Raises OSError."""
+    return any(entry is not None and entry.is_file(follow_symlinks=False) for _, entry in _walk(directory))
+
+
 def digest_of(files: dict[str, tuple[int, bytes]]) -> str:
     """One SHA-256 for paths, sizes and contents."""
     digest = hashlib.sha256()

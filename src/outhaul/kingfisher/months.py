@@ -9,10 +9,10 @@ same second keys. Nothing here decides which archive is better: `rules.py` does.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from outhaul.kingfisher.collection import METADATA, Archived, Collection
+from outhaul.kingfisher.collection import DATA, METADATA, Archived, Collection
 from outhaul.kingfisher.metadata import IN_THE_WAY, archived_of, pairs, second_name
 from outhaul.model.errors import Conflict, NotThere
 from outhaul.model.keys import escape
@@ -56,11 +56,14 @@ class Months:
             found.append(archived_of(pair, text))
         return found
 
-    def make_room(self, collection: Collection, step: Callable[[str], None] = lambda _: None) -> list[str]:
+    def make_room(
+        self, collection: Collection, names: Sequence[str] = (), step: Callable[[str], None] = lambda _: None
+    ) -> list[str]:
         """Keep what is in the first place of a month under second keys, and free the first place.
 
         Args:
             collection: Whose month.
+            names: Of the objects that are to make room; all of an archive where none is given.
             step: Told of each step before it is taken.
 
         Returns:
@@ -71,10 +74,10 @@ class Months:
             StoreError: as the bucket's; what was not proved to be copied was not removed.
         """
         folder = f"{collection.folder}/"
-        there = {name: held for name in IN_THE_WAY if (held := self._look(folder + name)) is not None}
+        there = {name: held for name in names or IN_THE_WAY if (held := self._look(folder + name)) is not None}
         if not there:
             return []
-        mark = _mark(list(there.values())[-1])
+        mark = _mark(there[list(there)[-1]])
         seconds = {name: folder + second_name(name, mark) for name in there}
         for name, held in reversed(there.items()):
             self._keep(folder + name, seconds[name], held, step)
@@ -84,6 +87,31 @@ class Months:
             step(f"remove {folder + name}")
             self._bucket.remove(folder + name)
         return list(seconds.values())
+
+    def stands(self, collection: Collection, length: int, etag: str, sha256: bytes) -> None:
+        """Make sure that the data in the first place is what was proved, whenever that was.
+
+        Where it has had to make room meanwhile, it is copied back.
+
+        Raises:
+            Conflict: it is not there any more, or other bytes are in its place.
+        """
+        first = f"{collection.folder}/{DATA}"
+        held = self._look(first)
+        if held is not None and held.length == length and (held.etag == etag or self._digest(first) == sha256):
+            return
+        if held is None and (second := self._second(collection, length, sha256)):
+            self._bucket.copy(second, first, self._bucket.held(second, ""))
+            if self._digest(first) == sha256:
+                return
+        raise Conflict(f"{first} is not what was proved any more; look at what is there")
+
+    def _second(self, collection: Collection, length: int, sha256: bytes) -> str:
+        prefix = f"{collection.folder}/{second_name(DATA, '?').partition('?')[0]}"
+        for listed in self._bucket.listing(prefix):
+            if listed.length == length and not listed.key.endswith(".json") and self._digest(listed.key) == sha256:
+                return listed.key
+        return ""
 
     def has_metadata(self, collection: Collection) -> bool:
         """Whether there is an archive in the first place of its month."""

@@ -8,6 +8,7 @@ its key hold it, and `months.py` makes room. The same job once more, with `after
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,11 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from outhaul import app
+from outhaul.kingfisher import removal
 from outhaul.kingfisher.collection import DATA, LOG, METADATA, Collection, Measured
 from outhaul.ledgers.queries import ReceiptRow
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Destination, Job
-from outhaul.model.lifecycle import Standing, State
+from outhaul.model.lifecycle import REASONS, Standing, State
 from outhaul.model.selection import Selection
 from outhaul.ports import Monitor
 
@@ -120,22 +122,20 @@ class Mover:
     def group(self, parcel: Parcel) -> Job:
         """The job of data and log."""
         directory = _literal(parcel.directory)
-        return self._job(
-            parcel, parcel.source, DATA.partition(".")[0], include=(f"/{directory}/**",), groups=(f"/{directory}",),
-            companions=parcel.companions, compress="lz4",
-        )  # fmt: skip
+        job = self._job(parcel, parcel.source, DATA.partition(".")[0], f"/{directory}/**")
+        return job._replace(groups=(f"/{directory}",), companions=parcel.companions, compress="lz4")
 
     def singles(self, parcel: Parcel) -> list[Job]:
         """The jobs of files that become objects of their own."""
-        return [
-            self._job(parcel, directory, key, include=(f"/{_literal(name)}",)) for directory, name, key in parcel.alone
-        ]
+        return [self._job(parcel, directory, key, f"/{_literal(name)}") for directory, name, key in parcel.alone]
 
-    def _job(self, parcel: Parcel, source: str, key: str, **more: object) -> Job:
+    def _job(self, parcel: Parcel, source: str, key: str, include: str) -> Job:
         to = Destination(f"s3://{self._bucket}/{parcel.folder}", "s3", self._bucket, parcel.folder)
-        job = Job(f"kingfisher-{parcel.number}", source, to, key=key, after="keep", on_conflict="hold")
         # The crawl has ended, as its log and the database say; that nobody writes to a file is looked at all the same.
-        return job._replace(temporary_names=True, quiet_ns=0, **more)
+        return Job(
+            f"kingfisher-{parcel.number}", source, to, key=key, include=(include,), temporary_names=True, quiet_ns=0,
+            after="keep", on_conflict="hold",
+        )  # fmt: skip
 
     def carry(self, job: Job) -> str:
         """Carry what is not carried yet.
@@ -156,6 +156,38 @@ class Mover:
         """Let go of what is carried. Raises as `carry`."""
         if conflict := self.carry(job._replace(after="delete")):
             raise Failed(f"it has changed since it was archived: {conflict}")
+
+    def let_go_as(self, user: str, parcel: Parcel) -> None:
+        """The same for all of a parcel, by another user. Raises as `carry`."""
+        if fault := removal.let_go(user, self._state, self._sections(parcel)):
+            raise Failed(fault)
+
+    def _sections(self, parcel: Parcel) -> list[removal.Section]:
+        """What that user is told: the data directory from the one above it on, and then each log from its own."""
+        above, name = os.path.split(os.path.join(parcel.source, parcel.directory))
+        data: list[tuple[int, str]] = []
+        logs: list[removal.Section] = []
+        for job, key in [(self.group(parcel), DATA), *((job, job.key) for job in self.singles(parcel))]:
+            for row in self.receipts(job, key).values():
+                folder = os.path.join(row.source, os.path.dirname(row.path))
+                if f"{folder}/".startswith(f"{above}/{name}/"):
+                    data.append((row.number, os.path.relpath(folder, above)))
+                elif job.groups or parcel.apart:
+                    logs.append(removal.Section(folder, "", [(row.number, "")]))
+        return [removal.Section(above, name, data), *logs]
+
+    def directories(self, parcel: Parcel) -> list[str]:
+        """All that something is removed from when a parcel is let go."""
+        data = os.path.join(parcel.source, parcel.directory)
+        found = [
+            os.path.dirname(data),
+            *(path for path, _, _ in os.walk(data)),
+            *(beside for beside, _, _ in parcel.alone),
+        ]
+        with contextlib.suppress(OSError):
+            if os.stat(self._state).st_dev != os.stat(parcel.source).st_dev:
+                found.append(parcel.source)  # Where the engine's private directory is then.
+        return found
 
     def _settle(self, report: app.RunReport) -> None:
         for done in report.jobs:
@@ -199,10 +231,9 @@ class _Seen:
         return self
 
     def standing(self, job: Job, standing: Standing) -> None:
-        """See `ports.Monitor`."""
-        if standing.state in (State.HELD, State.WAITING) and standing.reason != "group":
-            self._standings.append(standing)
-        elif standing.reason == "group" and standing.detail:
+        """See `ports.Monitor`. Of those that wait for others of their group, only one that says why counts."""
+        counts = standing.state in (State.HELD, State.WAITING)
+        if counts and (standing.reason != "group" or standing.detail):
             self._standings.append(standing)
         self._pass_on(job, standing)
 
@@ -216,19 +247,25 @@ class _Seen:
 
 
 def _said(standing: Standing) -> str:
-    from outhaul.model.lifecycle import REASONS
-
     detail = f" ({standing.detail})" if standing.detail else ""
     return f"{standing.path}: {REASONS[standing.reason].meaning}{detail}"
 
 
 def is_whole(parcel: Parcel, measured: Measured, rows: dict[str, ReceiptRow]) -> bool:
     """Whether receipts are those of the very files that were measured, none more and none less."""
+    return _proved(parcel, rows) == measured.files and all(path in rows for path in parcel.companions)
+
+
+def is_part(parcel: Parcel, measured: Measured, rows: dict[str, ReceiptRow]) -> bool:
+    """Whether all files that are left are among those that were proved."""
+    return measured.files.items() <= _proved(parcel, rows).items()
+
+
+def _proved(parcel: Parcel, rows: dict[str, ReceiptRow]) -> dict[str, tuple[int, bytes]]:
     beneath = f"{parcel.directory}/"
-    proved = {
+    return {
         path.removeprefix(beneath): (row.size, row.sha256) for path, row in rows.items() if path.startswith(beneath)
     }
-    return proved == measured.files and all(path in rows for path in parcel.companions)
 
 
 def _literal(path: str) -> str:

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from outhaul.model.job import Connection, Destination
 from outhaul.ports import Held
 from outhaul.stores.s3_account import account
-from outhaul.stores.s3_control import Control
 from outhaul.stores.s3_parts import errors
+from outhaul.stores.s3_reading import Catalogue
 
 COPY_MAX = 5 << 30
 """Bytes. Up to this one request copies an object (AWS, "CopyObject"); a larger one is copied in parts."""
 _PART = 512 << 20
 
 
-class S3Copying(Control):
+class S3Copying(Catalogue):
     """One bucket."""
 
     def __init__(self, destination: Destination, connection: Connection) -> None:
         super().__init__(account(connection, os.environ), destination.bucket)
+
+    def read(self, key: str, version: str = "") -> Iterator[bytes]:
+        """The bytes of an object."""
+        return self.objects.read(key, version, 0)
 
     def copy(self, key: str, to: str, held: Held, *, copy_max: int = COPY_MAX, part: int = _PART) -> None:
         """Have the store copy an object. What becomes of it is to be looked at: an answer proves nothing.

@@ -1,0 +1,1 @@
+"""The commands of the older programs, as their users know them: one module each."""
