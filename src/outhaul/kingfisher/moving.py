@@ -211,7 +211,7 @@ class Mover:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         with open(os.path.join(folder, METADATA), "wb") as file:
             file.write(text)
-        job = self._job(parcel, folder, METADATA, include=(f"/{METADATA}",))
+        job = self._job(parcel, folder, METADATA, f"/{METADATA}")
         if conflict := self.carry(job._replace(after="delete")):
             raise Failed(conflict)
 

@@ -154,9 +154,9 @@ def _one(source: str, directory: str, receipts: list[Receipt]) -> Iterator[tuple
         released = Released([], [(receipt, error) for receipt in receipts])
     for disposal in released.disposals:
         yield disposal.number, disposal.outcome, ""
-    for receipt, error in released.setbacks:
-        gone = isinstance(error, SourceVanished)
-        yield receipt.number, "gone" if gone else "", "" if gone else f"{receipt.sighting.path}: {error}"
+    for receipt, setback in released.setbacks:
+        gone = isinstance(setback, SourceVanished)
+        yield receipt.number, "gone" if gone else "", "" if gone else f"{receipt.sighting.path}: {setback}"
 
 
 def _recover(tree: Tree, receipts: dict[int, Receipt]) -> None:
