@@ -1,12 +1,12 @@
 """What the tests of Kingfisher Archive need: a PostgreSQL and logs of Scrapy, made once, and a machine for each test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from kingfisher.crawls import crawl_all
+from kingfisher.crawls import Logs
 from kingfisher.world import World
 from servers.postgres import Postgres, postgres
 from servers.server import Server
@@ -20,9 +20,10 @@ def postgres_server() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def scrapy_logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def scrapy_logs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Logs that a real Scrapy wrote, one for each of `crawls.CRAWLS`."""
-    return crawl_all(tmp_path_factory.mktemp("crawls"))
+    shared = tmp_path_factory.getbasetemp()
+    return Logs((shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "crawls")
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def world(
     tmp_path: Path,
     moto_server: Server,
     postgres_server: Postgres,
-    scrapy_logs: dict[str, Path],
+    scrapy_logs: Mapping[str, Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     """A machine, with a bucket on moto, and its environment in this process too."""
@@ -42,7 +43,7 @@ def any_world(
     tmp_path: Path,
     s3_server: Server,
     postgres_server: Postgres,
-    scrapy_logs: dict[str, Path],
+    scrapy_logs: Mapping[str, Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     """The same on each of the servers in turn."""
@@ -50,13 +51,11 @@ def any_world(
 
 
 def _world(
-    home: Path, server: Server, database: Postgres, logs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    home: Path, server: Server, database: Postgres, logs: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> World:
     world = World(home, server, database, logs)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in [name for name in os.environ if name not in world.environ]:
         monkeypatch.delenv(name)
     for name, value in world.environ.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", str(home))
+        monkeypatch.setenv(name, value)
     return world

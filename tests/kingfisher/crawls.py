@@ -1,10 +1,11 @@
 """Crawls by a real Scrapy: each spider is a process of its own, on a web server on loopback, and leaves a log."""
 
+import fcntl
 import http.server
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,21 +48,32 @@ def _web() -> Iterator[str]:
         server.server_close()
 
 
-def crawl_all(directory: Path) -> dict[str, Path]:
-    """The log of each of `CRAWLS`, by its name; the crawls go on side by side."""
-    logs = {name: directory / f"{name}.log" for name in CRAWLS}
+class Logs(Mapping[str, Path]):
+    """The log of each of `CRAWLS`, by its name: made when it is first asked for, once for all processes of the tests."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(exist_ok=True)
+
+    def __getitem__(self, name: str) -> Path:
+        log, done = self._directory / f"{name}.log", self._directory / f"{name}.done"
+        with (self._directory / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                _crawl(CRAWLS[name], log)
+                done.touch()
+        return log
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CRAWLS)
+
+    def __len__(self) -> int:
+        return len(CRAWLS)
+
+
+def _crawl(arguments: list[str], log: Path) -> None:
     with _web() as url:
-        crawls = [
-            subprocess.Popen(
-                [
-                    sys.executable, "-m", "scrapy", "runspider", str(_SPIDERS), f"--logfile={logs[name]}",
-                    *(word for argument in [f"url={url}", *arguments] for word in ("-a", argument)),
-                    "-s", "RETRY_ENABLED=0", "-s", "TELNETCONSOLE_ENABLED=0",
-                ],
-                cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )
-            for name, arguments in CRAWLS.items()
-        ]  # fmt: skip
-        for crawl in crawls:
-            crawl.wait(60)
-    return logs
+        told = [word for argument in [f"url={url}", *arguments] for word in ("-a", argument)]
+        settings = ["-s", "RETRY_ENABLED=0", "-s", "TELNETCONSOLE_ENABLED=0"]
+        command = [sys.executable, "-m", "scrapy", "runspider", str(_SPIDERS), f"--logfile={log}", *told, *settings]
+        subprocess.run(command, cwd=log.parent, capture_output=True, timeout=60, check=False)

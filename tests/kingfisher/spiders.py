@@ -11,7 +11,7 @@ from typing import Any
 import scrapy
 
 
-class Scotland(scrapy.Spider):  # type: ignore[misc]
+class Scotland(scrapy.Spider):
     """One file for each of `count` requests; for those from `fails` on, an error."""
 
     name = "scotland"
@@ -34,7 +34,9 @@ class Scotland(scrapy.Spider):  # type: ignore[misc]
         """Ask for every file."""
         for number in range(self.count):
             path = f"missing-{number}" if number >= self.fails else f"file-{number}.json"
-            yield scrapy.Request(f"{self.url}/{path}", self.parse, errback=self.failed, meta={"handle_httpstatus_all": True})
+            yield scrapy.Request(
+                f"{self.url}/{path}", self.parse, errback=self.failed, meta={"handle_httpstatus_all": True}
+            )
 
     def parse(self, response: Any) -> Iterator[dict[str, Any]]:
         """A file, or what went wrong with it."""
@@ -42,11 +44,24 @@ class Scotland(scrapy.Spider):  # type: ignore[misc]
         if response.status != 200:
             yield {"errors": {"http_code": response.status}, "file_name": name, "url": response.url}
             return
-        yield {"data_type": "release_package", "encoding": "utf-8", "file_name": name, "url": response.url, "data": response.body}
-        yield {"data_type": "release_package", "number": 1, "file_name": name, "url": response.url, "data": response.body}
+        yield {
+            "data_type": "release_package",
+            "encoding": "utf-8",
+            "file_name": name,
+            "url": response.url,
+            "data": response.body,
+        }
+        yield {
+            "data_type": "release_package",
+            "number": 1,
+            "file_name": name,
+            "url": response.url,
+            "data": response.body,
+        }
         if self.stop == "close":
             raise scrapy.exceptions.CloseSpider("itemcount")
         if self.stop == "cancel":
+            self.stop = ""  # A second signal would not let it come to its end.
             os.kill(os.getpid(), signal.SIGINT)
         if self.stop == "kill":  # As when the machine goes down: the log just ends.
             os._exit(9)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -63,11 +62,8 @@ class World:
         for directory in (self.data, self.logs, self.config.parent):
             directory.mkdir(parents=True)
         self.configure()
-        self.environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
-        self.environ |= {
-            "HOME": str(home), "AWS_ENDPOINT_URL": server.endpoint_url, "AWS_ACCESS_KEY_ID": server.access_key,
-            "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_REGION": server.region, "AWS_EC2_METADATA_DISABLED": "true",
-        }  # fmt: skip
+        self.environ = {name: value for name, value in server.environ().items() if not name.startswith("PG")}
+        self.environ |= {"HOME": str(home), "AWS_ENDPOINT_URL": server.endpoint_url}
         with database.connect(self.database) as connection:
             connection.execute(_SCHEMA)
 
@@ -153,7 +149,9 @@ class World:
         """All objects but those of a probe, and manifests."""
         with self.client() as client:
             keys = [listed.key for listed in client.list(self.bucket)]
-            return {key: client.get(self.bucket, key) for key in keys if ".outhaul" not in key and "manifest" not in key}
+            return {
+                key: client.get(self.bucket, key) for key in keys if ".outhaul" not in key and "manifest" not in key
+            }
 
     def put(self, key: str, body: bytes) -> None:
         """An object of somebody else."""
@@ -188,4 +186,8 @@ def files_of(archive: bytes) -> dict[str, bytes]:
 
 def complete_pairs(objects: Mapping[str, bytes]) -> list[str]:
     """Metadata that has data beside it."""
-    return [key for key in objects if "/metadata" in key and key.replace("metadata", "data").replace(".json", ".tar.lz4") in objects]
+    return [
+        key
+        for key in objects
+        if "/metadata" in key and key.replace("metadata", "data").replace(".json", ".tar.lz4") in objects
+    ]

@@ -20,7 +20,7 @@ from outhaul.kingfisher.memory import ARCHIVED, DO_NOT_ARCHIVE, Memory, MemoryFa
 from outhaul.kingfisher.metadata import metadata_text
 from outhaul.kingfisher.months import Months
 from outhaul.kingfisher.moving import Failed, Mover, Parcel, Waits, is_part, is_whole, parcel_of, parcel_of_json
-from outhaul.kingfisher.rules import Verdict, compare, is_own, judge_log
+from outhaul.kingfisher.rules import Verdict, compare, judge_log
 from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError
 
 logger = logging.getLogger("ocdskingfisher.archive")
@@ -34,8 +34,6 @@ class Candidate(NamedTuple):
     log: str = ""
     crawl: Crawl | None = None
     measured: Measured | None = None
-    own: bool = False
-    """It is in the archive already."""
 
 
 class Run:
@@ -101,12 +99,12 @@ class Run:
         if verdict.outcome == "wait":
             return
         size = measured.bytes if measured else 0
-        if verdict.outcome == "skip" and not candidate.own:
+        if verdict.outcome == "skip":
             self._memory.decide(collection.number, DO_NOT_ARCHIVE, verdict.reason, verdict.detail, bytes=size)
             return
         assert measured is not None
         parcel = parcel_of(collection, self._settings.data, self._settings.logs, candidate.log)
-        if not candidate.own:
+        if verdict.reason != "own":
             self._carry_in_turn(candidate, measured, parcel)
         self._step("write down")
         self._memory.decide(
@@ -134,8 +132,7 @@ class Run:
             return Candidate(collection, Verdict("no_data_directory"))
         archives = self._archives(collection.source_id)
         verdict = compare(collection, measured, log.crawl.errors, archives)
-        own = any(is_own(collection, measured, archive) for archive in archives)
-        return Candidate(collection, verdict, log.name, log.crawl, measured, own)
+        return Candidate(collection, verdict, log.name, log.crawl, measured)
 
     def _archives(self, source_id: str) -> list[Archived]:
         if self._of_source is None or self._of_source[0] != source_id:
@@ -143,11 +140,10 @@ class Run:
         return self._of_source[1]
 
     def _told(self, candidate: Candidate) -> str:
-        archived = candidate.own or candidate.verdict.outcome == "archive"
-        line = f"Collection {candidate.collection.number} result: {'Archive' if archived else 'Skip'}"
+        result = "Archive" if candidate.verdict.outcome == "archive" else "Skip"
+        line = f"Collection {candidate.collection.number} result: {result}"
         logger.info("%s", line)
-        why = "it is in the archive already" if candidate.own else str(candidate.verdict)
-        logger.info("Collection %s: %s", candidate.collection.number, why)
+        logger.info("Collection %s: %s", candidate.collection.number, candidate.verdict)
         return line
 
     # --- carry --------------------------------------------------------------------------------------------------
@@ -170,7 +166,7 @@ class Run:
         if self._mover.carry(group):
             self._make_room(collection, (MANIFEST, DATA))
             self._must(self._mover.carry(group))
-        rows = self._mover.receipts(group, DATA)
+        rows = self._mover.receipts(parcel, group, DATA)
         if not is_whole(parcel, measured, rows):
             raise Waits("its files have changed while they were read")
         row = next(iter(rows.values()))
@@ -220,7 +216,7 @@ class Run:
 
     def _has_changed(self, parcel: Parcel) -> bool:
         measured = measure(os.path.join(parcel.source, parcel.directory))
-        rows = self._mover.receipts(self._mover.group(parcel), DATA)
+        rows = self._mover.receipts(parcel, self._mover.group(parcel), DATA)
         return measured is not None and not is_part(parcel, measured, rows)
 
     def _tell_of_the_rest(self) -> None:

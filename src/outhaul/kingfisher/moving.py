@@ -168,7 +168,7 @@ class Mover:
         data: list[tuple[int, str]] = []
         logs: list[removal.Section] = []
         for job, key in [(self.group(parcel), DATA), *((job, job.key) for job in self.singles(parcel))]:
-            for row in self.receipts(job, key).values():
+            for row in self.receipts(parcel, job, key).values():
                 folder = os.path.join(row.source, os.path.dirname(row.path))
                 if f"{folder}/".startswith(f"{above}/{name}/"):
                     data.append((row.number, os.path.relpath(folder, above)))
@@ -200,10 +200,15 @@ class Mover:
         if waiting := self._seen.in_state(State.WAITING):
             raise Waits(waiting)
 
-    def receipts(self, job: Job, key: str) -> dict[str, ReceiptRow]:
-        """The latest receipt of each file of a job under a key, by path."""
+    def receipts(self, parcel: Parcel, job: Job, key: str) -> dict[str, ReceiptRow]:
+        """The latest receipt of each file of a parcel under a key, by path. Other collections may have been under it before."""
         asked = Selection(key=f"s3://{self._bucket}/{job.destination.prefix}/{key}")
-        return {row.path: row for row in app.receipts(self._state, asked) if row.source == job.source}
+        ours = (*parcel.companions, *(name for _, name, _ in parcel.alone if not job.groups))
+        return {
+            row.path: row
+            for row in app.receipts(self._state, asked)
+            if row.source == job.source and (row.path.startswith(f"{parcel.directory}/") or row.path in ours)
+        }
 
     def put_metadata(self, parcel: Parcel, text: bytes) -> None:
         """Write the metadata of an archive: from now on it is one. Raises as `carry`."""

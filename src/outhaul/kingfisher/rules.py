@@ -34,6 +34,7 @@ REASONS: dict[str, tuple[Outcome, str]] = {
     "same_period_more_errors": ("skip", "the archive of the month has fewer errors"),
     "same_period_not_larger": ("skip", "the archive of the month is at least as large"),
     "not_distinct": ("skip", "an earlier month has about the same"),
+    "own": ("archive", "it is in the archive, and has yet to be let go"),
     "first": ("archive", "there is no archive yet"),
     "same_period_larger": ("archive", "it is larger than the archive of the month, which is kept beside it"),
     "untold": ("archive", "what the archive holds cannot be known, so it is kept beside this one"),
@@ -91,6 +92,8 @@ def compare(collection: Collection, local: Measured, errors: int | None, archive
         archives: All complete ones of the source, of any month.
     """
     same_month = [archive for archive in archives if archive.month == collection.month]
+    if any(is_own(collection, local, archive) for archive in same_month):
+        return Verdict("own")
     if same_month:
         return _same_period(local, errors, same_month)
     earlier = [archive for archive in archives if archive.month < collection.month]
