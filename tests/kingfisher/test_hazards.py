@@ -44,6 +44,7 @@ def test_l1_metadata_without_data_is_no_archive(world: World) -> None:
     assert not directory.exists()
 
 
+@pytest.mark.slow
 def test_l1_metadata_beside_other_data_is_no_archive(world: World) -> None:
     """The same crash where there was data of an earlier crawl: metadata of the one, data of the other; both are kept."""
     directory = world.collection(1, {"a": b"content"})
@@ -94,6 +95,7 @@ def test_l2_a_better_archive_destroys_none(world: World) -> None:
     assert len(complete_pairs(objects)) == 2
 
 
+@pytest.mark.slow
 def test_l3_what_is_away_for_a_moment_is_not_given_up(world: World) -> None:
     """A data directory that is not mounted, an empty one, a log that has not come to its end: each waits."""
     directory = world.collection(1)
@@ -116,8 +118,8 @@ def test_l3_what_is_away_for_a_moment_is_not_given_up(world: World) -> None:
     assert world.decisions() == {1: ("ARCHIVED", "first", False)}
 
 
-@pytest.mark.parametrize(("there", "state"), [(True, "ARCHIVED"), (False, "DO NOT ARCHIVE")])
 @pytest.mark.slow
+@pytest.mark.parametrize(("there", "state"), [(True, "ARCHIVED"), (False, "DO NOT ARCHIVE")])
 def test_l3_what_the_older_program_gave_up_is_looked_at_again(world: World, there: bool, state: str) -> None:
     """Its DO NOT ARCHIVE may be of a moment; while there are files it is decided anew, with a reason."""
     world.collection(1, None if there else {})
@@ -126,6 +128,7 @@ def test_l3_what_the_older_program_gave_up_is_looked_at_again(world: World, ther
     assert state == world.decisions()[1][0]
 
 
+@pytest.mark.slow
 def test_what_the_older_program_archived_stays_archived(world: World) -> None:
     """ARCHIVED is final: what has come to that directory since is not touched."""
     directory = world.collection(1)
@@ -164,6 +167,7 @@ def test_l4_a_file_that_changes_stays(world: World) -> None:
     assert (directory / "a").read_bytes() == b"two"
 
 
+@pytest.mark.slow
 def test_l4_a_file_in_use_waits(world: World) -> None:
     """Somebody writes to a file of the crawl: the collection waits, and that is no failure."""
     directory = world.collection(1)
@@ -192,8 +196,8 @@ def test_l5_the_name_of_a_source_is_data(world: World) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["a/../../b", ""])
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["a/../../b", ""])
 def test_l5_a_source_that_is_no_name_leads_nowhere(world: World, name: str) -> None:
     """It is told, and the others go on."""
     world.collection(2)
@@ -206,6 +210,7 @@ def test_l5_a_source_that_is_no_name_leads_nowhere(world: World, name: str) -> N
     assert "Collection 1 failed: its source_id is" in ran.err
 
 
+@pytest.mark.slow
 def test_l6_a_crawl_without_its_log_waits(world: World) -> None:
     """The older program took one without a log for complete: part of a crawl took the place of a whole one."""
     directory = world.collection(1, log=None)
@@ -227,6 +232,7 @@ def test_l7_other_names_are_another_crawl(world: World) -> None:
     assert world.decisions()[3] == ("DO NOT ARCHIVE", "same", False)
 
 
+@pytest.mark.slow
 def test_l7_directories_do_not_make_a_crawl_larger(world: World) -> None:
     """The same bytes in more directories are not more bytes."""
     world.collection(1, {"a": b"1234"}, at=SEPTEMBER - timedelta(hours=1))
@@ -251,6 +257,7 @@ def test_k1_a_log_that_is_none_stops_nothing(world: World) -> None:
     assert (ran.code, ran.err.count("cannot be read")) == (1, 2)
 
 
+@pytest.mark.slow
 def test_k2_one_collection_that_fails_stops_no_other(world: World) -> None:
     """The bucket refuses the first, whose key is too long for it; the second is archived. The exit code tells."""
     name = "s" * 250
@@ -285,6 +292,7 @@ def test_k2_a_bucket_that_refuses_one_stops_no_other(world: World) -> None:
     assert {b"in the way", b"other bytes"} <= set(world.objects().values())
 
 
+@pytest.mark.slow
 def test_k3_nothing_is_left_behind(world: World, tmp_path: Path) -> None:
     """No temporary file, no staging object: neither when all goes well nor when nothing does."""
     scratch = tmp_path / "tmp"
@@ -339,8 +347,8 @@ def test_k5_every_month_is_seen(world: World) -> None:
     assert world.decisions() == {1: ("DO NOT ARCHIVE", "not_distinct", False)}
 
 
-@pytest.mark.parametrize("last", ["write down", "let go"])
 @pytest.mark.slow
+@pytest.mark.parametrize("last", ["write down", "let go"])
 def test_k6_a_crash_around_the_removal_is_ended(world: World, last: str) -> None:
     """Whether it is written down already or not, the next run removes data and log, and the label is right."""
 
@@ -362,6 +370,7 @@ def test_k6_a_crash_around_the_removal_is_ended(world: World, last: str) -> None
     assert before == world.objects()
 
 
+@pytest.mark.slow
 def test_k6_a_crash_after_the_removal_keeps_the_label(world: World) -> None:
     """The files have gone, and that was not written down: it stays archived."""
     directory = world.collection(1)

@@ -79,8 +79,8 @@ def _is_gone_on_with(world: World, number: int) -> str:
     return step
 
 
-@pytest.mark.parametrize("number", [4, 9, 11, 15])
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [4, 9, 11, 15])
 def test_a_run_that_dies_is_gone_on_with(world: World, number: int) -> None:
     """Some of the steps; the next test has all."""
     assert _is_gone_on_with(world, number)
@@ -95,6 +95,7 @@ def test_a_run_that_dies_anywhere_is_gone_on_with(any_world: World, number: int)
     assert (step == "let go") == (number == STEPS - 1)
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_not_the_same_removes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that copies wrongly is found out by reading: everything stays."""
     with_an_archive(world)
@@ -118,6 +119,7 @@ def test_an_orphan_is_not_lost(world: World) -> None:
     assert {b"somebody's", b"somebody's log"} <= set(world.objects().values())
 
 
+@pytest.mark.slow
 def test_what_has_had_to_make_room_is_brought_back(world: World) -> None:
     """Data that was proved, and has been moved before its metadata came, is copied to the first place again."""
     directory = world.collection(2, NEW)
@@ -141,6 +143,7 @@ def test_what_was_proved_and_is_nowhere_releases_nothing(world: World) -> None:
     assert complete_pairs(world.objects()) == []
 
 
+@pytest.mark.slow
 def test_room_is_not_made_of_what_changes(world: World) -> None:
     """An object that becomes another one meanwhile stays."""
     with_an_archive(world)
@@ -164,6 +167,7 @@ def test_large_objects_are_copied_in_parts(world: World) -> None:
     assert body == world.objects()["to"]
 
 
+@pytest.mark.slow
 def test_a_later_month_leaves_the_earlier_one_alone(world: World) -> None:
     """Each month has its own place."""
     with_an_archive(world)

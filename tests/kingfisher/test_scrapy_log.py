@@ -26,7 +26,7 @@ def read(path: Path) -> Crawl:
         return read_log(iter(lambda: file.readline(PIECE), ""))
 
 
-SLOW = ("mostly_errors", "crawl_time", "closed", "killed")
+SLOW = ("from_date", "mostly_errors", "crawl_time", "closed", "killed")
 
 
 def crawls(names: Iterable[str]) -> list[Any]:
