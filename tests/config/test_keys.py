@@ -244,9 +244,7 @@ def test_secrets_are_not_repeated(tmp_path: Path, written: str) -> None:
 
 def test_values_are_shown_as_data(tmp_path: Path) -> None:
     """A value with control characters stays one line and commands no terminal (law L13)."""
-    expected = [
-        f'outhaul.toml:5: job "a": after: {AFTER}, not "\\x1b[2J\\x0ax\\u202e"'
-    ]
+    expected = [f'outhaul.toml:5: job "a": after: {AFTER}, not "\\x1b[2J\\x0ax\\u202e"']
     assert expected == lines_of(tmp_path, HEAD + 'after = "\\u001b[2J\\nx\\u202e"')
 
 

@@ -202,9 +202,7 @@ def test_l5_a_source_that_is_no_name_leads_nowhere(world: World, name: str) -> N
     """It is told, and the others go on."""
     world.collection(2)
     with world.postgres.connect(world.database) as connection:
-        connection.execute(
-            "INSERT INTO collection (id, source_id, data_version, store_end_at) VALUES (1, %s, now(), now())", (name,)
-        )
+        connection.execute("INSERT INTO collection VALUES (1, %s, now(), false, now())", (name,))
     ran = world()
     assert (ran.code, world.decisions()) == (1, {2: ("ARCHIVED", "first", False)})
     assert "Collection 1 failed: its source_id is" in ran.err
@@ -269,9 +267,7 @@ def test_k2_one_collection_that_fails_stops_no_other(world: World) -> None:
     first_log.chmod(0o600)
     second = world.collection(2, source="wales")
     with world.postgres.connect(world.database) as connection:  # A row of which nothing can be made comes before both.
-        connection.execute(
-            "INSERT INTO collection (id, source_id, data_version, store_end_at) VALUES (0, '..', now(), now())"
-        )
+        connection.execute("INSERT INTO collection VALUES (0, '..', now(), false, now())")
     ran = world.run()
     assert (ran.failed, ran.destination_failed) == (1, False)
     assert world.decisions()[2] == ("ARCHIVED", "first", False)

@@ -23,7 +23,12 @@ from servers.process import running
 from servers.start import Unavailable, _directory
 
 _SUPERUSER = "ocdskingfisher"
-_AS = "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[1])); os.execv(sys.argv[3], sys.argv[3:])"
+_AS = """import os, sys
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[1]))
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 @dataclass(frozen=True, slots=True)

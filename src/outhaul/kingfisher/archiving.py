@@ -21,7 +21,8 @@ from outhaul.kingfisher.metadata import metadata_text
 from outhaul.kingfisher.months import Months
 from outhaul.kingfisher.moving import Failed, Mover, Parcel, Waits, is_part, is_whole, parcel_of, parcel_of_json
 from outhaul.kingfisher.rules import Verdict, compare, judge_log
-from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError
+from outhaul.model.errors import AnotherInstance, Denied, LedgerError, Misconfigured, OuthaulError, Transient
+from outhaul.model.keys import printable
 
 logger = logging.getLogger("ocdskingfisher.archive")
 
@@ -236,13 +237,14 @@ class _Apart:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, Waits):
-            logger.info("Collection %s waits: %s", self._number, error)
+            logger.info("Collection %s waits: %s", self._number, printable(str(error)))
             return True
         if isinstance(error, MemoryFailed | LedgerError | AnotherInstance):
             return False  # Without these nothing may be done at all.
         if not isinstance(error, OuthaulError | OSError | ValueError | KeyError | TypeError):
             return False
         self._run.failed += 1
-        self._run.destination_failed |= getattr(error, "destination", False)
-        logger.error("Collection %s failed: %s", self._number, error)
+        unusable = isinstance(error, Denied | Misconfigured | Transient)
+        self._run.destination_failed |= unusable or (isinstance(error, Failed) and error.destination)
+        logger.error("Collection %s failed: %s", self._number, printable(str(error)))
         return True

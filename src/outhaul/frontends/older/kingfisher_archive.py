@@ -53,8 +53,9 @@ def main(arguments: Sequence[str]) -> int:
             print(f"kingfisher-archive: {printable(problem)}", file=sys.stderr)
         return 2
     except OuthaulError as error:
-        logger.error("%s", error)
-        print(f"kingfisher-archive: {printable(str(error))}", file=sys.stderr)
+        logger.error("%s", printable(str(error)))
+        if logger.hasHandlers():  # Else Python has just said it there.
+            print(f"kingfisher-archive: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
