@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from outhaul.config.profiles.kingfisher import Database, Settings, is_kingfisher, read, settings_of
+from outhaul.config.profiles.kingfisher import Database, Settings, is_kingfisher, no_jobs, read, settings_of
 from outhaul.model.errors import ConfigurationError
 
 SAMPLE = """[DBHOST]
@@ -122,3 +122,10 @@ def test_every_subset_of_lines_is_read_or_told() -> None:
 def test_what_is_not_for_kingfisher_archive(text: str) -> None:
     """Other configurations are not taken for one of it."""
     assert not is_kingfisher(text)
+
+
+def test_it_is_no_list_of_jobs() -> None:
+    """What no job can say is told with its line."""
+    assert str(no_jobs("\n" + SAMPLE, "c.ini")).startswith(
+        "c.ini:2: [DBHOST]: a database says which collections there are"
+    )

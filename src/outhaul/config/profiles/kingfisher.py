@@ -34,10 +34,6 @@ _EXAMPLES = {
 }
 _SECTION = re.compile(r"\[(.+)\]")
 _OPTION = re.compile(r"([^\s:=#;\[][^:=]*?)\s*[:=]")
-NO_JOBS = (
-    "is a configuration of Kingfisher Archive: which collections there are says a database, and whether one is archived what "
-    "is in the bucket, and no job says that; run it: outhaul run {path}, or kingfisher-archive archive"
-)
 
 
 class Database(NamedTuple):
@@ -75,6 +71,17 @@ def is_kingfisher(text: str) -> bool:
     """Whether a text is a configuration of Kingfisher Archive: it has sections that no other program's has together."""
     sections = {found[1] for line in text.splitlines() if (found := _SECTION.match(line))}
     return {"DBARCHIVE", "DIRECTORIES"} <= sections or {"DBHOST", "DIRECTORIES", "S3"} <= sections
+
+
+def no_jobs(text: str, path: str) -> ConfigurationError:
+    """Why a configuration of Kingfisher Archive cannot be had in the native form."""
+    line = _lines(text).get(("DBHOST", ""), 0)
+    return ConfigurationError(
+        printable(
+            f"{path}{_at(line)}: [DBHOST]: a database says which collections there are, and what is in the bucket whether one is "
+            "archived: no job says that; run it as it is: outhaul run, or kingfisher-archive archive --config"
+        )
+    )
 
 
 def read(path: str) -> Settings:
