@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.world import JOB, Machine
-from outhaul.model.errors import SourceVanished
+from outhaul.model.errors import SourceUnreadable, SourceVanished
 from outhaul.testing.files import ARCHIVE
 from outhaul.testing.steps import Crash, Steps
 
@@ -283,6 +283,22 @@ def test_a_stored_archive_that_cannot_be_read_keeps_all(machine: Machine) -> Non
     assert machine.run(STORED).tally.expired == 0
     machine.files.archive.entries["one.bz2"].writers = 0
     assert machine.run(STORED).tally.expired == 1
+
+
+def test_a_stored_archive_that_gives_an_error_loses_nothing(machine: Machine) -> None:
+    """A file of the archive that cannot be read is told, and looked at again by the next run."""
+    machine.produce("one", b"one")
+    machine.run(STORED)
+    machine.clock.advance(31 * DAY)
+    steps = Steps()
+    steps.before("files.pread", _unreadable)
+    assert machine.run(STORED, steps=steps).tally.expired == 0
+    assert machine.monitor.notices == ["cannot be removed from the archive: one: Input/output error"]
+    assert machine.run(STORED).tally.expired == 1
+
+
+def _unreadable() -> None:
+    raise SourceUnreadable("Input/output error")
 
 
 # --- in its place ---------------------------------------------------------------------------------------------------

@@ -116,6 +116,11 @@ def test_where_a_users_file_is_removed() -> None:
         ("stores/directory.py", "os.rename"),  # the same over an object, where the job says `replace`
         ("host/landing.py", "os.unlink"),  # its own temporary file
         ("host/leftovers.py", "os.unlink"),  # one that a killed restore has left, and that nobody holds
+        ("frontends/older/pending.py", "os.replace"),  # its own list in the state directory
+        (
+            "frontends/older/pending.py",
+            "os.rename",
+        ),  # the list of archive-upload, once all of it has arrived, to a free name
         ("host/landing.py", "os.rename"),  # a restored file over another, with --overwrite only
     }
     assert expected == found

@@ -1,1 +1,1 @@
-"""The commands of the older programs."""
+"""The commands of the older programs, run as their users run them."""

@@ -21,6 +21,7 @@ from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, SourceError
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
+from outhaul.ports import Codec
 from outhaul.stages import bundle, dispose, group, upload
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
@@ -31,7 +32,7 @@ from outhaul.testing.power import Outcome
 from outhaul.testing.steps import Crash, PowerCut, Steps
 from outhaul.testing.store import SimulatedStore
 from outhaul.testing.workers import InlineWorkers
-from simulation.checker import Found, LetGo, rows_of
+from simulation.checker import Found, LetGo, plain, rows_of
 from simulation.producer import Producer
 
 SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (upload, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
@@ -78,6 +79,7 @@ class Machine:
         self.steps = Steps()
         self.files = SimulatedFileSystem(self.clock, self.steps)
         self.network = Network(store, self.steps)
+        self.files.archived_by = archived_by
         self.producer = Producer(self.files, chance, name)
         self.monitor = RecordingMonitor()
         self.seed: int | None = None
@@ -234,9 +236,15 @@ class Machine:
             ],
             self.producer.held,
             0 if self.fooled else self.quiet_ns,
-            [*self.files.archived().values(), *(inode.content for _, _, inode in self.files.archive_private.values())],
-            self.files.expirations[self.forgotten_expirations :],
+            [self._plain(content) for content in self._archived()],
+            [self._plain(content) for content in self.files.expirations[self.forgotten_expirations :]],
         )
+
+    def _archived(self) -> list[bytes]:
+        return [*self.files.archived().values(), *(inode.content for _, _, inode in self.files.archive_private.values())]
+
+    def _plain(self, content: bytes) -> bytes:
+        return plain("archived.bz2", content) if self.job.archive_form == "stored" else content
 
     def _archive_is_known(self) -> bool:
         """A ledger that was brought back tells of what has left the archive since; and a second name leads into it."""
@@ -249,3 +257,9 @@ class Machine:
         with open(f"{self.state}/before", "wb") as copy:
             copy.write(ledger._database.serialize())
         return False
+
+
+def archived_by(job: Job) -> Codec | None:
+    """What compresses the files of a job in its archive."""
+    there = compression(job.compress, job.compress_level) if job.archive_form == "stored" else None
+    return there.named(job.compress) if there else None

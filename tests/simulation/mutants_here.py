@@ -104,8 +104,8 @@ HERE = (
             Edit(FINISH, "left.file.take_lease()", "left.unlink(); return 'removed'"),
             Edit(
                 RECOVER,
-                "receipt is not None and receipt.sighting.path == path and (outcome := finish(receipt, left, after))",
-                "receipt is not None and (outcome := finish(receipt, left, after))",
+                "_ours(receipt, job) and receipt.sighting.path == path and (outcome := finish(receipt, left, job.after))",
+                "_ours(receipt, job) and (outcome := finish(receipt, left, job.after))",
             ),
         ),
         ("interrupted, replaced",),
@@ -120,7 +120,7 @@ HERE = (
         (
             Edit(
                 "outhaul.engine.passes:Pass._recover",
-                "for found in recover(tree, self.ports.ledger, self.job.after):",
+                "for found in recover(tree, self.ports.ledger, self.job):",
                 "for found in ():",
             ),
         ),

@@ -37,11 +37,11 @@ NO_IDENTITY = Edit(
 )
 NO_HASH_SMALL = Edit(
     DISPOSE,
-    "_same(hashlib.sha256(content).digest() == receipt.sha256, 'its content differs from what was proved')",
+    "_same(hashlib.sha256(content).digest() == sha256, 'its content differs from what was proved')",
     "pass",
 )
 NO_HASH_LARGE = Edit(
-    DISPOSE, "_same(file.digest() == receipt.sha256, 'its content differs from what was proved')", "pass"
+    DISPOSE, "_same(file.digest() == sha256, 'its content differs from what was proved')", "pass"
 )
 NO_LEASE = Edit(DISPOSE, "leased = file.take_lease()", "leased = False")
 NOT_UNCHANGED = Edit(DISPOSE, "_same(file.unchanged(), 'it was written to')", "pass")

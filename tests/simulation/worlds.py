@@ -117,6 +117,10 @@ class History:
             machine.job = machine.job._replace(bundle_bytes=4000, bundle_file_max=100, bundle_wait_ns=wait_ns)
         if apart.random() < 0.15:
             machine.job = machine.job._replace(groups=(apart.choice(("sub", "other", "deep")),))
+        if machine.job.archive and apart.random() < 0.3:
+            machine.job = machine.job._replace(compress="bzip2", compress_level=1, archive_form="stored")
+        if machine.job.after == "keep" and apart.random() < 0.5:
+            machine.job = machine.job._replace(delete_after_ns=apart.choice((1, 100)) * SECOND_NS)
         files.coarse = chance.random() < 0.3
         files.reuses_numbers = chance.random() < 0.5
         files.entries_per_listing = chance.choice((1, 2, 1024))

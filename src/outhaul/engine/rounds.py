@@ -325,6 +325,7 @@ class Round:
         if released.disposals:
             self.ports.ledger.note(self.place, disposals=released.disposals)
             self.tally.put("archived" if self.job.after == "archive" else "removed", len(released.disposals))
+            self.ports.monitor.released(self.job, released.disposals)
         for receipt, error in released.setbacks:
             if isinstance(error, SourceVanished):
                 self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "gone")])

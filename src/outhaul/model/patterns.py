@@ -37,7 +37,8 @@ TEMPORARY_NAMES = (
 def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool] | None:
     """A function that tells whether a path matches any of `patterns`; None where there are none.
 
-    It is asked of every file, so what most patterns are, `*.end` and `start*`, is not left to a regular expression.
+    It is asked of every file, so what most patterns are, `*.end`, `start*` and plain names, is not left to a regular
+    expression.
     """
     if not patterns:
         return None
@@ -45,6 +46,9 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool] | None:
     starts = tuple(pattern[:-1] for pattern in patterns if pattern[-1:] == "*" and _literal(pattern[:-1]))
     rest = [pattern for pattern in patterns if not (pattern[:1] == "*" and _literal(pattern[1:]))]
     rest = [pattern for pattern in rest if not (pattern[-1:] == "*" and _literal(pattern[:-1]))]
+    exact = frozenset(pattern for pattern in rest if _literal(pattern))
+    whole = frozenset(pattern[1:] for pattern in rest if pattern[0] == "/" and not set("*?[") & set(pattern))
+    rest = [pattern for pattern in rest if pattern not in exact and pattern[1:] not in whole]
     names = _any([pattern for pattern in rest if "/" not in pattern])
     paths = _any([pattern for pattern in rest if "/" in pattern])
 
@@ -53,6 +57,8 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool] | None:
         return (
             name.endswith(ends)
             or name.startswith(starts)
+            or name in exact
+            or path in whole
             or (names is not None and names(name) is not None)
             or (paths is not None and paths(path) is not None)
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 
@@ -22,6 +22,9 @@ class Monitor(Protocol):
 
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
         """These files are proved and recorded; the two sequences are parallel."""
+
+    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+        """The sources of these receipts have been let go: removed, or moved to the archive."""
 
     def progress(self, job: Job, tally: Tally) -> None:
         """So far."""

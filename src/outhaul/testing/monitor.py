@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 
@@ -17,6 +17,7 @@ class RecordingMonitor:
         self.standings: list[Standing] = []
         self.receipts: list[Receipt] = []
         self.proofs: list[Proof] = []
+        self.disposals: list[Disposal] = []
         self.notices: list[str] = []
         self.so_far = Tally()
         """As it was told last; it goes on changing."""
@@ -38,6 +39,10 @@ class RecordingMonitor:
         """See `ports.Monitor`."""
         self.receipts.extend(receipts)
         self.proofs.extend(proofs)
+
+    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+        """See `ports.Monitor`."""
+        self.disposals.extend(disposals)
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""

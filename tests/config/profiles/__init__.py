@@ -1,1 +1,5 @@
+<<<<<<< HEAD
 """Profiles of the older programs."""
+=======
+"""Configurations of the older programs, and the jobs that they become."""
+>>>>>>> main

@@ -84,6 +84,8 @@ def _entry(old: Old, index: int) -> _Entry | None:
     archive = old.path((*where, "archive-dir"), "/home/pi/archive")
     to = _destination(old, (*where, "bucket-and-key"))
     days = old.number((*where, "delete-after"), default=0.0, none_is_default=True)
+    if days > LONGEST_DAYS:
+        old.notes.append(f"{old.named((*where, 'delete-after'))}: more than ten years is for ever.")
     patterns = list(_patterns(old, (*where, "file-patterns")))
     if len(old.problems) > before:
         return None

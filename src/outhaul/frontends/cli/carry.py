@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
@@ -20,14 +21,30 @@ from outhaul.model.job import Connection, Destination, Job
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
 
+if TYPE_CHECKING:
+    from outhaul.config.native import Configured
+
 
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
-    jobs, limit = configured(options)
+    jobs, limit, program = configured(options)
     if unknown := set(options.job) - {job.name for job in jobs}:
         names = ", ".join(job.name for job in jobs)
         raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
-    return _carry([job for job in jobs if not options.job or job.name in options.job], options, limit)
+    wanted = [job for job in jobs if not options.job or job.name in options.job]
+    left = _take_over(wanted, options) if program == "archive-upload" and not options.dry_run else 0
+    return _carry(wanted, options, limit) or left
+
+
+def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
+    """What archive-upload has left behind, before the first run of its jobs."""
+    from outhaul.frontends.older.archive_upload import take_over
+
+    monitor, close = _monitor(options)
+    try:
+        return take_over(jobs, state_of(options), monitor, lambda text: print(f"outhaul: {text}", file=sys.stderr))
+    finally:
+        close()
 
 
 def move(options: argparse.Namespace) -> int:
@@ -42,10 +59,10 @@ def copy(options: argparse.Namespace) -> int:
 
 def configured_jobs(options: argparse.Namespace) -> list[Job]:
     """The jobs of `configured`."""
-    return configured(options)[0]
+    return configured(options).jobs
 
 
-def configured(options: argparse.Namespace) -> tuple[list[Job], Bandwidth | None]:
+def configured(options: argparse.Namespace) -> Configured:
     """The jobs of the configuration that was named, or of the one in its usual place, and its limit.
 
     Raises:
@@ -53,16 +70,15 @@ def configured(options: argparse.Namespace) -> tuple[list[Job], Bandwidth | None
     """
     from outhaul.config.native import read
 
-    configured = read(options.config or _usual_place(), state=state_of(options))
-    jobs, limit = configured.jobs, configured.bandwidth
+    said = read(options.config or _usual_place(), state=state_of(options))
     found: list[str] = []
     given = given_connection(options, found)
     if found:
         raise ConfigurationError(*found)
-    jobs = [_over(given, job) for job in jobs]
+    jobs = [_over(given, job) for job in said.jobs]
     if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
         raise ConfigurationError(*found)
-    return jobs, limit
+    return said._replace(jobs=jobs)
 
 
 def _over(given: Connection, job: Job) -> Job:

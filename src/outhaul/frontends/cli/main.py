@@ -30,7 +30,7 @@ _stopped = False
 
 def entry() -> None:
     """The console script."""
-    _fill_closed_descriptors()
+    fill_closed_descriptors()
     sys.exit(main(sys.argv[1:]))
 
 
@@ -40,35 +40,47 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    options = build_parser().parse_args(arguments)
+    return guarded("outhaul", lambda: import_module(options.module).__dict__[options.function](options))
+
+
+def guarded(program: str, command: Callable[[], int]) -> int:
+    """Run a command: stopped by signals when it is at a place to be stopped, and each foreseeable fault is one line.
+
+    Args:
+        program: What the lines begin with.
+        command: Gives the exit code.
+    """
     from outhaul.model.errors import AnotherInstance, ConfigurationError, OuthaulError
     from outhaul.model.keys import printable
 
-    options = build_parser().parse_args(arguments)
+    def complain(text: str) -> None:
+        print(f"{program}: {text}", file=sys.stderr)
+
     _install_signals()
     try:
-        command: Callable[[argparse.Namespace], int] = import_module(options.module).__dict__[options.function]
-        code = command(options)
+        code = command()
         sys.stdout.flush()
         return code
     except ConfigurationError as error:
         for problem in error.problems:
-            _complain(printable(problem))
+            complain(printable(problem))
         return 2
     except AnotherInstance as error:
-        _complain(printable(str(error)))
+        complain(printable(str(error)))
         return 3
     except OuthaulError as error:
-        _complain(printable(str(error)))
+        complain(printable(str(error)))
         return 1
     except MemoryError:
-        _complain("there is not enough memory: raise the limit, or compress at a lower level")
+        complain("there is not enough memory: raise the limit, or compress at a lower level")
         return 1
     except BrokenPipeError:  # Whoever read our output has had enough.
         silence(sys.stdout)
         return 0
     except OSError as error:  # Adapters let none out: what is left is our own output.
         silence(sys.stdout)
-        _complain(f"the output cannot be written: {error.strerror}")
+        complain(f"the output cannot be written: {error.strerror}")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -84,17 +96,13 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _fill_closed_descriptors() -> None:
+def fill_closed_descriptors() -> None:
     """Started without standard streams (`>&-`), lead them nowhere: else the next file opened would become one of them."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-
-
-def _complain(text: str) -> None:
-    print(f"outhaul: {text}", file=sys.stderr)
 
 
 def _install_signals() -> None:
@@ -250,6 +258,12 @@ def build_parser() -> argparse.ArgumentParser:
     from outhaul.frontends.cli import ways_back
 
     ways_back.add(partial(_command, commands), state, reporting, connection, _count)
+
+    translate = _command(
+        commands, "translate", "translate.translate", "print the configuration of an older program in outhaul's own form",
+        "outhaul translate config.yaml > outhaul.toml", [],
+    )  # fmt: skip
+    translate.add_argument("config", metavar="CONFIG", help="the configuration of the older program")
 
     demo = _command(
         commands, "demo", "demo.demo", "the whole journey on an embedded store, in seconds", "outhaul demo", []

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.main import silence
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import REASONS, Standing, State
@@ -47,6 +47,9 @@ class PlainMonitor:
         if self._verbose:
             for proof in proofs:
                 self.line(f"carried  {printable(proof.sighting.path)} -> {printable(proof.key)} ({proof.kind.value})")
+
+    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+        """See `ports.Monitor`. The summary counts them."""
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`. Plain output has no progress: it may be a log."""
@@ -142,6 +145,9 @@ class JsonMonitor:
                 "key": proof.key, "version": proof.version, "etag": proof.etag, "proof": proof.kind.value,
                 "sent": proof.sent,
             })  # fmt: skip
+
+    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+        """See `ports.Monitor`. The summary counts them."""
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`. JSON has the events themselves."""
