@@ -298,7 +298,7 @@ def test_k3_nothing_is_left_behind(world: World, tmp_path: Path) -> None:
     world.collection(2, at=OCTOBER)
     assert world(TMPDIR=str(scratch), AWS_ENDPOINT_URL="http://127.0.0.1:9").code != 0
     assert list(scratch.iterdir()) == []
-    assert list((world.state / "metadata/1").iterdir()) == []
+    assert list((world.state / "metadata").iterdir()) == []
     assert {"scotland"} == {key.partition("/")[0] for key in world.objects()}
 
 

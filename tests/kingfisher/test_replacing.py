@@ -96,6 +96,26 @@ def test_a_run_that_dies_anywhere_is_gone_on_with(any_world: World, number: int)
 
 
 @pytest.mark.slow
+def test_both_come_back(world: World) -> None:
+    """By the ledger, and from the bucket alone, where the older one is under its second keys; the audit agrees."""
+    with_an_archive(world)
+    world.collection(2, NEW)
+    world.run()
+    expected = {
+        "20200901_052453/a.json": OLD["a.json"],
+        **{f"20200902_052453/{name}": body for name, body in NEW.items()},
+    }
+    for name, words in {
+        "ledger": ["data/scotland", "--state", str(world.state)],
+        "bucket": [f"s3://{world.bucket}/scotland/2020/09/", "--state", str(world.home / "none")],
+    }.items():
+        assert world.outhaul("restore", *words, "--to", str(world.home / name)) == 0
+        top = world.home / name / "data/scotland"
+        assert expected == {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+    assert world.outhaul("audit", "--all", "--state", str(world.state)) == 0
+
+
+@pytest.mark.slow
 def test_a_copy_that_is_not_the_same_removes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that copies wrongly is found out by reading: everything stays."""
     with_an_archive(world)

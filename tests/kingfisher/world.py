@@ -125,6 +125,10 @@ class World:
         )  # fmt: skip
         return Ran(done.returncode, done.stdout, done.stderr)
 
+    def outhaul(self, *arguments: str) -> int:
+        """Run `outhaul ARGUMENTS`; its exit code."""
+        return subprocess.run([sys.executable, "-m", "outhaul", *arguments], env=self.environ, check=False).returncode
+
     def settings(self) -> Settings:
         """What is configured."""
         return read(str(self.config))._replace(memory=str(self.memory))

@@ -241,7 +241,10 @@ class Machine:
         )
 
     def _archived(self) -> list[bytes]:
-        return [*self.files.archived().values(), *(inode.content for _, _, inode in self.files.archive_private.values())]
+        return [
+            *self.files.archived().values(),
+            *(inode.content for _, _, inode in self.files.archive_private.values()),
+        ]
 
     def _plain(self, content: bytes) -> bytes:
         return plain("archived.bz2", content) if self.job.archive_form == "stored" else content

@@ -40,9 +40,7 @@ NO_HASH_SMALL = Edit(
     "_same(hashlib.sha256(content).digest() == sha256, 'its content differs from what was proved')",
     "pass",
 )
-NO_HASH_LARGE = Edit(
-    DISPOSE, "_same(file.digest() == sha256, 'its content differs from what was proved')", "pass"
-)
+NO_HASH_LARGE = Edit(DISPOSE, "_same(file.digest() == sha256, 'its content differs from what was proved')", "pass")
 NO_LEASE = Edit(DISPOSE, "leased = file.take_lease()", "leased = False")
 NOT_UNCHANGED = Edit(DISPOSE, "_same(file.unchanged(), 'it was written to')", "pass")
 NO_IS_FILE = Edit(

@@ -156,6 +156,7 @@ class Run:
         self._begun.add(parcel.folder)
         self._carry(candidate, measured, parcel)
         self._begun.discard(parcel.folder)
+        self._months.tidy(candidate.collection)
 
     def _carry(self, candidate: Candidate, measured: Measured, parcel: Parcel) -> None:
         """Data, then log, then metadata: what has metadata is complete."""
@@ -182,7 +183,7 @@ class Run:
         self._mover.put_metadata(parcel, text)
 
     def _make_room(self, collection: Collection, names: Sequence[str] = ()) -> None:
-        for key in self._months.make_room(collection, names, self._step):
+        for key in self._months.make_room(collection, names, self._step, self._mover.note_kept):
             logger.warning("Collection %s takes the place of what is now %s", collection.number, key)
 
     @staticmethod
@@ -241,10 +242,11 @@ class _Apart:
             return True
         if isinstance(error, MemoryFailed | LedgerError | AnotherInstance):
             return False  # Without these nothing may be done at all.
-        if not isinstance(error, OuthaulError | OSError | ValueError | KeyError | TypeError):
+        if not isinstance(error, Exception):
             return False
         self._run.failed += 1
         unusable = isinstance(error, Denied | Misconfigured | Transient)
         self._run.destination_failed |= unusable or (isinstance(error, Failed) and error.destination)
-        logger.error("Collection %s failed: %s", self._number, printable(str(error)))
+        unforeseen = not isinstance(error, OuthaulError | OSError)
+        logger.error("Collection %s failed: %s", self._number, printable(str(error)), exc_info=unforeseen)
         return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from outhaul.kingfisher.collection import DATA, METADATA, Archived, Collection
 from outhaul.kingfisher.metadata import IN_THE_WAY, archived_of, pairs, second_name
@@ -20,6 +20,7 @@ from outhaul.model.returning import Listed
 from outhaul.ports import Held
 
 _METADATA_MAX = 1 << 20
+_PROBE = ".outhaul-probe"
 
 
 class Bucket(Protocol):
@@ -41,6 +42,15 @@ class Bucket(Protocol):
         """Remove one."""
 
 
+class Kept(NamedTuple):
+    """An object that has made room."""
+
+    key: str
+    held: Held
+    second: str
+    second_held: Held
+
+
 class Months:
     """The archives of sources."""
 
@@ -57,7 +67,11 @@ class Months:
         return found
 
     def make_room(
-        self, collection: Collection, names: Sequence[str] = (), step: Callable[[str], None] = lambda _: None
+        self,
+        collection: Collection,
+        names: Sequence[str] = (),
+        step: Callable[[str], None] = lambda _: None,
+        kept: Callable[[Kept], None] = lambda _: None,
     ) -> list[str]:
         """Keep what is in the first place of a month under second keys, and free the first place.
 
@@ -65,6 +79,7 @@ class Months:
             collection: Whose month.
             names: Of the objects that are to make room; all of an archive where none is given.
             step: Told of each step before it is taken.
+            kept: Told of each object that is proved to be under its second key, before it goes from its first.
 
         Returns:
             The keys where it is now; none where nothing was in the way.
@@ -80,7 +95,7 @@ class Months:
         mark = _mark(there[list(there)[-1]])
         seconds = {name: folder + second_name(name, mark) for name in there}
         for name, held in reversed(there.items()):
-            self._keep(folder + name, seconds[name], held, step)
+            kept(Kept(folder + name, held, seconds[name], self._keep(folder + name, seconds[name], held, step)))
         for name, held in there.items():
             if self._look(folder + name) != held:
                 raise Conflict(f"{folder + name} has just changed; somebody else archives to this bucket")
@@ -117,7 +132,12 @@ class Months:
         """Whether there is an archive in the first place of its month."""
         return self._look(f"{collection.folder}/{METADATA}") is not None
 
-    def _keep(self, key: str, second: str, held: Held, step: Callable[[str], None]) -> None:
+    def tidy(self, collection: Collection) -> None:
+        """Remove what the engine has tried the bucket with, in the folder of a month. It may go at any time."""
+        for listed in list(self._bucket.listing(f"{collection.folder}/{_PROBE}")):
+            self._bucket.remove(listed.key)
+
+    def _keep(self, key: str, second: str, held: Held, step: Callable[[str], None]) -> Held:
         if self._look(second) is None:
             step(f"copy {key}")
             self._bucket.copy(key, second, held)
@@ -125,6 +145,7 @@ class Months:
         found = self._look(second)
         if found is None or found.length != held.length or self._digest(second) != self._digest(key):
             raise Conflict(f"{second} is not the same as {key}, which has to make room; look at both")
+        return found
 
     def _digest(self, key: str) -> bytes:
         digest = hashlib.sha256()

@@ -13,11 +13,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from outhaul import app
 from outhaul.kingfisher import removal
 from outhaul.kingfisher.collection import DATA, LOG, METADATA, Collection, Measured
+from outhaul.kingfisher.months import Kept
+from outhaul.ledgers.moved import Moved, record_moved
 from outhaul.ledgers.queries import ReceiptRow
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Destination, Job
@@ -65,9 +67,16 @@ class Parcel(NamedTuple):
 
 
 def parcel_of_json(text: str) -> Parcel:
-    """The opposite. Raises ValueError, KeyError or TypeError where it is none."""
-    told = json.loads(text)
-    alone = tuple((str(directory), str(name), str(key)) for directory, name, key in told["alone"])
+    """The opposite. Raises Failed where it is none."""
+    try:
+        told = json.loads(text)
+        alone = tuple((str(directory), str(name), str(key)) for directory, name, key in told["alone"])
+        return _parcel(told, alone)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failed(f"what is remembered of it is no place of files: {error}") from None
+
+
+def _parcel(told: dict[str, Any], alone: tuple[tuple[str, str, str], ...]) -> Parcel:
     return Parcel(
         int(told["number"]), told["folder"], told["source"], told["directory"], tuple(told["companions"]), alone,
         bool(told["apart"]),
@@ -210,15 +219,24 @@ class Mover:
             if row.source == job.source and (row.path.startswith(f"{parcel.directory}/") or row.path in ours)
         }
 
+    def note_kept(self, kept: Kept) -> None:
+        """Write down where the bytes of an object are that makes room. Raises LedgerError."""
+        destination = f"s3://{self._bucket}/{kept.key.rpartition('/')[0]}"
+        there = kept.second_held
+        record_moved(self._state, destination, Moved(kept.key, kept.held.etag, kept.second, there.etag, there.version))
+
     def put_metadata(self, parcel: Parcel, text: bytes) -> None:
         """Write the metadata of an archive: from now on it is one. Raises as `carry`."""
-        folder = os.path.join(self._state, "metadata", str(parcel.number))
+        source = os.path.join(self._state, "metadata")
+        folder = os.path.join(source, str(parcel.number))
         os.makedirs(folder, mode=0o700, exist_ok=True)
         with open(os.path.join(folder, METADATA), "wb") as file:
             file.write(text)
-        job = self._job(parcel, folder, METADATA, f"/{METADATA}")
+        job = self._job(parcel, source, METADATA, f"/{parcel.number}/{METADATA}")
         if conflict := self.carry(job._replace(after="delete")):
             raise Failed(conflict)
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 class _Seen:
@@ -227,7 +245,7 @@ class _Seen:
     def __init__(self, monitor: Monitor) -> None:
         self._standings: list[Standing] = []
         self.started, self.progress, self.finished = monitor.started, monitor.progress, monitor.finished
-        self.carried, self.notice = monitor.carried, monitor.notice
+        self.carried, self.released, self.notice = monitor.carried, monitor.released, monitor.notice
         self._pass_on = monitor.standing
 
     def anew(self) -> _Seen:

@@ -13,14 +13,15 @@ import json
 import logging
 import logging.config
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from outhaul.config.profiles.kingfisher import Settings, read, usual_place
+from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.older.command import hush_libraries, run_as
 from outhaul.model.errors import ConfigurationError, OuthaulError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import Standing, State
@@ -33,7 +34,7 @@ logger = logging.getLogger("ocdskingfisher.archive")
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    run_as("kingfisher-archive", main)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,30 +46,16 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) == ["release"]:
         return _release()
     options = _parser().parse_args(arguments)
-    stopped = _Stopped()
-    try:
-        return run(options.config or usual_place(), options.state, dry_run=options.dry_run, stopped=stopped)
-    except ConfigurationError as error:
-        for problem in error.problems:
-            print(f"kingfisher-archive: {printable(problem)}", file=sys.stderr)
-        return 2
-    except OuthaulError as error:
-        logger.error("%s", printable(str(error)))
-        if logger.hasHandlers():  # Else Python has just said it there.
-            print(f"kingfisher-archive: {printable(str(error))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return run(options.config or usual_place(), options.state, dry_run=options.dry_run)
 
 
-def run(path: str, state: str = "", *, dry_run: bool = False, stopped: Callable[[], bool] = lambda: False) -> int:
+def run(path: str, state: str = "", *, dry_run: bool = False) -> int:
     """One run by a configuration of Kingfisher Archive.
 
     Args:
         path: Of its config.ini; `logging.json` is looked for beside it.
         state: State directory; '' is the usual one.
         dry_run: Say what would be archived, and change nothing.
-        stopped: Once it is true, nothing more is begun.
 
     Returns:
         The exit code.
@@ -85,10 +72,15 @@ def run(path: str, state: str = "", *, dry_run: bool = False, stopped: Callable[
         if not ours:
             print(ALREADY_RUNNING)
             return 3
-        return _run(settings, state, dry_run=dry_run, stopped=stopped)
+        try:
+            return _run(settings, state, dry_run=dry_run)
+        except OuthaulError as error:
+            if logger.hasHandlers():  # Else Python would say it on standard error, where it is said anyway.
+                logger.error("%s", printable(str(error)))
+            raise
 
 
-def _run(settings: Settings, state: str, *, dry_run: bool, stopped: Callable[[], bool]) -> int:
+def _run(settings: Settings, state: str, *, dry_run: bool) -> int:
     from outhaul.kingfisher.archiving import Run
     from outhaul.kingfisher.memory import Memory
     from outhaul.kingfisher.months import Months
@@ -126,6 +118,10 @@ class LogMonitor:
         for key in sorted({proof.key for proof in proofs}):
             logger.info("%s: proved %s", job.name, printable(key))
 
+    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+        """See `ports.Monitor`."""
+        logger.debug("%s: %s files let go", job.name, len(disposals))
+
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
 
@@ -152,23 +148,6 @@ def _parser() -> argparse.ArgumentParser:
     archive.add_argument("--config", metavar="FILE", default="", help=f"instead of {usual_place()}")
     archive.add_argument("--state", metavar="DIR", default="", help="where the ledger is (default: as outhaul's)")
     return parser
-
-
-class _Stopped:
-    """Whether somebody has asked the command to end; a second time ends it at once."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        if self._asked:
-            os._exit(130)
-        self._asked = True
-
-    def __call__(self) -> bool:
-        return self._asked
 
 
 def _usual_state() -> str:
@@ -204,8 +183,11 @@ def _configure_logging(path: str) -> None:
     try:
         with open(path, encoding="utf-8") as file:
             logging.config.dictConfig(json.load(file))
-    except FileNotFoundError:
-        return
+        hush_libraries()
+    except FileNotFoundError as error:
+        if error.filename == path:
+            return
+        raise ConfigurationError(f"{path}: names {error.filename}, which cannot be made: {error.strerror}") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read, or a file that it names: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, ImportError) as error:
