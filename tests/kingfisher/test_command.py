@@ -52,6 +52,19 @@ def test_only_what_was_stored_to_its_end_is_looked_at(world: World) -> None:
 
 
 @pytest.mark.slow
+def test_outhaul_knows_the_configuration(world: World) -> None:
+    """`outhaul run config.ini` is the same; `outhaul translate` says in one line, with its place, why it cannot be had."""
+    world.collection(1)
+    assert world.outhaul("run", str(world.config), "--state", str(world.state)) == 0
+    assert world.decisions() == {1: ("ARCHIVED", "first", False)}
+    assert world.outhaul("translate", str(world.config)) == 2
+    command = [sys.executable, "-m", "outhaul", "translate", str(world.config)]
+    done = subprocess.run(command, env=world.environ, capture_output=True, text=True, check=False)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert done.stderr.startswith(f"outhaul: {world.config}:1: [DBHOST]: a database says which collections there are")
+
+
+@pytest.mark.slow
 def test_a_pgpass_goes_before_the_password(world: World) -> None:
     """As ever: what ~/.pgpass says counts, and without it the password of the configuration."""
     password = world.postgres.password

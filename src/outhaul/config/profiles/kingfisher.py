@@ -32,6 +32,7 @@ _EXAMPLES = {
     "LOGS": "/home/ocdskfs/scrapyd/logs/kingfisher",
     "FILEPATH": "~/kingfisher-archive-database.sqlite",
 }
+_SIZE_MAX = 1 << 20
 _SECTION = re.compile(r"\[(.+)\]")
 _OPTION = re.compile(r"([^\s:=#;\[][^:=]*?)\s*[:=]")
 
@@ -71,6 +72,15 @@ def is_kingfisher(text: str) -> bool:
     """Whether a text is a configuration of Kingfisher Archive: it has sections that no other program's has together."""
     sections = {found[1] for line in text.splitlines() if (found := _SECTION.match(line))}
     return {"DBARCHIVE", "DIRECTORIES"} <= sections or {"DBHOST", "DIRECTORIES", "S3"} <= sections
+
+
+def is_kingfisher_file(path: str) -> bool:
+    """The same of a file; what cannot be read is none, and whoever reads it next tells."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            return is_kingfisher(file.read(_SIZE_MAX))
+    except (OSError, ValueError):
+        return False
 
 
 def no_jobs(text: str, path: str) -> ConfigurationError:
