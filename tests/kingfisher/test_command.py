@@ -229,7 +229,7 @@ def test_interrupted(world: World) -> None:
         "from outhaul.frontends.older import kingfisher_archive as k\n"
         "ask = selection.collections\n"
         "selection.collections = lambda database: (os.kill(os.getpid(), signal.SIGTERM), ask(database))[1]\n"
-        "sys.exit(k.main(sys.argv[1:]))"
+        "k.entry()"
     )
     done = subprocess.run(
         [sys.executable, "-c", signalling, "archive", "--state", str(world.state)], env=world.environ, check=False

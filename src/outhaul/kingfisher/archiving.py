@@ -7,6 +7,7 @@ ledger and the memory say, tell it where.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from outhaul.kingfisher.months import Months
 from outhaul.kingfisher.moving import Failed, Mover, Parcel, Waits, is_part, is_whole, parcel_of, parcel_of_json
 from outhaul.kingfisher.rules import Verdict, compare, judge_log
 from outhaul.model.errors import AnotherInstance, Denied, LedgerError, Misconfigured, OuthaulError, Transient
+from outhaul.model.job import Job
 from outhaul.model.keys import printable
 
 logger = logging.getLogger("ocdskingfisher.archive")
@@ -165,7 +167,7 @@ class Run:
             self._make_room(collection)
         self._step("carry data")
         group = self._mover.group(parcel)
-        if self._mover.carry(group):
+        if self._carry_group(group, parcel):
             self._make_room(collection, (MANIFEST, DATA))
             self._must(self._mover.carry(group))
         rows = self._mover.receipts(parcel, group, DATA)
@@ -181,6 +183,16 @@ class Run:
         self._step("carry metadata")
         text = metadata_text(collection, measured, candidate.crawl, candidate.verdict.reason)
         self._mover.put_metadata(parcel, text)
+
+    def _carry_group(self, group: Job, parcel: Parcel) -> str:
+        """As `Mover.carry`. Where it has to be seen unchanged for a while, that of the files that go alone begins now too."""
+        try:
+            return self._mover.carry(group)
+        except Waits as waits:
+            for job in self._mover.singles(parcel) if waits.unknown else ():
+                with contextlib.suppress(Waits, Failed):
+                    self._mover.carry(job)
+            raise
 
     def _make_room(self, collection: Collection, names: Sequence[str] = ()) -> None:
         for key in self._months.make_room(collection, names, self._step, self._mover.note_kept):

@@ -34,6 +34,11 @@ _STATISTICS = ".stats"
 class Waits(OuthaulError):
     """A file is in use, or nobody can tell yet whether it is: the next run looks again."""
 
+    def __init__(self, text: str, *, unknown: bool = False) -> None:
+        super().__init__(text)
+        self.unknown = unknown
+        """Whether nobody can tell: then it goes when it has been seen unchanged for long enough."""
+
 
 class Failed(OuthaulError):
     """A collection could not be carried, or not be let go. Its files are where they were."""
@@ -207,7 +212,7 @@ class Mover:
         if held := self._seen.in_state(State.HELD):
             raise Failed(held)
         if waiting := self._seen.in_state(State.WAITING):
-            raise Waits(waiting)
+            raise Waits(waiting, unknown=bool(self._seen.of("writers-unknown")))
 
     def receipts(self, parcel: Parcel, job: Job, key: str) -> dict[str, ReceiptRow]:
         """The latest receipt of each file of a parcel under a key, by path. Other collections may have been under it before."""
