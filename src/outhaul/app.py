@@ -17,6 +17,7 @@ from outhaul.model.selection import Selection
 from outhaul.ports import Abilities, Monitor
 
 if TYPE_CHECKING:
+    from outhaul.engine.passes import Outcome
     from outhaul.ledgers.history import RunRow
     from outhaul.ledgers.queries import JobStatus, ReceiptRow, Waiting, Why
 
@@ -91,7 +92,7 @@ def run(
         compression(job)  # A library that is missing is told before anything is done.
     reports: dict[int, JobReport] = {}
     with Wiring(state) as wired:
-        open_store = opener(bandwidth, stopped)
+        open_store = opener(bandwidth, stopped, state)
         ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
         if wired.ledger.set_aside and jobs:
             monitor.notice(
@@ -99,13 +100,58 @@ def run(
                 f"the ledger was damaged; it is now {wired.ledger.set_aside}, and a new one has begun: files are proved again",
             )
         placed = [at_its_endpoint(job) for job in jobs]
-        for index, (tally, fault, source_fault) in run_jobs(placed, ports, dry_run=dry_run):
+        for index, (tally, fault, source_fault, *_) in run_jobs(placed, ports, dry_run=dry_run):
             reports[index] = JobReport(jobs[index], tally, fault or source_fault, bool(fault))
     return RunReport([reports[index] for index in sorted(reports)], stopped())
 
 
 def _rank(job: Job) -> int:
     return PRIORITIES.index(job.priority)
+
+
+def watch(
+    load: Callable[[], tuple[Sequence[Job], Bandwidth | None]],
+    *,
+    state: str,
+    monitor: Monitor,
+    stopped: Callable[[], bool],
+    reload: Callable[[], bool],
+    tell: Callable[[Job, Outcome], None],
+    notice: Callable[[str], None],
+) -> None:
+    """Carry files as they settle, until it is asked to end.
+
+    Args:
+        load: Gives the jobs and what they may send; asked at the start, and when they are to be loaded anew.
+        state: As for `run`. It is held all the time.
+        monitor: Is told what happens.
+        stopped: As for `run`.
+        reload: Whether the jobs are to be loaded anew; asked often.
+        tell: Is told what each pass over a job came to.
+        notice: Is told what concerns no job.
+
+    Raises: as `run`.
+    """
+    from outhaul.engine.batches import Ports
+    from outhaul.engine.watching import Watch
+    from outhaul.host.calendar import next_time
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener
+
+    with Wiring(state) as wired:
+        while not stopped():
+            jobs, bandwidth = load()
+            jobs = sorted(jobs, key=_rank)
+            for job in jobs:
+                compression(job)
+            open_store = opener(bandwidth, stopped, state)
+            ports = Ports(
+                wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression
+            )
+            hints = open_hints(notice)
+            try:
+                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, tell).run(reload)
+            finally:
+                hints.close()
 
 
 class Checked(NamedTuple):
@@ -220,5 +266,6 @@ __all__ = [
     "runs",
     "status",
     "waiting",
+    "watch",
     "why",
 ]

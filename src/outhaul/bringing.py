@@ -49,6 +49,14 @@ class ReturnReport(NamedTuple):
         return 0 if self.account.well and not self.unmatched else 1
 
 
+class InSource(ConfigurationError):
+    """The directory lies in the source of a job, which would carry the files away again."""
+
+    def __init__(self, to: str, place: Place) -> None:
+        self.why = f"{to} lies in {place.source}, the source of job {place.job}, which would carry the files away again"
+        super().__init__(f"--to {self.why}; name another directory, or add --into-source")
+
+
 class Manner(NamedTuple):
     """How files are to be brought back."""
 
@@ -98,7 +106,7 @@ def restore(
     Raises:
         LedgerError: there is no ledger, or it cannot be read.
         LandingError: the directory cannot be made or opened.
-        ConfigurationError: it lies in the source of a job.
+        InSource: it lies in the source of a job.
     """
     chooser = Chooser(selection.what)
     with History(state) as history:
@@ -127,7 +135,7 @@ def restore_bucket(
 
     Raises:
         StoreError: it cannot be listed.
-        LandingError, ConfigurationError: as `restore`.
+        LandingError, InSource: as `restore`.
     """
     try:
         with History(state) as history:
@@ -270,7 +278,4 @@ def _keep_out_of_sources(manner: Manner, places: Iterable[Place]) -> None:
     for place in places:
         source = os.path.realpath(place.source)
         if to == source or to.startswith(source.rstrip("/") + "/"):
-            raise ConfigurationError(
-                f"--to {manner.to} lies in {place.source}, the source of job {place.job}, which would carry the files away "
-                "again; name another directory, or add --into-source"
-            )
+            raise InSource(manner.to, place)

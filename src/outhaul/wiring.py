@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +24,7 @@ from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
 
 if TYPE_CHECKING:
+    from outhaul.host.hints import HostHints
     from outhaul.stores.s3_copying import S3Copying
 
 
@@ -44,30 +46,36 @@ class Wiring:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.workers.close()
         self.ledger.close()
 
 
-def opener(bandwidth: Bandwidth | None, stopped: Callable[[], bool]) -> Callable[[Job], Store]:
+def opener(bandwidth: Bandwidth | None, stopped: Callable[[], bool], state: str) -> Callable[[Job], Store]:
     """What opens the stores of a run, all of which share one limit.
 
     Args:
         bandwidth: None for no limit.
-        stopped: Once it is true, nobody waits for leave to send any longer.
+        stopped: Once it is true, nobody waits for leave to send, or for an answer of another program, any longer.
+        state: The state directory.
     """
     if bandwidth is None:
-        return open_store
+        return lambda job: open_store(job, None, stopped, state)
     from outhaul.host.limiter import Limiter
 
     limiter = Limiter(bandwidth, stopped)
-    return lambda job: open_store(job, limiter.share(job.priority))
+    return lambda job: open_store(job, limiter.share(job.priority), stopped, state)
 
 
-def open_store(job: Job, share: Share | None = None) -> Store:
+def open_store(
+    job: Job, share: Share | None = None, stopped: Callable[[], bool] = lambda: False, state: str = ""
+) -> Store:
     """The store of a job. Its client library is loaded here, not before.
 
     Args:
         job: Whose.
         share: What it has of a limit of bytes a second; None where there is none.
+        stopped: See `opener`.
+        state: The state directory; whoever sends nothing needs none.
 
     Raises:
         Misconfigured: credentials, region or endpoint do not do.
@@ -78,7 +86,21 @@ def open_store(job: Job, share: Share | None = None) -> Store:
         return DirectoryStore(job.destination.directory, rename_exclusive, share)
     from outhaul.stores.s3 import S3Store
 
+    if job.via == "stream-manager":
+        return _through_stream_manager(job, share, stopped, state or default_state())
     return S3Store(job.destination, job.connection, job.objects, share)
+
+
+def _through_stream_manager(job: Job, share: Share | None, stopped: Callable[[], bool], state: str) -> Store:
+    """Its streams and its spool are named after the state directory and the job: no two components share any."""
+    from outhaul.stores.s3 import S3Store
+    from outhaul.stores.stream_manager import StreamManagerStore
+
+    own = hashlib.sha256(os.fsencode(f"{os.path.realpath(state)}\0{job.name}")).hexdigest()[:16]
+    spool = os.path.join(state, "stream-manager", own)
+    direct = S3Store(job.destination, job.connection, job.objects)
+    bucket = job.destination.bucket
+    return StreamManagerStore(direct, bucket, f"outhaul-{bucket}-{own}", spool, SystemClock().moment, stopped, share)
 
 
 def open_shelf(destination: Destination, connection: Connection) -> Shelf:
@@ -159,6 +181,13 @@ def codec_suffixes() -> dict[str, str]:
 def reading_hands() -> tuple[Clock, Workers]:
     """What the way back works with; no state directory is held."""
     return SystemClock(), ThreadWorkers()
+
+
+def open_hints(notice: Callable[[str], None]) -> HostHints:
+    """Who tells of changes in directories."""
+    from outhaul.host.hints import HostHints
+
+    return HostHints(notice)
 
 
 def open_landing(directory: str, *, make: bool) -> HostLanding:

@@ -183,7 +183,7 @@ def test_interrupted(outhaul: Program, tmp_path: Path) -> None:
         (("move", "source", "ftp://host/x"), "'ftp' is no kind of store"),
         (("move", "source", "source/below"), "source"),
         (("copy", "source", "target", "--quiet-for", "3 parsecs"), '--quiet-for: expected a duration such as "30m"'),
-        (("copy", "source", "target", "--include", "/abs"), '--include: pattern "/abs" is relative to the source'),
+        (("copy", "source", "target", "--include", "../abs"), '--include: pattern "../abs" is relative to the source'),
         (("copy", "source", "target", "--endpoint-url", "nonsense"), "--endpoint-url: expected an address"),
         (("run", "absent.toml"), "absent.toml: cannot be read"),
         (("run",), "no configuration: name one"),

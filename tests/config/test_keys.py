@@ -81,8 +81,8 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, key, include, exclude, '
-         "temporary-names, settle, compress, bundle, group, after, empty-directories, max-files, proof, on-conflict, object, "
-         "priority, "
+         "temporary-names, settle, compress, bundle, group, after, empty-directories, max-files, every, at, proof, on-conflict, "
+         "object, via, priority, "
          "endpoint-url, region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, "
          "sse-c-key-file"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '
@@ -128,7 +128,11 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('after = { delete-after = "1d", keep = "1d" }', '5: job "a": after.keep: does not go with delete-after: the file '
          'stays where it is, and then it goes'),
         ('after = { delete-after = "0" }', '5: job "a": after.delete-after: expected a duration such as "30d", not "0"'),
-        ('every = "1h"', f'5: job "a": every: {LATER}, and start `outhaul run` from cron or a timer'),
+        ('every = "0"', '5: job "a": every: expected a duration such as "30d", not "0"'),
+        ('at = "2:10"', '5: job "a": at: expected a time such as "02:10", or an array of such, not "2:10"'),
+        ("at = []", '5: job "a": at: expected a time such as "02:10", or an array of such, not an array'),
+        ("at = ['01:00', 5]", '5: job "a": at: expected a time such as "02:10", or an array of such, not an array'),
+        ('settle = { gate = "x" }', f'5: job "a": settle.gate: {LATER}: settle.quiet and the check for open writers decide'),
         ("settle = { skip-newest = -1 }", '5: job "a": settle.skip-newest: expected a number from 0 to 1000, not -1'),
         ("settle = { marker = 'done' }",
          '5: job "a": settle.marker: expected the name of a marker such as "{name}.done", not "done"'),
@@ -254,3 +258,15 @@ def test_a_pattern_with_the_source_in_it_is_told() -> None:
     assert [(problem.where, problem.text) for problem in parse(tree, str).problems] == [
         (("job", 0, "include"), '"/data/*.csv" is held against the path beneath the source; leave the source out of it')
     ]
+
+
+def test_via_the_stream_manager(tmp_path: Path) -> None:
+    """It sends to S3, and gives objects nothing besides their bytes."""
+    assert [job.via for job in jobs_of(tmp_path, HEAD + 'via = "stream-manager"\n')] == ["stream-manager"]
+    assert [job.via for job in jobs_of(tmp_path, HEAD)] == [""]
+    wrong = lines_of(tmp_path, HEAD + 'via = "stream-manager"\nobject = { storage-class = "STANDARD_IA" }\n')
+    assert ["gives objects no settings" in line for line in wrong] == [True]
+    wrong = lines_of(tmp_path, HEAD.replace("s3://bucket/prefix", "/elsewhere") + 'via = "stream-manager"\n')
+    assert ["sends to S3 only" in line for line in wrong] == [True]
+    wrong = lines_of(tmp_path, HEAD + 'via = "mail"\n')
+    assert ['expected "stream-manager", not "mail"' in line for line in wrong] == [True]

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from outhaul.config.keys import JOB_KEYS, LATER_JOB_KEYS, LATER_SETTLE_KEYS, SETTLE_KEYS, TOP_KEYS
+from outhaul.config.keys import JOB_KEYS, LATER_SETTLE_KEYS, SETTLE_KEYS, TOP_KEYS
 from outhaul.config.object_settings import STORAGE_CLASSES
 
 _scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20))
@@ -24,6 +24,10 @@ _good: dict[str, st.SearchStrategy[Any]] = {
     "temporary-names": st.booleans(),
     "settle": st.fixed_dictionaries({}, optional={"quiet": st.sampled_from(["0", "30m", "1h30m", "9"])}),
     "after": st.sampled_from(["delete", "keep"]),
+    "key": st.sampled_from(["{path}", "{name}", "x/{path}.y", "{stem}", "/{name}", "x"]),
+    "every": st.sampled_from(["1h", "0", "10s", "often"]),
+    "at": st.sampled_from(["02:10", "24:00", ["02:10:59", "23:59"], [], ["2:10"]]),
+    "max-files": st.sampled_from([1, 0, -1, 10**9, 10**9 + 1, True]),
     "priority": st.sampled_from(["high", "normal", "low", "urgent"]),
     "proof": st.sampled_from(["auto", "stored", "read-back"]),
     "endpoint-url": st.sampled_from(["http://h", "https://h:1/x"]) | st.text(max_size=10).map("http://{}".format),
@@ -56,9 +60,7 @@ _good: dict[str, st.SearchStrategy[Any]] = {
     "proxy": st.sampled_from(["http://h:1", "h", "http://a:b@h"]),
     "sse-c-key-file": st.text(max_size=4),
 }
-_words = st.sampled_from([*TOP_KEYS, *JOB_KEYS, *SETTLE_KEYS, *LATER_JOB_KEYS, *LATER_SETTLE_KEYS]) | st.text(
-    max_size=8
-)
+_words = st.sampled_from([*TOP_KEYS, *JOB_KEYS, *SETTLE_KEYS, *LATER_SETTLE_KEYS]) | st.text(max_size=8)
 _right = st.fixed_dictionaries(
     {key: _good[key] for key in ("name", "source", "to")},
     optional={key: value for key, value in _good.items() if key not in ("name", "source", "to")},

@@ -1,9 +1,11 @@
 """The store contract, held by a directory, by three S3 servers and by the simulated store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from outhaul.host.clock import SystemClock
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.model.job import Connection, Destination
 from outhaul.model.keys import object_key
@@ -11,9 +13,11 @@ from outhaul.ports import Store
 from outhaul.stores.directory import DirectoryStore
 from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_probe import ODD_NAME, long_key
+from outhaul.stores.stream_manager import StreamManagerStore
 from outhaul.testing.contracts.store import StoreContract
 from outhaul.testing.store import SimulatedStore
 from servers.server import Server
+from servers.stream_manager import StreamManager, stream_manager
 
 
 class TestSimulatedStore(StoreContract):
@@ -91,6 +95,31 @@ class TestS3StoreOnMinistack(_OnServer):
     @pytest.fixture
     def server(self, ministack_server: Server) -> Server:
         return ministack_server
+
+
+class TestStreamManagerStore(StoreContract):
+    """Through a stand-in of the Stream Manager that puts into rclone; keys that it does not take go directly."""
+
+    @pytest.fixture
+    def manager(self, rclone_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[StreamManager]:
+        for name, value in rclone_server.environ().items():
+            monkeypatch.setenv(name, value)
+        with stream_manager(rclone_server) as running:
+            monkeypatch.setenv("STREAM_MANAGER_SERVER_PORT", str(running.port))
+            yield running
+
+    @pytest.fixture
+    def bucket(self, rclone_server: Server) -> str:
+        return rclone_server.make_bucket()
+
+    @pytest.fixture
+    def store(self, rclone_server: Server, bucket: str, manager: StreamManager, tmp_path: Path) -> Store:
+        spool = str(tmp_path / "a spool #1?")
+        return StreamManagerStore(open_s3(rclone_server, bucket), bucket, "outhaul-test", spool, SystemClock().moment)
+
+    @pytest.fixture
+    def another(self, rclone_server: Server, bucket: str) -> Store:
+        return open_s3(rclone_server, bucket)
 
 
 def test_what_real_servers_take(s3_server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

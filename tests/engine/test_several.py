@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from engine.world import JOB, Machine
-from outhaul.model.job import Destination
+from outhaul.model.errors import Misconfigured
+from outhaul.model.job import Destination, Job
+from outhaul.ports import Store
 from outhaul.testing.steps import Crash, Steps
 
 OTHER = JOB._replace(name="other", destination=Destination("s3://bucket/other", "s3", "bucket", "other"))
@@ -73,6 +75,23 @@ def test_what_fails_keeps_nothing_out_of_a_run(machine: Machine) -> None:
     inode.writers = 1  # In use: it is tried, and waits.
     assert machine.run(job).tally.by_reason == {"in-use": 1, "limit": 1}
     assert machine.run(job).tally.by_reason == {"in-use": 1, "removed": 1}
+
+
+def test_a_store_that_was_away_does_not_lift_the_limit(machine: Machine) -> None:
+    """What waited for it counts as before."""
+    for number in range(6):
+        machine.produce(f"{number}", b"%d" % number)
+    job = JOB._replace(files_max=2)
+    store = machine.open_store
+
+    def away(_job: Job) -> Store:
+        raise Misconfigured("no such bucket")
+
+    machine.open_store = away
+    for _ in range(3):
+        assert machine.run(job).tally.by_reason == {"destination": 2, "limit": 4}
+    machine.open_store = store
+    assert machine.run(job).tally.by_reason == {"removed": 2, "limit": 4}
 
 
 def test_a_group_is_carried_whole_or_waits_whole(machine: Machine) -> None:

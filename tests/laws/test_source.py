@@ -110,6 +110,8 @@ def test_where_a_users_file_is_removed() -> None:
         ("host/archive.py", "os.unlink"),  # its own copy, or a name that it has just given
         ("host/system_calls.py", "os.unlink"),  # the second half of a rename, by hard link
         ("stores/directory.py", "os.unlink"),  # its own temporary file
+        ("stores/stream_manager_spool.py", "os.unlink"),  # its own copy, in the state directory
+        ("stores/stream_manager_spool.py", "os.rename"),  # the same, once it is whole, to a name that nobody else has
         ("ledgers/reserve.py", "os.unlink"),  # its own file
         ("ledgers/damage.py", "os.unlink"),  # its own note
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside

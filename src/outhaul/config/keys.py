@@ -27,13 +27,14 @@ from outhaul.model.job import (
     Destination,
     Job,
     ProofRule,
+    Via,
 )
 from outhaul.model.object_settings import ObjectSettings
 
 TOP_KEYS = ("job", "bandwidth", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
-    "empty-directories", "max-files", "proof", "on-conflict", "object", "priority", *CONNECTION_KEYS,
+    "empty-directories", "max-files", "every", "at", "proof", "on-conflict", "object", "via", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -50,9 +51,6 @@ ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
 
 _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
-LATER_JOB_KEYS = {
-    "every": f"{_LATER}; leave it out, and start `outhaul run` from cron or a timer",
-}
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
 _ABOVE_JOBS = {"bandwidth": "holds for all jobs together; write it above the first [[job]]"}
@@ -108,7 +106,7 @@ class _Parser:
         if not isinstance(tree, dict):
             self._note((), f"expected a table that holds job, not {shown(tree)}")
             return Parsed([], self._problems)
-        self._refuse_others(tree, (), TOP_KEYS, _IN_A_JOB | LATER_JOB_KEYS | _IN_SETTLE)
+        self._refuse_others(tree, (), TOP_KEYS, _IN_A_JOB | _IN_SETTLE)
         self._take(tree, (), "$schema", lambda value: values.text(value, "an address of the schema"), "")
         defaults = self._connection(tree, (), Connection())
         limit = self._bandwidth(tree)
@@ -140,7 +138,7 @@ class _Parser:
             return None
         before = len(self._problems)
         name = self._named(table, where)
-        self._refuse_others(table, where, JOB_KEYS, LATER_JOB_KEYS | _ABOVE_JOBS | _IN_SETTLE)
+        self._refuse_others(table, where, JOB_KEYS, _ABOVE_JOBS | _IN_SETTLE)
         self._require(table, where, "source", 'write source = "/directory/of/files"')
         self._require(table, where, "to", 'write to = "s3://bucket/prefix"')
         target = self._take(table, where, "to", self._destination, Destination("", "s3", "", ""))
@@ -161,11 +159,14 @@ class _Parser:
             **self._after(table, where),
             **self._empty_directories(table, where),
             files_max=self._take(table, where, "max-files", values.files_max, 0),
+            every_ns=self._take(table, where, "every", values.kept, 0),
+            at=self._take(table, where, "at", values.times_of_day, ()),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
             on_conflict=self._take(
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
             ),
             objects=self._objects(table, where),
+            via=self._take(table, where, "via", _via, ""),
             priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
         for path, text in unsuited(job):
@@ -378,6 +379,12 @@ def _after(value: object) -> After:
     except ValueError:
         tables = '{ archive = "/directory" } or { delete-after = "30d" }'
         raise ValueError(f'expected "delete", "keep", {tables}, not {shown(value)}') from None
+
+
+def _via(value: object) -> Via:
+    if value != "stream-manager":
+        raise ValueError(f'expected "stream-manager", not {shown(value)}; or leave it out: outhaul sends by itself')
+    return "stream-manager"
 
 
 def label(problem: Problem) -> str:

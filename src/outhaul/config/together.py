@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from outhaul.config import connection_settings, object_settings
 from outhaul.config.wording import shown
 from outhaul.model.job import Job
+from outhaul.model.object_settings import ObjectSettings
 
 
 def unsuited(job: Job) -> list[tuple[tuple[str, ...], str]]:
@@ -28,6 +29,10 @@ def _of_keys(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("key",), "does not go with bundle: what a bundle is called follows from its files; leave one out"
     if job.archive_form == "stored" and job.compress in ("", "auto"):
         yield ("after", "form"), 'needs compress with a codec, such as "bzip2"; or write form = "file"'
+    if job.via and job.destination.kind != "s3":
+        yield ("via",), 'the Stream Manager sends to S3 only; leave it out, or write to = "s3://bucket/prefix"'
+    if job.via and (job.objects != ObjectSettings() or job.connection.sse_c_key_file):
+        yield ("via",), "the Stream Manager gives objects no settings: leave out via, or object and sse-c-key-file"
 
 
 def _patterns(job: Job, patterns: tuple[str, ...]) -> Iterator[str]:

@@ -115,6 +115,18 @@ def files_max(value: object) -> int:
     return value
 
 
+TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?")
+
+
+def times_of_day(value: object) -> tuple[int, ...]:
+    """One time of the day or several, in seconds since midnight."""
+    times = value if isinstance(value, list) and value else [value]
+    if not all(isinstance(each, str) and TIME.fullmatch(each) for each in times):
+        raise ValueError(f'expected a time such as "02:10", or an array of such, not {shown(value)}')
+    parts = [[*map(int, str(each).split(":")), 0] for each in times]
+    return tuple(sorted({3600 * part[0] + 60 * part[1] + part[2] for part in parts}))
+
+
 def kept(value: object) -> int:
     """A duration for which something is to stay, in nanoseconds; none is not meant."""
     kept_ns = quiet(value)

@@ -6,7 +6,8 @@ is in `rounds.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from outhaul.engine.batches import Ports
@@ -20,6 +21,7 @@ from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal
 from outhaul.model.job import Job
 from outhaul.ports import Moment, Tree
+from outhaul.stages.discover import Part
 
 
 class Outcome(NamedTuple):
@@ -30,14 +32,40 @@ class Outcome(NamedTuple):
     """Why its destination cannot be used; '' where it can, or was not needed."""
     source_fault: str = ""
     """Why its source cannot be read; '' where it can."""
+    ready_at: Mapping[str, int] = MappingProxyType({})
+    """Directory, and when on the boot clock, in nanoseconds, the first of its files that wait will be ready."""
+    directories: Sequence[str] = ()
+    """All that were looked into."""
+
+
+class Scope(NamedTuple):
+    """How much of a source a pass looks into, and what it is to tell afterwards."""
+
+    part: Part | None = None
+    """None is the whole."""
+    tells_directories: bool = False
+    """Whether the outcome names all directories: they take memory."""
+
+
+WHOLE = Scope()
 
 
 class Pass(Round):
     """One pass over one job."""
 
-    def __init__(self, job: Job, ports: Ports, *, dry_run: bool = False, slots: Slots | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        ports: Ports,
+        *,
+        dry_run: bool = False,
+        slots: Slots | None = None,
+        scope: Scope = WHOLE,
+    ) -> None:
         super().__init__(job, ports, dry_run=dry_run, slots=slots)
-        self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen)
+        self._part = scope.part
+        self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen, scope.part)
+        self._found.keeps_directories = scope.tells_directories or job.empty_ns > 0
         self._steps = self._pass()
 
     def run(self) -> Outcome:
@@ -65,7 +93,7 @@ class Pass(Round):
     def finish(self) -> Outcome:
         """The rest. Raises LedgerError."""
         next(self._steps, None)
-        return Outcome(self.tally, self._door.fault)
+        return Outcome(self.tally, self._door.fault, "", self._standings.ready_at, self._found.directories)
 
     def _pass(self) -> Iterator[None]:
         """The pass, which stands still once: when only large files are left."""
@@ -73,7 +101,7 @@ class Pass(Round):
         now = ports.clock.moment()
         ports.monitor.started(self.job)
         with ports.files.tree(self.job) as self._tree:
-            if not self.dry_run:
+            if not self.dry_run and self._part is None:
                 self._recover(self._tree)
                 self._look_for_bundles()
             self._walk(self._tree, now)
@@ -81,7 +109,9 @@ class Pass(Round):
             yield
             self._drain(self._tree)
             self._account()
-            if not self.dry_run:
+            if self._part is not None and not self.tally.bytes_carried:
+                ports.ledger.settle()
+            elif not self.dry_run:
                 self._close(self._tree, now)
                 ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
         ports.monitor.finished(self.job, self.tally)
@@ -115,7 +145,7 @@ class Pass(Round):
             self._release(looked.proved, tree, looked.proved_group)
 
     def _close(self, tree: Tree, now: Moment) -> None:
-        if self.ports.stopped():
+        if self.ports.stopped() or self._part is not None:
             return
         store = self._door.store() if self._found.saw_all and self._uploads.to_abandon else None
         if store is not None and (why := self._uploads.abandon(store)):

@@ -11,6 +11,8 @@ from outhaul.model.lifecycle import Standing
 from outhaul.ports import Moment, Observation
 from outhaul.stages.settle import SECOND_NS
 
+_SOON = {"changed": SECOND_NS, "in-use": 2 * SECOND_NS, "writers-unknown": 60 * SECOND_NS}
+"""Reasons that end without anybody's doing, and after how long it is worth looking again."""
 _PROGRESS_NS = 100 * 10**6
 
 
@@ -25,6 +27,8 @@ class Standings:
         self._place = place
         self._ports = ports
         self._told_ns = 0
+        self.ready_at: dict[str, int] = {}
+        """Directory, and when on the boot clock the first of its files that wait will be ready."""
 
     def stand(self, standing: Standing, size: int = 0) -> None:
         """Count a file, and tell of it."""
@@ -47,7 +51,14 @@ class Standings:
     def wait_for_others(self, sighting: Sighting, wait_ns: int, now: Moment) -> None:
         """A file that has settled, and waits for a bundle to become full."""
         detail = f"{-(-wait_ns // SECOND_NS)} s more, or until there are enough"
+        self.ready(sighting.directory, now.boot_ns + wait_ns)
         self.wait(sighting, self.taken(sighting), now, "bundle", detail)
+
+    def ready(self, directory: str, boot_ns: int) -> None:
+        """A file of this directory will be ready then, as far as can be known."""
+        before = self.ready_at.get(directory)
+        if before is None or boot_ns < before:
+            self.ready_at[directory] = boot_ns
 
     def set_back(self, sighting: Sighting, reason: str, detail: str, attempts: int = 1, *, alone: bool = False) -> None:
         """A file that was on its way; `alone`: in this pass others have arrived where it does not."""
@@ -61,6 +72,8 @@ class Standings:
                 self._ports.ledger.note(self._place, forgotten=[(sighting.directory, sighting.name)])
         else:
             self._observe(sighting, past, reason, detail, attempts)
+            if reason in _SOON:
+                self.ready(sighting.directory, self._ports.clock.moment().boot_ns + _SOON[reason])
 
     def taken(self, sighting: Sighting) -> Observation | None:
         """What was remembered of a file before; the walk knows no birth time, so it is keyed without."""

@@ -14,8 +14,9 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.standings import Standings
 from outhaul.model.evidence import Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
+from outhaul.model.lifecycle import REASONS, State
 from outhaul.ports import Moment, Observation, Tree
-from outhaul.stages.discover import Found, discover
+from outhaul.stages.discover import Found, Part, discover
 from outhaul.stages.group import Group, group_sighting
 from outhaul.stages.settle import SECOND_NS, settle
 
@@ -39,9 +40,16 @@ class Walk:
     """One walk over the source of a job."""
 
     def __init__(
-        self, job: Job, place: int, ports: Ports, standings: Standings, seen: Callable[[Sequence[Sighting]], None]
+        self,
+        job: Job,
+        place: int,
+        ports: Ports,
+        standings: Standings,
+        seen: Callable[[Sequence[Sighting]], None],
+        part: Part | None = None,
     ) -> None:
         self._job = job
+        self._part = part
         self._place = place
         self._ports = ports
         self._standings = standings
@@ -53,7 +61,8 @@ class Walk:
         self._taken = 0
         """Files that go now, as far as they count for the most that a run carries."""
         self.directories: list[str] = []
-        """All that were found, where the job removes empty ones."""
+        """All that were looked into, where they are kept."""
+        self.keeps_directories = False
 
     def looks(self, tree: Tree, now: Moment) -> Iterator[Looked]:
         """Walk, from this moment on.
@@ -63,10 +72,11 @@ class Walk:
         """
         ledger = self._ports.ledger
         steady = self.steady = ledger.steady_since(now, CLOCK_TOLERANCE_NS)
-        unvisited = ledger.observed_directories(self._place)
+        # Of what lies outside of a part nothing is known, and nothing forgotten.
+        unvisited = ledger.observed_directories(self._place) if self._part is None else set[str]()
         directory, remembered = None, dict[str, Observation]()
         closed: list[str] = []
-        for found in discover(self._job, tree):
+        for found in discover(self._job, tree, self._part):
             if self._ports.stopped():
                 return
             if found.group:
@@ -77,7 +87,7 @@ class Walk:
                 directory = found.directory
                 remembered = ledger.observations(self._place, directory)
                 unvisited.discard(directory)
-                if self._job.empty_ns:
+                if self.keeps_directories:
                     self.directories.append(directory)
             if self._stand(found, closed):
                 remembered = {}
@@ -168,6 +178,7 @@ class Walk:
                 self._standings.wait(sighting, past, now, "group", found.missing)
             else:
                 self._standings.wait(sighting, past, now, "quiet", f"{-(-verdict // SECOND_NS)} s more")
+                self._standings.ready(found.group, now.boot_ns + verdict)
         return Looked([], [])
 
     def _kept_step(self, then: Moment) -> bool:
@@ -208,6 +219,7 @@ class Walk:
                 looked.settled.append(verdict)
             else:
                 self._standings.wait(sighting, past, now, held_back or "quiet", f"{-(-verdict // SECOND_NS)} s more")
+                self._standings.ready(found.directory, now.boot_ns + verdict)
         if unchanged:
             self._standings.tally.put("unchanged", unchanged)
         return looked
@@ -218,8 +230,8 @@ class Walk:
         return self._job.delete_after_ns > 0 and self.steady and past_ns >= self._job.delete_after_ns
 
     def _is_beyond(self, pasts: Sequence[Observation | None]) -> bool:
-        """Whether files are more than a run carries. One that has failed before does not count: it would keep others out."""
-        if not self._job.files_max or any(past is not None and past.attempts for past in pasts):
+        """Whether files are more than a run carries. One that has not gone for a reason of its own keeps no other out."""
+        if not self._job.files_max or any(past is not None and _is_its_own(past.reason) for past in pasts):
             return False
         if self._taken >= self._job.files_max:
             return True
@@ -229,6 +241,11 @@ class Walk:
     def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
         if directory is not None and remembered:
             self._ports.ledger.note(self._place, forgotten=[(directory, name) for name in remembered])
+
+
+def _is_its_own(reason: str) -> bool:
+    """Whether a file was tried, and did not go, while others may."""
+    return reason in ("in-use", "writers-unknown", "changed") or REASONS[reason].state is State.HELD
 
 
 def _by_age(sighting: Sighting) -> int:

@@ -1,4 +1,4 @@
-"""Worker threads: as many as the engine asks for, started when there is work, ended with the process.
+"""Worker threads: as many as the engine asks for, started when there is work, ended with the run.
 
 They are daemon threads, so an interrupted process never hangs on a stalled network call; what they were doing is safe
 to repeat by construction.
@@ -6,6 +6,7 @@ to repeat by construction.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -20,7 +21,7 @@ class ThreadWorkers:
 
     def __init__(self) -> None:
         self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._tasks: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._threads = 0
         self._gate = threading.Semaphore(1)
@@ -55,9 +56,17 @@ class ThreadWorkers:
         except queue.Empty:
             return results
 
+    def close(self) -> None:
+        """The run is over: what nobody has begun is left, and each thread ends with what it is doing. Nobody waits for that."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._tasks.get_nowait()
+        for _ in range(self._threads):
+            self._tasks.put(None)
+        self._threads = 0
+
     def _work(self) -> None:
-        while True:
-            task = self._tasks.get()
+        while (task := self._tasks.get()) is not None:
             try:
                 self._results.put(task())
             except BaseException as error:  # Ours to report, whatever it is: the thread that decides raises it.

@@ -43,14 +43,18 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
     return database
 
 
-def lock(state: str) -> int:
+def lock(state: str, name: str = LOCK_NAME) -> int:
     """The descriptor that holds the lock of a state directory, which is made where it is missing.
+
+    Args:
+        state: The directory.
+        name: Of the file; another than the ledger's is for whoever holds something of his own.
 
     Raises:
         AnotherInstance: another process holds it.
         LedgerError: it cannot be had.
     """
-    path = os.path.join(state, LOCK_NAME)
+    path = os.path.join(state, name)
     try:
         os.makedirs(state, mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

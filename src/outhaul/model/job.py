@@ -14,6 +14,8 @@ After = Literal["delete", "archive", "keep"]
 ArchiveForm = Literal["file", "stored"]
 """Whether a file goes to the archive as it is, under its path, or as it was stored: under its key, compressed."""
 ProofRule = Literal["auto", "stored", "read-back"]
+Via = Literal["", "stream-manager"]
+"""Who brings objects to the store: outhaul itself, or the Stream Manager of AWS IoT Greengrass."""
 ConflictRule = Literal["keep-both", "hold", "replace"]
 """What is done where other bytes stand under the key of a file: a second key, nothing, or a new object over the old."""
 
@@ -113,6 +115,11 @@ class Job(NamedTuple):
     on_conflict: ConflictRule = "keep-both"
     objects: ObjectSettings = ObjectSettings()
     """What its objects are given beside their bytes."""
+    every_ns: int = 0
+    """How often `watch` looks at the whole source, in nanoseconds; 0 is as often as costs little."""
+    at: tuple[int, ...] = ()
+    """Seconds since midnight, local time, at which `watch` looks at it, and at no others; none is at any time."""
+    via: Via = ""
     priority: Priority = "normal"
     """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""
     one_off: bool = False

@@ -47,7 +47,7 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool] | None:
     rest = [pattern for pattern in patterns if not (pattern[:1] == "*" and _literal(pattern[1:]))]
     rest = [pattern for pattern in rest if not (pattern[-1:] == "*" and _literal(pattern[:-1]))]
     exact = frozenset(pattern for pattern in rest if _literal(pattern))
-    whole = frozenset(pattern[1:] for pattern in rest if pattern[0] == "/" and not set("*?[") & set(pattern))
+    whole = frozenset(pattern[1:] for pattern in rest if pattern[:1] == "/" and not set("*?[") & set(pattern))
     rest = [pattern for pattern in rest if pattern not in exact and pattern[1:] not in whole]
     names = _any([pattern for pattern in rest if "/" not in pattern])
     paths = _any([pattern for pattern in rest if "/" in pattern])

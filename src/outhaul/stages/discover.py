@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from typing import NamedTuple
 
 from outhaul.model.errors import SourceError, SourceVanished
@@ -44,8 +44,16 @@ class Found(NamedTuple):
     """What such a group lacks, in words; '' for nothing."""
 
 
-def discover(job: Job, tree: Tree) -> Iterator[Found]:
-    """Walk the whole source, depth first; in memory there is one listing, and the directories still to visit.
+class Part(NamedTuple):
+    """Some directories of a source, to be looked into without the rest."""
+
+    directories: Collection[str]
+    known: Container[str]
+    """Directories that are not looked into beneath these, having been found before."""
+
+
+def discover(job: Job, tree: Tree, part: Part | None = None) -> Iterator[Found]:
+    """Walk the whole source, or a part of it, depth first; in memory there is one listing, and the directories to visit.
 
     A job with markers also holds the names of one directory in memory. A directory that no include pattern leads into is
     not looked into, unless the job removes empty ones.
@@ -56,7 +64,7 @@ def discover(job: Job, tree: Tree) -> Iterator[Found]:
     wanted = chooser(job)
     companions = Companions(job)
     reaches = None if job.empty_ns else compile_reach(job.include)
-    to_visit = [""]
+    to_visit = [""] if part is None else list(part.directories)
     while to_visit:
         directory = to_visit.pop()
         if companions.is_group(directory):
@@ -66,6 +74,8 @@ def discover(job: Job, tree: Tree) -> Iterator[Found]:
             survey = _survey(job, tree, directory, wanted)
             for listing in tree.listings(directory):
                 beneath = [_join(directory, name) for name in listing.folders]
+                if part is not None:
+                    beneath = [folder for folder in beneath if folder not in part.known]
                 to_visit.extend(beneath if reaches is None else filter(reaches, beneath))
                 files = companions.apart(directory, listing.files) if job.companions else listing.files
                 yield _sort(job, directory, files, listing.others, wanted, survey)

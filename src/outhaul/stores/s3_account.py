@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from outhaul.model.address import sends_in_the_clear
 from outhaul.model.errors import Misconfigured
 from outhaul.model.job import Connection
-from outhaul.stores.s3_errors import keep_secret
+from outhaul.stores.s3_errors import keep_secret, mask
 
 NO_CREDENTIALS = (
     "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile (--profile)"
@@ -101,13 +101,16 @@ def _session(connection: Connection) -> Any:
     return session
 
 
-def _provider(session: Any) -> Callable[[], dict[str, Any]]:
-    import botocore.exceptions
+def no_credentials(error: Exception) -> Misconfigured:
+    """What whoever gives credentials raised (botocore's providers, a program, a service on loopback), on one line."""
+    return Misconfigured(f"AWS credentials cannot be had: {type(error).__name__}: {mask(str(error))[:300]}")
 
+
+def _provider(session: Any) -> Callable[[], dict[str, Any]]:
     try:
         credentials = session.get_credentials()
-    except botocore.exceptions.BotoCoreError as error:
-        raise Misconfigured(f"AWS credentials cannot be had: {error}") from error
+    except Exception as error:  # botocore's own; and KeyError and the like, where a service answers with nonsense.
+        raise no_credentials(error) from error
     if credentials is None:
         raise Misconfigured(NO_CREDENTIALS)
 

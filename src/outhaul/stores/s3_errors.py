@@ -76,11 +76,11 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
     if type(error).__name__ == "AlreadyExistsError":
         return AlreadyThere(f"{operation} {key}: an object of this key exists")
     if isinstance(error, ValueError):
-        return Refused(f"{operation} {key}: {_mask(text.splitlines()[0])[:200]}")
+        return Refused(f"{operation} {key}: {mask(text.splitlines()[0])[:200]}")
     cause = _CAUSE.search(text)
     root = _ROOT_CAUSE.search(text)
     said = root[1] if root else cause[1] if cause else text.splitlines()[0] if text else type(error).__name__
-    said = _mask(said)[:200]
+    said = mask(said)[:200]
     if root and ("certificate" in said or said in ("UnknownIssuer", "NotValidForName")):
         return Misconfigured(
             f"{operation}: the server's TLS certificate is not trusted ({said}); ca-file (or AWS_CA_BUNDLE) names a CA"
@@ -102,7 +102,7 @@ def classify(status: int, code: str, message: str, operation: str) -> StoreError
     if kind is Misconfigured and not advice:
         elsewhere = "it sends us elsewhere: correct the region, or endpoint-url"  # Some redirect that is not followed.
         advice = "this store does not do that" if status in _NOT_DONE else elsewhere
-    said = f"{operation}: {status} {code or 'without a code'}" + (f", {_mask(message)}" if message else "")
+    said = f"{operation}: {status} {code or 'without a code'}" + (f", {mask(message)}" if message else "")
     return kind(f"{said}; {advice}" if advice else said)
 
 
@@ -141,7 +141,7 @@ def keep_secret(*values: str | None) -> None:
     _secrets.update(value for value in values if value and len(value) >= _SECRET_LETTERS_MIN)
 
 
-def _mask(message: str) -> str:
+def mask(message: str) -> str:
     """Some stores put the access key, the token or the string to sign into their message; that belongs in no log (L14)."""
     for value in tuple(_secrets):
         message = message.replace(value, "...")

@@ -18,7 +18,7 @@ from outhaul.model.errors import Interrupted, Misconfigured, StoreError, Transie
 from outhaul.ports import Answered, NewObject, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.http_lane import Answer, Endpoint, Lane, LaneError, LaneStopped, Request
-from outhaul.stores.s3_account import Account
+from outhaul.stores.s3_account import Account, no_credentials
 from outhaul.stores.s3_endpoint import place_of, split
 from outhaul.stores.s3_errors import classify
 from outhaul.stores.s3_headers import RequestHeaders
@@ -226,7 +226,7 @@ class FastPuts:
         try:
             given = known.provider()
         except Exception as error:  # Whatever the chain of providers raises: botocore's, a program's, the network's.
-            raise Misconfigured(f"AWS credentials cannot be had: {type(error).__name__}: {error}") from error
+            raise no_credentials(error) from error
         return given["access_key_id"], given["secret_access_key"], given.get("token") or ""
 
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from outhaul.config.formats import Document
 from outhaul.config.profiles.profile import Change, Profile, Profiled, Surroundings, duration
-from outhaul.config.profiles.reading import Old, named
+from outhaul.config.profiles.reading import Old, asks_for_temporary_names, named
 from outhaul.config.wording import shown
-from outhaul.model.patterns import TEMPORARY_NAMES, broken, compile_patterns
+from outhaul.model.patterns import broken
 
 FINISHED_SECS = 5.0
 LONGEST_DAYS = 3650
@@ -178,7 +178,7 @@ def _add(entry: _Entry, name: str, before: list[str], old: Old, made: Profiled) 
     job: dict[str, Any] = {
         "name": name, "source": entry.directory, "to": entry.to, "key": "{name}", "include": include,
         **({"exclude": exclude} if exclude else {}),
-        **({"temporary-names": True} if _asks_for_temporary_names(include) else {}),
+        **({"temporary-names": True} if asks_for_temporary_names(include) else {}),
         "settle": _settle(entry), "compress": "bzip2", "after": after,
     }  # fmt: skip
     made.tree["job"].append(job)
@@ -204,12 +204,6 @@ def _settle(entry: _Entry) -> dict[str, Any]:
             times.setdefault(pattern, duration(seconds))
         settle["quiet-for"] = times
     return settle
-
-
-def _asks_for_temporary_names(patterns: list[str]) -> bool:
-    matches = compile_patterns(patterns)
-    samples = [name.replace("*", "x") for name in TEMPORARY_NAMES if not name.startswith(".outhaul")]
-    return matches is not None and any(matches(sample) or matches(f"x/{sample}") for sample in samples)
 
 
 def _origins(entry: _Entry, where: tuple[str, int], old: Old, made: Profiled) -> None:

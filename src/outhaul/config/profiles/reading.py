@@ -11,7 +11,8 @@ from typing import Any
 from outhaul.config.formats import Document
 from outhaul.config.paths import absolute_from
 from outhaul.config.profiles.profile import Surroundings
-from outhaul.config.wording import Where, dotted, shown
+from outhaul.config.wording import Where, dotted, shown, unknown_key
+from outhaul.model.patterns import TEMPORARY_NAMES, compile_patterns
 
 
 class Old:
@@ -38,7 +39,7 @@ class Old:
     def has(self, where: Where) -> bool:
         """Whether something stands at a path, be it null."""
         table = self.get(where[:-1])
-        return isinstance(table, dict) and where[-1] in table
+        return where[-1] in (range(len(table)) if isinstance(table, list) else table if isinstance(table, dict) else ())
 
     def line(self, where: Where) -> int:
         """The line of a path, or of the nearest thing around it; 0 where that is not known."""
@@ -64,17 +65,24 @@ class Old:
                 path = (*where, str(key))
                 self.notes.append(f"line {self.line(path)}: {dotted(path)}: {text}.")
 
+    def refuse_others(self, where: Where, known: Sequence[str]) -> None:
+        """Keys of a table that the older program refused are problems."""
+        table = self.get(where)
+        for key in table if isinstance(table, dict) else ():
+            if key not in known:
+                self.problem((*where, str(key)), unknown_key(str(key), known, {}))
+
     def items(self, where: Where) -> list[Any]:
         """The elements of a list; none where there is no list, which is a problem."""
         value = self.get(where)
         return value if isinstance(value, list) else []
 
-    def indices(self, where: Where) -> range:
-        """The positions in a list."""
+    def indices(self, where: Where, of: str = "what is to be carried") -> range:
+        """The positions in a list of something."""
         value = self.get(where)
         if not isinstance(value, list) and not self.said(where):
             there = "is missing; it lists" if not self.has(where) else f"expected a list, not {shown(value)}; it lists"
-            self.problem(where, f"{there} what is to be carried")
+            self.problem(where, f"{there} {of}")
         return range(len(self.items(where)))
 
     def is_table(self, where: Where) -> bool:
@@ -104,6 +112,24 @@ class Old:
             return value
         self.problem(where, f"expected a number such as {default or 30:g}, not {shown(value)}")
         return default
+
+    def count(self, where: Where, what: str) -> int:
+        """A number from 1 on; 0, which is no limit, where nothing stands or null does."""
+        value = self.get(where)
+        if value is None:
+            return 0
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        self.problem(where, f"expected a number of {what} from 1 on, or null for no limit, not {shown(value)}")
+        return 0
+
+    def bucket(self, where: Where) -> str:
+        """The name of a bucket and nothing more; '' where there is none, which is a problem."""
+        text = self.text(where, "my-bucket").strip()
+        if "/" in text or ":" in text:
+            self.problem(where, f"expected the name of a bucket alone, such as my-bucket, not {shown(text)}")
+            return ""
+        return text
 
     def path(self, where: Where, example: str) -> str:
         """An absolute path; '' where there is none, which is a problem."""
@@ -140,3 +166,10 @@ def named(directories: Sequence[tuple[str, str]]) -> list[str]:
         else f"{slug}-{hashlib.sha256(what.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
         for slug, (_, what) in zip(slugs, directories, strict=True)
     ]
+
+
+def asks_for_temporary_names(patterns: Sequence[str]) -> bool:
+    """Whether patterns ask for names that look temporary, so that such files are meant to go."""
+    matches = compile_patterns(patterns)
+    samples = [name.replace("*", "x") for name in TEMPORARY_NAMES if not name.startswith(".outhaul")]
+    return matches is not None and any(matches(sample) or matches(f"x/{sample}") for sample in samples)

@@ -113,7 +113,8 @@ def _install_signals() -> None:
         _stopped = True
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) wants to go on.
+            signal.signal(number, stop)
 
 
 # --- options -------------------------------------------------------------------------------------------------------
@@ -150,6 +151,15 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
     run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+
+    watch = _command(
+        commands, "watch", "watch.watch", "the same as a daemon: each file goes as soon as it has settled",
+        "outhaul watch /etc/outhaul/outhaul.toml", [state, reporting, connection],
+    )  # fmt: skip
+    watch.add_argument(
+        "config", metavar="CONFIG", nargs="?", help="configuration file, as for `run`; SIGHUP reads it anew"
+    )
+    watch.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
 
     for name, text, example in (
         ("move", "carry a directory away; sources are removed once proved", _MOVE_EXAMPLE),

@@ -22,6 +22,9 @@ _QUIET = ("restored", "there", "as-proved", "recorded", "recorded-read", "marker
 class PlainWatcher:
     """Names what is not well, and ends with a summary in which every file is."""
 
+    limit = "--max-files"
+    """What says how many files are fetched at most."""
+
     def __init__(self, verb: str, *, quiet: bool = False, verbose: bool = False) -> None:
         self._verb = verb
         self._quiet = quiet
@@ -60,7 +63,7 @@ class PlainWatcher:
             self.line(f"{self._verb}: nothing fits {printable(word)}")
         if self._quiet and account.well:
             return
-        for line in summary(self._verb, account, time.monotonic() - self._started):
+        for line in summary(self._verb, account, time.monotonic() - self._started, self.limit):
             self.line(line)
 
     def line(self, text: str) -> None:
@@ -74,7 +77,7 @@ class PlainWatcher:
         """Take away what was for the time of the work only."""
 
 
-def summary(verb: str, account: Account, seconds: float) -> list[str]:
+def summary(verb: str, account: Account, seconds: float, limit: str = PlainWatcher.limit) -> list[str]:
     """Every file that was asked for is under one of these lines."""
     by_outcome = account.by_outcome
     new = by_outcome.get("restored", 0) + by_outcome.get("unverified", 0)
@@ -89,7 +92,7 @@ def summary(verb: str, account: Account, seconds: float) -> list[str]:
         if RETURNS[outcome].advice:
             lines.append(f"      {RETURNS[outcome].advice}")
     if account.stopped_at_limit:
-        lines.append("  stopped at --max-files: run it again for more")
+        lines.append(f"  stopped at {limit}: run it again for more")
     return lines
 
 

@@ -1,0 +1,138 @@
+"""`outhaul watch` as a service: it carries what settles, hears signals, and tells its manager how it is."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.program import Program
+
+CONFIG = """
+[[job]]
+name = "a"
+source = "source"
+to = "target"
+settle = {{ quiet = "{quiet}" }}
+"""
+
+
+class Watching:
+    """A watch that runs."""
+
+    def __init__(self, outhaul: Program) -> None:
+        self.home = outhaul
+        self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.listening.bind(str(outhaul.home / "notify"))
+        self.listening.settimeout(10)
+        self.log = (outhaul.home / "log").open("wb")
+        self.configure()
+        command = [sys.executable, "-m", "outhaul", "watch", "outhaul.toml", "--state", str(outhaul.state)]
+        told = {"NOTIFY_SOCKET": str(outhaul.home / "notify"), "WATCHDOG_USEC": "2000000"}
+        self.process = subprocess.Popen(command, cwd=outhaul.home, env=outhaul.environment | told, stderr=self.log)
+        self.hear("READY=1")
+
+    def configure(self, text: str = "", quiet: str = "500ms") -> None:
+        """Write the configuration."""
+        (self.home.home / "outhaul.toml").write_text(CONFIG.format(quiet=quiet) + text)
+
+    def hear(self, what: str) -> None:
+        """Wait until the manager has been told this."""
+        while what not in self.listening.recv(4096).decode():
+            pass
+
+    def until(self, true: Callable[[], object], seconds: float = 10) -> float:
+        """Wait for something; how long it took."""
+        began = time.monotonic()
+        while not true():
+            assert time.monotonic() - began < seconds, self.said()
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def said(self) -> str:
+        """Its log."""
+        return (self.home.home / "log").read_text()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+
+@pytest.fixture
+def watching(outhaul: Program) -> Iterator[Watching]:
+    """A watch over the source."""
+    made = Watching(outhaul)
+    try:
+        yield made
+    finally:
+        if made.process.poll() is None:
+            made.process.kill()
+            made.process.wait()
+        made.log.close()
+        made.listening.close()
+
+
+def test_what_settles_is_carried_within_a_second(watching: Watching) -> None:
+    """A file of the source, and one in a new directory; then a clean end, and nothing is under way."""
+    there = watching.home.target
+    watching.home.write("x")
+    assert watching.until((there / "x").exists) < 1.5
+    watching.home.write("new/y")
+    assert watching.until((there / "new" / "y").exists) < 1.8
+    watching.hear("WATCHDOG=1")
+    assert (watching.end(), [path for path in watching.home.source.rglob("*") if path.is_file()]) == (0, [])
+    watching.hear("STOPPING=1")
+    assert "1 file carried" in watching.said()
+
+
+def test_a_new_configuration_holds_when_it_is_right(watching: Watching) -> None:
+    """One that is wrong is refused as a whole; the one before goes on."""
+    watching.configure("bad")
+    watching.process.send_signal(signal.SIGHUP)
+    watching.until(lambda: "the one before still holds" in watching.said())
+    watching.home.write("x")
+    watching.until((watching.home.target / "x").exists)
+    watching.configure('exclude = ["*.no"]')
+    watching.process.send_signal(signal.SIGHUP)
+    watching.hear("RELOADING=1")
+    watching.hear("READY=1")
+    watching.home.write("y.no")
+    watching.home.write("y")
+    watching.until((watching.home.target / "y").exists)
+    assert ((watching.home.source / "y.no").exists(), watching.end(signal.SIGINT)) == (True, 0)
+
+
+def test_a_second_one_does_not_start(watching: Watching) -> None:
+    """The state is held all the time; asking it goes on beside."""
+    state = str(watching.home.state)
+    assert watching.home("watch", "outhaul.toml", "--state", state).code == 3
+    assert watching.home("status", "--state", state).code == 0
+
+
+def test_what_is_held_is_said_once(watching: Watching) -> None:
+    """However often it is looked at."""
+    watching.home.target.mkdir(exist_ok=True)
+    (watching.home.target / "x").write_bytes(b"other bytes")
+    watching.configure('on-conflict = "hold"')
+    watching.process.send_signal(signal.SIGHUP)
+    watching.hear("RELOADING=1")
+    watching.home.write("x")
+    watching.until(lambda: "held" in watching.said())
+    for number in range(3):
+        watching.home.write(f"y{number}")
+        watching.until((watching.home.target / f"y{number}").exists)
+    assert watching.said().count(" x:") == 1
+    watching.end()
+
+
+def test_a_wrong_configuration_at_the_start(outhaul: Program) -> None:
+    """It does not start."""
+    Path(outhaul.home / "outhaul.toml").write_text("bad")
+    assert outhaul("watch", "outhaul.toml", "--state", str(outhaul.state)).code == 2
+    assert os.listdir(outhaul.source) == []

@@ -1,0 +1,230 @@
+"""Watching: when a job is looked at, whole or in part, on a simulated machine whose time passes only while it rests."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import pytest
+
+from engine.world import JOB, Machine
+from outhaul.engine.batches import Ports
+from outhaul.engine.passes import Outcome
+from outhaul.engine.watching import Watch
+from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.errors import Misconfigured, SourceVanished
+from outhaul.model.job import Destination, Job
+from outhaul.testing.workers import InlineWorkers
+
+SECOND = 10**9
+QUIET = JOB._replace(quiet_ns=5 * SECOND)
+
+
+class Day:
+    """What happens when, while a watch goes on; it is the `Hints`, too."""
+
+    def __init__(self, machine: Machine, *, tells: bool = True) -> None:
+        self.machine = machine
+        self.tells = tells
+        self.loses = False
+        self.covered: set[str] = set()
+        self.passes: list[tuple[float, str, int, bool]] = []
+        """Seconds since the beginning, job, files seen, and whether the whole was looked at."""
+        self._plan: list[tuple[float, str, Callable[[], None]]] = []
+        self._began = machine.clock.elapsed_ns
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return (self.machine.clock.elapsed_ns - self._began) / SECOND
+
+    def at(self, seconds: float, path: str, content: bytes) -> None:
+        """A file is written."""
+        self._plan.append((seconds, path.rpartition("/")[0], lambda: self.machine.produce(path, content)))
+
+    def then(self, seconds: float, do: Callable[[], None]) -> None:
+        """Something else happens."""
+        self._plan.append((seconds, "-", do))
+
+    def cover(self, job: int, source: str, directories: Collection[str]) -> None:
+        """See `Hints`."""
+        self.covered.update(directories)
+
+    def wait(self, seconds: float) -> tuple[set[tuple[int, str]], bool]:
+        """See `Hints`: time passes, up to the next thing that happens."""
+        until = self.seconds + max(seconds, 0.001)
+        self._plan.sort(key=lambda each: each[0])
+        if self._plan and self._plan[0][0] <= until:
+            self.machine.clock.advance(max(0.0, self._plan[0][0] - self.seconds))
+            _, directory, do = self._plan.pop(0)
+            do()
+            known = {directory} & self.covered if self.tells else set()
+            parents = {directory.rpartition("/")[0]} & self.covered if self.tells else set()
+            lost, self.loses = self.loses, False
+            return {(0, one) for one in known | parents}, lost
+        self.machine.clock.advance(until - self.seconds)
+        return set(), False
+
+    def watch(
+        self, until: float, *jobs: Job, calendar: Callable[[Job, int], int | None] = lambda _job, _wall: None
+    ) -> None:
+        """Watch these jobs for so long."""
+        machine = self.machine
+        ledger = SqliteLedger(machine.state, machine.clock.wall_ns)
+        try:
+            ports = Ports(machine.files, ledger, InlineWorkers(), machine.clock, machine.monitor, machine.open_store,
+                          machine.stopped, machine.compression)  # fmt: skip
+            Watch(list(jobs) or [QUIET], ports, self, calendar, self._passed).run(lambda: self.seconds >= until)
+        finally:
+            ledger.close()
+
+    def _passed(self, job: Job, outcome: Outcome) -> None:
+        whole = "" in outcome.directories and len(outcome.directories) >= len(self.covered)
+        self.passes.append((round(self.seconds, 2), job.name, outcome.tally.seen, whole))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A new one."""
+    return Machine(str(tmp_path / "state"))
+
+
+def test_a_file_goes_when_it_is_ready(machine: Machine) -> None:
+    """There is word of it; it is looked at, and again at the very moment when it has been quiet for long enough."""
+    day = Day(machine)
+    day.at(2, "one", b"one")
+    day.watch(9)
+    assert machine.stored() == {"site/one": b"one"}
+    assert [at for at, *_ in day.passes] == [0, 2.1, 7]
+
+
+def test_a_new_directory_is_found_by_word_of_the_one_above(machine: Machine) -> None:
+    """And what is in it is looked at with it; from then on there is word of it too."""
+    day = Day(machine)
+    day.at(2, "a/one", b"one")
+    day.at(4, "a/two", b"two")
+    day.watch(9.3)
+    assert set(machine.stored()) == {"site/a/one", "site/a/two"}
+    assert "a" in day.covered
+
+
+def test_without_word_it_is_found_by_the_next_look(machine: Machine) -> None:
+    """A look at the whole comes every ten seconds where that costs little."""
+    day = Day(machine, tells=False)
+    day.at(2, "one", b"one")
+    day.watch(16)
+    assert machine.stored() == {"site/one": b"one"}
+    assert [at for at, *_ in day.passes] == [0, 10]
+
+
+def test_word_that_was_lost_means_a_look_at_everything(machine: Machine) -> None:
+    """The queue of the system is not endless."""
+    day = Day(machine, tells=False)
+    day.at(2, "one", b"one")
+    day.loses = True
+    day.watch(8)
+    assert machine.stored() == {"site/one": b"one"}
+
+
+def test_a_large_source_is_looked_at_less_often(machine: Machine) -> None:
+    """How often follows from how much there is; a job may say it itself."""
+    for number in range(10_000):
+        machine.files.write(f"{number}.csv", b"x")
+    keeping = QUIET._replace(after="keep", include=("*.no",))
+    day = Day(machine)
+    day.watch(40, keeping)
+    assert [at for at, *_ in day.passes] == [0, 16, 32]
+    day = Day(machine)
+    day.watch(10, keeping._replace(every_ns=3 * SECOND))
+    assert [at for at, *_ in day.passes] == [0, 3, 6, 9]
+
+
+def test_times_of_the_day_are_kept(machine: Machine) -> None:
+    """The job is looked at then, and no word hurries it."""
+    day = Day(machine)
+    day.at(2, "one", b"one")
+    day.at(12, "two", b"two")
+    day.then(14, lambda: setattr(day, "loses", True))
+    day.at(16, "three", b"three")
+    wall = machine.clock.wall_ns()
+
+    def calendar(job: Job, now: int) -> int | None:
+        return next(wall + at * SECOND for at in (10, 30, 1000) if wall + at * SECOND > now)
+
+    day.watch(35, QUIET._replace(at=(1,)), calendar=calendar)
+    assert [at for at, *_ in day.passes] == [10, 30]
+
+
+def test_a_group_is_looked_at_whole(machine: Machine) -> None:
+    """Its files may lie anywhere beneath it."""
+    day = Day(machine)
+    day.watch(0)
+    day.at(1, "run-1/a", b"one")
+    day.at(2, "run-1/deep/b", b"two")
+    day.watch(12, QUIET._replace(groups=("run-*",)))
+    assert set(machine.stored()) == {"site/run-1.tar", "site/run-1.tar.manifest.json"}
+    assert machine.files.files() == {}
+
+
+def test_a_destination_that_cannot_be_used_is_left_alone_for_a_while(machine: Machine) -> None:
+    """Longer each time; then everything goes."""
+    day = Day(machine)
+    fault = [Misconfigured("no such bucket")]
+
+    def open_store(_job: Job) -> object:
+        if fault:
+            raise fault[0]
+        return machine.store
+
+    machine.open_store = open_store  # type: ignore[assignment]
+    machine.produce("one", b"one")
+    day.then(60, fault.clear)
+    machine.clock.advance(10)
+    day.watch(400)
+    gaps = [b[0] - a[0] for a, b in zip(day.passes, day.passes[1:], strict=False)]
+    assert machine.stored() == {"site/one": b"one"}
+    assert 2 <= len([at for at, *_ in day.passes if at < 60]) <= 12
+    assert gaps[0] < gaps[2]
+
+
+def test_a_source_that_is_not_there_comes_back(machine: Machine) -> None:
+    """It is tried again, and stops no other job."""
+    day = Day(machine)
+    machine.files.missing = True
+    machine.produce("one", b"one")
+    day.then(30, lambda: setattr(machine.files, "missing", False))
+    day.watch(120)
+    assert machine.stored() == {"site/one": b"one"}
+    with pytest.raises(SourceVanished):
+        machine.files.missing = True
+        machine.run(QUIET)
+
+
+def test_a_file_that_changes_or_is_in_use_is_looked_at_again(machine: Machine) -> None:
+    """Also where nobody tells that it was closed."""
+    machine.produce("one", b"one")
+    machine.clock.advance(10)
+    day = Day(machine, tells=False)
+    inode = machine.files.hold("one")
+    day.then(3, lambda: machine.files.let_go(inode))
+    day.watch(9)
+    assert machine.stored() == {"site/one": b"one"}
+
+
+def test_jobs_have_times_of_their_own(machine: Machine) -> None:
+    """And each is told of."""
+    other = QUIET._replace(
+        name="other", destination=Destination("s3://b/o", "s3", "b", "o"), include=("*.o",), every_ns=4 * SECOND
+    )
+    day = Day(machine)
+    day.watch(11, QUIET._replace(exclude=("*.o",)), other)
+    assert [name for _, name, *_ in day.passes] == ["engine", "other", "other", "other", "engine"]
+
+
+def test_a_part_forgets_nothing_of_the_rest(machine: Machine) -> None:
+    """What is remembered of files elsewhere stays, so that their quiet time goes on."""
+    day = Day(machine)
+    slow = QUIET._replace(quiet_ns=20 * SECOND)
+    day.at(0.5, "a/slow", b"slow")
+    for second in range(2, 18):
+        day.at(second, f"b/{second}", b"%d" % second)
+    day.watch(21, slow)
+    assert "site/a/slow" in machine.stored()
