@@ -344,7 +344,7 @@ def test_k5_every_month_is_seen(world: World) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("last", ["write down", "let go"])
+@pytest.mark.parametrize("last", ["write down", "let go", "let gone"])
 def test_k6_a_crash_around_the_removal_is_ended(world: World, last: str) -> None:
     """Whether it is written down already or not, the next run removes data and log, and the label is right."""
 
@@ -358,26 +358,12 @@ def test_k6_a_crash_around_the_removal_is_ended(world: World, last: str) -> None
     directory = world.collection(1)
     with pytest.raises(Killed):
         world.run(step)
-    assert directory.exists()
+    assert directory.exists() == (last != "let gone")
     before = world.objects()
     world.run()
     assert {1: ("ARCHIVED", "own" if last == "write down" else "first", False)} == world.decisions()
     assert [path for path in world.home.joinpath("scrapyd").rglob("*") if path.is_file()] == []
     assert before == world.objects()
-
-
-@pytest.mark.slow
-def test_k6_a_crash_after_the_removal_keeps_the_label(world: World) -> None:
-    """The files have gone, and that was not written down: it stays archived."""
-    directory = world.collection(1)
-    world.run()
-    with sqlite3.connect(world.memory) as database:
-        pending = database.execute("SELECT collection_id FROM collections").fetchall()
-    database.close()
-    assert pending == [(1,)]
-    assert not directory.exists()
-    world.run()
-    assert world.decisions() == {1: ("ARCHIVED", "first", False)}
 
 
 @pytest.mark.slow

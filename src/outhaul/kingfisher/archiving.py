@@ -220,6 +220,7 @@ class Run:
         except Failed:
             self._decide_anew(collection, parcel)
             raise
+        self._step("let gone")
         self._memory.let_go(collection.number)
 
     def _decide_anew(self, collection: Collection, parcel: Parcel) -> None:
