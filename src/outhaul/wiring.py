@@ -25,6 +25,7 @@ from outhaul.stages.restore import Described, Shelf
 
 if TYPE_CHECKING:
     from outhaul.host.hints import HostHints
+    from outhaul.stores.s3_copying import S3Copying
 
 
 class Wiring:
@@ -115,6 +116,17 @@ def open_shelf(destination: Destination, connection: Connection) -> Shelf:
     from outhaul.stores.s3_reading import S3Shelf
 
     return _Decoding(S3Shelf(destination, connection))
+
+
+def open_copying(bucket: str) -> S3Copying:
+    """A bucket in which objects are copied, and removed once they are; by the credentials of the standard AWS chain.
+
+    Raises:
+        Misconfigured: as `open_store`.
+    """
+    from outhaul.stores.s3_copying import S3Copying
+
+    return S3Copying(Destination(f"s3://{bucket}", "s3", bucket, ""), Connection())
 
 
 class _Stored(Protocol):

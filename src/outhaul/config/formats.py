@@ -49,11 +49,21 @@ def read(path: str) -> Document:
     """
     try:
         text = _text(path)
+        _refuse_what_has_no_jobs(text, path)
         kind = kind_of(path, text)
         return {"toml": _toml, "json": _json, "yaml": _yaml}[kind](text)
     except Unreadable as error:
         place = f"{path}:{error.line}" if error.line else path
         raise ConfigurationError(printable(f"{place}: {error}")) from None
+
+
+def _refuse_what_has_no_jobs(text: str, path: str) -> None:
+    """One of the older programs is configured in an INI file, which names no jobs."""
+    if "[DIRECTORIES]" in text:
+        from outhaul.config.profiles.kingfisher import is_kingfisher, no_jobs
+
+        if is_kingfisher(text):
+            raise no_jobs(text, path)
 
 
 def kind_of(path: str, text: str) -> str:

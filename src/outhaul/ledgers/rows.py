@@ -113,3 +113,21 @@ def signed(number: int) -> int:
 def unsigned(number: int) -> int:
     """The opposite."""
     return number + (1 << 64) if number < 0 else number
+
+
+def receipt_to_tell(receipt: Receipt, directory: str) -> dict[str, Any]:
+    """A receipt for another process of ours, which removes files as another user; `directory` is that of the file there."""
+    told = receipt.sighting._asdict() | {"directory": directory}
+    return {"number": receipt.number, "sha256": receipt.sha256.hex(), "sighting": told}
+
+
+def receipt_told(told: dict[str, Any]) -> Receipt:
+    """The opposite: what the process told that holds the ledger.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    sighting = Sighting(**told["sighting"])
+    if not all(isinstance(value, str) for value in sighting[:2]) or not all(isinstance(n, int) for n in sighting[2:]):
+        raise TypeError("a receipt that was told is none")
+    return Receipt(int(told["number"]), sighting, bytes.fromhex(told["sha256"]), "", "")

@@ -31,7 +31,7 @@ class S3Shelf(S3Store):
 
     def __init__(self, destination: Destination, connection: Connection) -> None:
         super().__init__(destination, connection)
-        self._catalogue_: _Catalogue | None = None
+        self._catalogue_: Catalogue | None = None
         self._ranges = Ranges(self._objects.range)
 
     def held(self, key: str, version: str) -> Held:
@@ -80,15 +80,15 @@ class S3Shelf(S3Store):
         """See `stages.thaw.Freezer`."""
         self._catalogue().thaw(key, version, wish, moved_back=moved_back)
 
-    def _catalogue(self) -> _Catalogue:
+    def _catalogue(self) -> Catalogue:
         with self._lock:
             if self._catalogue_ is None:
-                self._catalogue_ = _Catalogue(self._account, self._destination.bucket, self._headers)
+                self._catalogue_ = Catalogue(self._account, self._destination.bucket, self._headers)
             return self._catalogue_
 
 
-class _Catalogue(Control):
-    """What only botocore can ask."""
+class Catalogue(Control):
+    """What only botocore can ask of a bucket."""
 
     def held(self, key: str, version: str) -> Held:
         """One version."""

