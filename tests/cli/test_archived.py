@@ -13,6 +13,8 @@ import pytest
 from cli.test_restore import There
 from servers.server import Server
 
+pytestmark = pytest.mark.slow
+
 SOON, LATER = 0.01, 3600.0
 """Seconds until an object goes on: from asked for to under way, and from there to ready."""
 

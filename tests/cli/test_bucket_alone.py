@@ -16,6 +16,8 @@ from cli.test_restore import There
 from outhaul.model.bundle import INDEX_SUFFIX
 from servers.server import Server
 
+pytestmark = pytest.mark.slow
+
 MTIME_NS = 1_600_000_000_123_456_789
 
 
@@ -83,7 +85,6 @@ def test_bundles_and_compressed_files_without_a_ledger(there: There, tmp_path: P
     assert not there.state.exists()
 
 
-@pytest.mark.slow
 def test_large_compressed_files_by_their_names(there: There, tmp_path: Path) -> None:
     """Of those nothing is noted: they come back as they are stored, or decompressed where that is asked for."""
     content = random.Random(1).randbytes(17 << 20)
@@ -125,7 +126,6 @@ def test_an_index_that_somebody_has_changed(tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
-@pytest.mark.slow
 def test_groups_without_a_ledger(there: There, tmp_path: Path) -> None:
     """The files of a directory and their companion, by the manifest, with their modes; and so by a new ledger."""
     files = {f"runs/{run}/raw/{number}": b"%d" % number * 900 for run in range(3) for number in range(4)}

@@ -12,6 +12,8 @@ import pytest
 from outhaul.codecs import FORMATS, Codec, Undecodable, open_codec
 from outhaul.testing.contracts.codec import TEXT, content, decoded, encoded, parts
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = ("bzip2", "gzip", "zstd", "xz", "lz4")
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 LIBRARIES = {"gzip": "zlib", "zstd": ZSTD, "xz": "lzma", "lz4": "lz4.frame"}

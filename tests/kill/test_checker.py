@@ -10,6 +10,8 @@ from kill.places import BucketStore
 from kill.planted import FILES, SEED, World, path_of
 from servers.server import Server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:

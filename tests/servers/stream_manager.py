@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,8 @@ class Faults:
     """Other bytes of the same length are sent."""
     hold: float = 0.0
     """Seconds before a task is begun."""
+    meanwhile: Callable[[], object] = lambda: None
+    """What happens just before a task is begun: its bytes have been handed over by then."""
     status_times: int = 1
     """How often each status is said."""
     strange_statuses: bool = False
@@ -267,6 +269,7 @@ class StreamManager:
             "sequenceNumber": sequence,
         }  # fmt: skip
         self._status(said_to, IN_PROGRESS, context, "begun")
+        self.faults.meanwhile()
         deadline = time.monotonic() + self.faults.hold
         while time.monotonic() < deadline and not self._over:
             time.sleep(0.02)

@@ -20,6 +20,8 @@ from outhaul.testing.store import BytesOf
 from strict.journeys import LARGE, PREFIX, Journey
 from strict.raw import Conversation, raw_server
 
+pytestmark = pytest.mark.slow
+
 RATE = 400_000
 
 
@@ -67,7 +69,6 @@ def test_the_limit_holds(journey: Journey, way: str, tmp_path: Path, monkeypatch
     assert 0.8 * expected <= seconds <= 1.1 * expected + 0.7, f"{seconds:.2f} s, where {expected:.2f} s were wanted"
 
 
-@pytest.mark.slow
 def test_over_ten_seconds_it_holds_within_a_tenth(journey: Journey) -> None:
     """What starting takes is not counted: a run without a file of any size shows how much that is."""
     journey.files = {"in/first": b"1"}

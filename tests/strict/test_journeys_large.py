@@ -8,6 +8,8 @@ from strict.faults import Kind
 from strict.journeys import LARGE, Journey
 from strict.rows import HTML, OLD, OPAQUE, Row, error, held, one, travel, useless
 
+pytestmark = pytest.mark.slow
+
 CREATE, PART, COMPLETE = "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"
 WHOLE: dict[str, Any] = {"key": "site/in/large"}
 SECOND: dict[str, Any] = WHOLE | {"nth": 2}

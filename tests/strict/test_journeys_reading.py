@@ -6,6 +6,8 @@ from strict.faults import Kind
 from strict.journeys import Journey
 from strict.rows import ALL, ANY, HTML, KMS, OLD, Row, always, error, held, one, travel, useless
 
+pytestmark = pytest.mark.slow
+
 GET, HEAD, LIST = "GetObject", "HeadObject", "ListObjectsV2"
 NAME = "in/b/c d.bin"
 GONE = (NAME, "could not show", "no such object")
