@@ -25,6 +25,7 @@ from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import account
+from outhaul.stores.s3_region import with_region
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
 from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_headers import RequestHeaders
@@ -55,6 +56,7 @@ class S3Store:
         settings: ObjectSettings = NO_SETTINGS,
         share: Share | None = None,
     ) -> None:
+        connection = with_region(connection, destination.bucket, os.environ)
         self._destination, self._connection, self._settings = destination, connection, settings
         self._share = share
         self._account = account(connection, os.environ)

@@ -55,11 +55,12 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
                 "name": "data", "source": "/home/pi/data", "to": "s3://my-bucket/base/site", "key": "{name}",
                 "include": ["/*.csv", "/raw/*.bin", "**/*.dat"],
                 "settle": {"quiet": "0", "quiet-for": {"**/*.dat": "0", "/*.csv": "5s", "/raw/*.bin": "1m30s500ms"}},
-                "compress": "bzip2", "after": {**AFTER, "keep": "1d12h"},
+                "compress": "bzip2", "after": {**AFTER, "keep": "1d12h"}, "region": "auto",
             },
             {
                 "name": "camera", "source": "/home/pi/camera", "to": "s3://my-bucket/camera", "key": "{name}",
                 "include": ["/*"], "temporary-names": True, "settle": {"quiet": "5s"}, "compress": "bzip2", "after": AFTER,
+                "region": "auto",
             },
         ]
     }  # fmt: skip

@@ -16,7 +16,7 @@ from outhaul.model.patterns import compile_patterns
 
 WHOLE = '{"base_dir": "/home/pi/sensor data", "s3_bucket": "my-bucket"}'
 JOB = {
-    "name": "sensor-data", "source": "/home/pi/sensor data", "to": "s3://my-bucket", "region": "us-west-2",
+    "name": "sensor-data", "source": "/home/pi/sensor data", "to": "s3://my-bucket", "region": "auto",
     "include": ["*.dat"], "settle": {"quiet": "5s"}, "after": "delete",
     "empty-directories": {"remove-after": "1d", "include": [
         "**/[0-9][0-9][0-9][0-9]", "**/[0-9][0-9][0-9][0-9]/[0-9][0-9]", "**/[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]",
@@ -39,7 +39,7 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
     assert [(change.where[2], change.text) for change in made.changes] == [
         ("to", "The key is the whole path below base_dir; before, it was the last six parts of the path, however deep it lay, "
                "and two files could have one key."),
-        ("region", "As before, where AWS_DEFAULT_REGION says nothing."),
+        ("region", "AWS_DEFAULT_REGION says nothing: S3 is asked. Before, it began with us-west-2, and was led on."),
         ("include", "Symbolic links are left alone; before, what they lead to was sent, and the link removed."),
         ("settle", "A file that is open for writing waits, and each goes when its object is proved; before, a file went as it "
                    "was, and all were removed together at the end."),

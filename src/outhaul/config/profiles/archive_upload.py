@@ -179,7 +179,7 @@ def _add(entry: _Entry, name: str, before: list[str], old: Old, made: Profiled) 
         "name": name, "source": entry.directory, "to": entry.to, "key": "{name}", "include": include,
         **({"exclude": exclude} if exclude else {}),
         **({"temporary-names": True} if asks_for_temporary_names(include) else {}),
-        "settle": _settle(entry), "compress": "bzip2", "after": after,
+        "settle": _settle(entry), "compress": "bzip2", "after": after, "region": "auto",
     }  # fmt: skip
     made.tree["job"].append(job)
     made.changes.append(Change((*where, "key"), "Two files of one name are both kept: the second under a second key."))

@@ -13,7 +13,7 @@ from outhaul.config.formats import Document
 from outhaul.config.profiles.profile import Change, Profile, Profiled, Surroundings
 from outhaul.config.profiles.reading import Old, named
 
-REGION = "us-west-2"
+REGION = "auto"
 """Where the bucket is, unless AWS_DEFAULT_REGION says otherwise."""
 REGION_VARIABLE = "AWS_DEFAULT_REGION"
 _KEYS = ("base_dir", "s3_bucket")
@@ -62,7 +62,11 @@ def _job(source: str, bucket: str, region: str) -> dict[str, Any]:
 
 
 def _tell(old: Old, made: Profiled, region: str) -> None:
-    said = f"{REGION_VARIABLE} says so." if region else f"As before, where {REGION_VARIABLE} says nothing."
+    said = (
+        f"{REGION_VARIABLE} says so."
+        if region
+        else f"{REGION_VARIABLE} says nothing: S3 is asked. Before, it began with us-west-2, and was led on."
+    )
     changes = (
         ("to", _KEY), ("region", said), ("include", _LINKS), ("settle", _PATIENCE), ("empty-directories", _EMPTY),
     )  # fmt: skip
