@@ -25,11 +25,11 @@ from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import account
-from outhaul.stores.s3_region import with_region
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
 from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.s3_probe import Asked, probe
+from outhaul.stores.s3_region import with_region
 
 if TYPE_CHECKING:
     from outhaul.stores.s3_botocore import ByBotocore
