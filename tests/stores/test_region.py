@@ -64,5 +64,5 @@ def test_a_region_that_is_named_is_not_asked_for() -> None:
 
 def test_who_does_not_answer_may_do_so_later() -> None:
     """Files wait for it."""
-    with pytest.raises(Transient, match="the region of bucket a-bucket cannot be asked for: .*refused"):
+    with pytest.raises(Transient, match=r"the region of bucket a-bucket cannot be asked for: .*refused"):
         with_region(Connection(endpoint_url="http://127.0.0.1:9", region="auto"), "a-bucket", {})
