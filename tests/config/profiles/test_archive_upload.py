@@ -84,7 +84,12 @@ def test_the_log(tmp_path: Path) -> None:
 
 def entry(tmp_path: Path, **settings: Any) -> dict[str, Any]:
     """The job of one entry, some settings of which are others."""
-    written = {"directory": "/d", "file-patterns": "[{pattern: '*.csv'}]", "archive-dir": "/a", "bucket-and-key": "b/k"}
+    written = {
+        "directory": "/d",
+        "file-patterns": "[{pattern: '*.csv'}]",
+        "archive-dir": "/a",
+        "bucket-and-key": "bucket/k",
+    }
     lines = "".join(f"    {key}: {value}\n" for key, value in (written | settings).items())
     made = of(tmp_path, "directories:\n  -\n" + lines)
     assert made.problems == []
@@ -104,7 +109,7 @@ def entry(tmp_path: Path, **settings: Any) -> dict[str, Any]:
         ("file-patterns", "[{pattern: '*.a', finished-secs: 9}, {pattern: '*.a', finished-secs: 1}]", "settle",
          {"quiet": "1s", "quiet-for": {"/*.a": "1s"}}),
         ("file-patterns", "[{pattern: './x//*.a'}]", "include", ["/x/*.a"]),
-        ("bucket-and-key", "b", "to", "s3://b"),
+        ("bucket-and-key", "bucket", "to", "s3://bucket"),
     ],
 )  # fmt: skip
 def test_one_setting(tmp_path: Path, key: str, value: str, of_job: str, expected: object) -> None:
@@ -121,14 +126,14 @@ def test_a_directory_listed_twice(tmp_path: Path) -> None:
     """To one place: one job. To two: two, and what the first includes the second excludes."""
     text = """
         directories:
-          - {directory: /d, file-patterns: [{pattern: '*.a'}], archive-dir: /x, bucket-and-key: b/one}
-          - {directory: /d, file-patterns: [{pattern: '*.b'}], archive-dir: /x, bucket-and-key: b/one}
-          - {directory: /d, file-patterns: [{pattern: '*'}], archive-dir: /x, bucket-and-key: b/two}
+          - {directory: /d, file-patterns: [{pattern: '*.a'}], archive-dir: /x, bucket-and-key: bucket/one}
+          - {directory: /d, file-patterns: [{pattern: '*.b'}], archive-dir: /x, bucket-and-key: bucket/one}
+          - {directory: /d, file-patterns: [{pattern: '*'}], archive-dir: /x, bucket-and-key: bucket/two}
     """
     jobs = of(tmp_path, text).tree["job"]
     assert [(job["to"], job["include"], job.get("exclude")) for job in jobs] == [
-        ("s3://b/one", ["/*.a", "/*.b"], None),
-        ("s3://b/two", ["/*"], ["/*.a", "/*.b"]),
+        ("s3://bucket/one", ["/*.a", "/*.b"], None),
+        ("s3://bucket/two", ["/*"], ["/*.a", "/*.b"]),
     ]
     assert len({job["name"] for job in jobs}) == 2
 
@@ -155,6 +160,8 @@ def test_a_directory_listed_twice(tmp_path: Path) -> None:
         ("directories:\n  - delete-after: soon", (2, 'directories[0].delete-after: expected a number such as 30, not "soon"')),
         ("directories:\n  - directory: [1]", (2, "directories[0].directory: expected a text such as /home/pi/data, not an "
                                                 "array")),
+        ("directories:\n  - bucket-and-key: 'b b/x'",
+         (2, 'directories[0].bucket-and-key: "b b/x" begins with no name of a bucket; write my-bucket/base/key')),
         ("log-level: 5\ndirectories: []", (1, "log-level: expected a text such as INFO, not 5")),
     ],
 )  # fmt: skip
@@ -169,11 +176,11 @@ def test_two_archives_for_one_place(tmp_path: Path) -> None:
     """That cannot be said in one job."""
     made = of(tmp_path, """
         directories:
-          - {directory: /d, file-patterns: [{pattern: '*.a'}], archive-dir: /x, bucket-and-key: b/one}
-          - {directory: /d, file-patterns: [{pattern: '*.b'}], archive-dir: /y, bucket-and-key: b/one}
+          - {directory: /d, file-patterns: [{pattern: '*.a'}], archive-dir: /x, bucket-and-key: bucket/one}
+          - {directory: /d, file-patterns: [{pattern: '*.b'}], archive-dir: /y, bucket-and-key: bucket/one}
     """)  # fmt: skip
     assert made.problems == [
-        (4, "directories[1]: goes to s3://b/one as directories[0] does, but has another archive-dir or delete-after; "
+        (4, "directories[1]: goes to s3://bucket/one as directories[0] does, but has another archive-dir or delete-after; "
             "write the same for both")
     ]  # fmt: skip
 

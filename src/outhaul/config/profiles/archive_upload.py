@@ -17,6 +17,7 @@ from outhaul.config.formats import Document
 from outhaul.config.profiles.profile import Change, Profile, Profiled, Surroundings, duration
 from outhaul.config.profiles.reading import Old, asks_for_temporary_names, named
 from outhaul.config.wording import shown
+from outhaul.model.address import destination
 from outhaul.model.patterns import broken
 
 FINISHED_SECS = 5.0
@@ -98,7 +99,12 @@ def _destination(old: Old, where: tuple[str | int, ...]) -> str:
         old.notes.append(
             f"{old.named(where)}: s3:// in front of the bucket is understood now; before, nothing arrived."
         )
-    return "s3://" + str(PurePosixPath(re.sub("^s3:/*", "", text.strip("/"), flags=re.IGNORECASE)))
+    there = "s3://" + str(PurePosixPath(re.sub("^s3:/*", "", text.strip("/"), flags=re.IGNORECASE)))
+    try:
+        return destination(there, str).address if text else ""
+    except ValueError:
+        old.problem(where, f"{shown(text)} begins with no name of a bucket; write my-bucket/base/key")
+        return ""
 
 
 def _patterns(old: Old, where: tuple[str | int, ...]) -> Iterator[tuple[str, float]]:
