@@ -75,7 +75,7 @@ def configured(options: argparse.Namespace) -> Configured:
     """
     from outhaul.config.native import read
 
-    said = read(options.config or _usual_place(), state=state_of(options))
+    said = read(config_path(options), state=state_of(options))
     found: list[str] = []
     given = given_connection(options, found)
     if found:
@@ -128,7 +128,14 @@ def state_of(options: argparse.Namespace) -> str:
     return os.path.abspath(options.state) if options.state else default_state()
 
 
-def _usual_place() -> str:
+def config_path(options: argparse.Namespace) -> str:
+    """The configuration file that was named, or the one in its usual place.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if options.config:
+        return str(options.config)
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     places = [os.path.join(home, "outhaul", "outhaul.toml"), "/etc/outhaul/outhaul.toml"]
     for place in places:

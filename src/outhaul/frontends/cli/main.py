@@ -269,6 +269,23 @@ def build_parser() -> argparse.ArgumentParser:
 
     ways_back.add(partial(_command, commands), state, reporting, connection, _count)
 
+    service = _command(
+        commands, "install-service", "service.install_service", "have outhaul run by itself: systemd, cron or launchd",
+        "outhaul install-service /etc/outhaul/outhaul.toml\n  outhaul install-service --kind cron --every 10m",
+        [state, connection],
+    )  # fmt: skip
+    service.add_argument("config", metavar="CONFIG", nargs="?", help="configuration file, as for `run`")
+    service.add_argument(
+        "--kind", choices=("systemd", "timer", "cron", "launchd"), default="systemd",
+        help="`watch` as a systemd service (default), `run` by a systemd timer, a crontab line, a launchd job",
+    )  # fmt: skip
+    service.add_argument("--user", metavar="NAME", default="", help="who runs it (default: the owner of the sources)")
+    service.add_argument("--every", metavar="TIME", default="10m", help="how often, with timer and cron (default: 10m)")
+    service.add_argument(
+        "--to", metavar="DIR", default="", help="where units are written (default: /etc/systemd/system)"
+    )
+    service.add_argument("--print", action="store_true", help="print them, and write nothing")
+
     translate = _command(
         commands, "translate", "translate.translate", "print the configuration of an older program in outhaul's own form",
         "outhaul translate config.yaml > outhaul.toml", [],

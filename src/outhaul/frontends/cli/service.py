@@ -1,0 +1,107 @@
+"""`install-service`: have outhaul run by itself, as a daemon or now and then, in a sandbox that fits its jobs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pwd
+import shutil
+import sys
+
+from outhaul.frontends.cli import service_files
+from outhaul.frontends.cli.carry import config_path, configured
+from outhaul.frontends.cli.service_files import Service
+from outhaul.model.errors import ConfigurationError
+from outhaul.model.job import Job
+from outhaul.model.keys import printable
+
+UNITS = "/etc/systemd/system"
+
+
+def install_service(options: argparse.Namespace) -> int:
+    """Write the files, or print them."""
+    said = configured(options)
+    service = Service(
+        _program(), os.path.abspath(config_path(options)), os.path.abspath(options.state) if options.state else "",
+        options.user or _owner(said.jobs), said.jobs,
+    )  # fmt: skip
+    seconds = _seconds(options.every)
+    if options.kind == "cron":
+        print(service_files.crontab_line(service, seconds), end="")
+        print(
+            f"outhaul: put this line into the crontab of {service.user}: crontab -u {service.user} -e", file=sys.stderr
+        )
+        return 0
+    if options.kind == "launchd":
+        print(service_files.launchd(service), end="")
+        print("outhaul: save this as /Library/LaunchDaemons/dev.outhaul.watch.plist", file=sys.stderr)
+        return 0
+    if options.kind == "timer":
+        files = {
+            "outhaul-run.service": service_files.oneshot(service),
+            "outhaul-run.timer": service_files.timer(seconds),
+        }
+    else:
+        files = {"outhaul.service": service_files.daemon(service)}
+    if options.print:
+        for name, text in files.items():
+            print(f"# {name}\n{text}", end="")
+        return 0
+    return _write(files, options.to or UNITS)
+
+
+def _write(files: dict[str, str], directory: str) -> int:
+    """Never over a file that says something else: that may be somebody's own."""
+    for name, text in files.items():
+        path = os.path.join(directory, name)
+        try:
+            with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
+        except FileExistsError:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                if file.read() != text:
+                    raise ConfigurationError(
+                        f"{path} is there, and says something else: remove it, or use --print"
+                    ) from None
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be written: {error.strerror}; use --print, or --to DIR") from None
+        print(printable(path))
+    unit = next(reversed(files))
+    print(f"outhaul: now: systemctl daemon-reload && systemctl enable --now {unit}", file=sys.stderr)
+    return 0
+
+
+def _seconds(text: str) -> int:
+    from outhaul.config.durations import duration_ns
+
+    try:
+        seconds = duration_ns(text) // 10**9
+    except ValueError as error:
+        raise ConfigurationError(f"--every: {error}") from None
+    if not 60 <= seconds <= 86_400:
+        raise ConfigurationError(f'--every: expected a duration from "1m" to "1d", not "{text}"')
+    return seconds
+
+
+def _program() -> str:
+    """The command that was started, or the one beside this Python, or on the path."""
+    beside = os.path.join(os.path.dirname(sys.executable), "outhaul")
+    started = sys.argv[0] if os.path.basename(sys.argv[0]) == "outhaul" else beside
+    found = shutil.which(started) or shutil.which("outhaul")
+    if not found:
+        raise ConfigurationError("the outhaul command is not on the path: install it where the service can find it")
+    return os.path.realpath(found)
+
+
+def _owner(jobs: list[Job]) -> str:
+    """Who owns the sources; root where they have several owners. The kernel tells who writes to a file its owner, and root."""
+    owners = set()
+    for job in jobs:
+        try:
+            owners.add(os.stat(job.source).st_uid)
+        except OSError:
+            continue
+    try:
+        return pwd.getpwuid(owners.pop()).pw_name if len(owners) == 1 else "root"
+    except KeyError:
+        return "root"
