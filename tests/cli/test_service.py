@@ -96,11 +96,11 @@ def test_how_often_is_said_so_that_it_can_be(service: Program, every: str) -> No
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize("kind", ["systemd", "timer"])
-@pytest.mark.parametrize(("user", "exposure"), [("daemon", 20), ("root", 21)])
+@pytest.mark.parametrize(("user", "exposure"), [("daemon", 20), ("root", 23)])
 def test_systemd_accepts_it_and_finds_little_exposed(
     service: Program, kind: str, user: str, exposure: int, tmp_path: Path
 ) -> None:
-    """`verify` says nothing, and the exposure that it reckons is at most 2.0; 2.1 where root has to run it."""
+    """`verify` says nothing, and the exposure that it reckons is at most 2.0; 2.1 for root. Sources in /tmp are 0.2 more."""
     units = tmp_path / "units"
     units.mkdir()
     assert install(service, "--kind", kind, "--to", str(units), "--user", user).code == 0
