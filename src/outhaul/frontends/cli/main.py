@@ -269,6 +269,18 @@ def build_parser() -> argparse.ArgumentParser:
 
     ways_back.add(partial(_command, commands), state, reporting, connection, _count)
 
+    metrics = _command(
+        commands, "metrics", "metrics.metrics", "what `status` tells, for Prometheus",
+        "outhaul metrics --output /var/lib/node_exporter/outhaul.prom", [state],
+    )  # fmt: skip
+    metrics.add_argument("--output", metavar="FILE", default="", help="write them there, for the textfile collector")
+    health = _command(
+        commands, "health", "metrics.health", "exit code 0 where all is well, for probes; else 1, and a line that says why",
+        "outhaul health --oldest 2h --last-run 30m", [state],
+    )  # fmt: skip
+    health.add_argument("--oldest", metavar="TIME", default="", help="no file may have waited for longer")
+    health.add_argument("--last-run", metavar="TIME", default="", help="no run may have ended longer ago")
+
     service = _command(
         commands, "install-service", "service.install_service", "have outhaul run by itself: systemd, cron or launchd",
         "outhaul install-service /etc/outhaul/outhaul.toml\n  outhaul install-service --kind cron --every 10m",

@@ -1,0 +1,136 @@
+"""`metrics` and `health`: what the ledger knows, for Prometheus and for probes. Both read beside a run, without the network.
+
+The text is that of "Exposition formats", version 0.0.4, of the Prometheus documentation; names follow its "Metric and label
+naming". Times are read when it is asked, so an age is that of this moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from outhaul import app
+from outhaul.config.durations import duration_ns
+from outhaul.frontends.cli import say
+from outhaul.frontends.cli.carry import state_of
+from outhaul.frontends.cli.main import VERSION
+from outhaul.ledgers.queries import JobStatus
+from outhaul.model.errors import ConfigurationError
+from outhaul.model.keys import printable
+from outhaul.model.lifecycle import REASONS, State
+
+_FIRST = "# HELP outhaul_build_info"
+_METRICS = (
+    ("files_carried_total", "counter", "Files that have a receipt."),
+    ("bytes_carried_total", "counter", "Bytes of files that have a receipt."),
+    ("files_waiting", "gauge", "Files that have not been carried, by reason; state is waiting or held."),
+    ("waiting_bytes", "gauge", "Bytes of files that have not been carried."),
+    ("oldest_waiting_age_seconds", "gauge", "Since when the oldest of them has been seen; 0 where none waits."),
+    ("last_run_timestamp_seconds", "gauge", "When the last run ended; 0 where none has."),
+)
+
+
+def metrics(options: argparse.Namespace) -> int:
+    """Print them, or write them into a file for the textfile collector."""
+    text = "".join(f"{line}\n" for line in exposition(app.status(state_of(options)), time.time_ns()))
+    if not options.output:
+        sys.stdout.write(text)
+        return 0
+    _refuse_others(options.output)
+    # The collector reads at any moment: it sees the former text or this one (node_exporter, "Textfile Collector").
+    beside = f"{options.output}.{os.getpid()}"
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(beside, options.output)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise ConfigurationError(f"{options.output} cannot be written: {error.strerror}") from None
+    return 0
+
+
+def _refuse_others(path: str) -> None:
+    """A file that is none of these stays: somebody may have meant another name."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            with open(path, "rb") as file:
+                ours = file.read(len(_FIRST)) == _FIRST.encode()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        if not ours:
+            raise ConfigurationError(f"{path} is there, and outhaul did not write it: name another file")
+
+
+def exposition(jobs: Sequence[JobStatus], now_ns: int) -> Iterator[str]:
+    """The lines of the text.
+
+    Args:
+        jobs: What the ledger knows of each.
+        now_ns: The wall clock.
+    """
+    yield f"{_FIRST} The version that tells this."
+    yield "# TYPE outhaul_build_info gauge"
+    yield f'outhaul_build_info{{version="{VERSION}"}} 1'
+    for name, kind, text in _METRICS:
+        yield f"# HELP outhaul_{name} {text}"
+        yield f"# TYPE outhaul_{name} {kind}"
+        for job in jobs:
+            labels = f'job="{_label(job.job)}",source="{_label(job.source)}",destination="{_label(job.destination)}"'
+            for more, value in _values(name, job, now_ns):
+                yield f"outhaul_{name}{{{labels}{more}}} {value:.15g}"
+
+
+def _values(name: str, job: JobStatus, now_ns: int) -> list[tuple[str, float]]:
+    if name == "files_waiting":
+        return [
+            (f',reason="{reason}",state="{REASONS[reason].state.value}"', count)
+            for reason, count in sorted(job.waiting.items())
+        ]
+    age_ns = max(0, now_ns - job.oldest.since_ns) if job.oldest else 0
+    of_name = {
+        "files_carried_total": job.receipts,
+        "bytes_carried_total": job.receipt_bytes,
+        "waiting_bytes": job.waiting_bytes,
+        "oldest_waiting_age_seconds": age_ns / 10**9,
+        "last_run_timestamp_seconds": job.last_run_ns / 10**9,
+    }
+    return [("", of_name[name])]
+
+
+def _label(text: str) -> str:
+    return printable(text).replace("\\", r"\\").replace('"', r"\"")
+
+
+def health(options: argparse.Namespace) -> int:
+    """Say in one line for each job what is not well; exit code 1 where anything is not."""
+    oldest_ns, run_ns = _limit("--oldest", options.oldest), _limit("--last-run", options.last_run)
+    faults = [
+        fault for job in app.status(state_of(options)) for fault in _faults(job, oldest_ns, run_ns, time.time_ns())
+    ]
+    for fault in faults:
+        print(printable(fault))
+    return 1 if faults else 0
+
+
+def _limit(option: str, text: str) -> int:
+    try:
+        return duration_ns(text) if text else 0
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from None
+
+
+def _faults(job: JobStatus, oldest_ns: int, run_ns: int, now_ns: int) -> Iterator[str]:
+    if held := sum(count for reason, count in job.waiting.items() if REASONS[reason].state is State.HELD):
+        yield f"{job.job}: {say.files(held)} held: outhaul status"
+    if oldest_ns and job.oldest and now_ns - job.oldest.since_ns > oldest_ns:
+        yield f"{job.job}: {job.oldest.path} waits since {say.moment(job.oldest.since_ns)}"
+    if run_ns and now_ns - job.last_run_ns > run_ns:
+        ended = f"the last run ended {say.moment(job.last_run_ns)}" if job.last_run_ns else "no run has ended yet"
+        yield f"{job.job}: {ended}"
