@@ -9,12 +9,9 @@ from collections.abc import Callable, Sequence
 from logging.handlers import RotatingFileHandler
 
 from outhaul import app
-from outhaul.config import formats
-from outhaul.config.native import of_older, surroundings
 from outhaul.config.profiles import archive_upload as profile
-from outhaul.config.profiles.reading import Old
 from outhaul.frontends.cli.main import stopped
-from outhaul.frontends.older.command import made_directory, parser, run_as, set_up_logging, state_of
+from outhaul.frontends.older.command import configuration, made_directory, parser, run_as, set_up_logging, state_of
 from outhaul.frontends.older.logged import LoggingMonitor
 from outhaul.frontends.older.pending import TakingOver
 from outhaul.model.errors import ConfigurationError, OuthaulError
@@ -43,12 +40,9 @@ def main(arguments: list[str]) -> int:
     options = parser(PROGRAM, "Archive and upload finished files.")
     options.add_argument("config", metavar="CONFIG.yaml", help="the configuration of archive-upload, unchanged")
     given = options.parse_args(arguments)
-    document = formats.read(given.config)
-    if not profile.PROFILE.recognises(document.tree):
-        raise ConfigurationError(f"{given.config} is no configuration of archive-upload: it lists no directories")
-    made = profile.compile(document, surroundings())
-    jobs = of_older(given.config, made, state_of(given)).jobs
-    _set_up_logging(profile.logs(Old(document, surroundings())))
+    read = configuration(profile.PROFILE, given.config, state_of(given), "lists no directories")
+    jobs = read.jobs()
+    _set_up_logging(profile.logs(read.old))
     logger = logging.getLogger()
     logger.info("Script start.")
     try:

@@ -11,40 +11,21 @@ import hashlib
 import os
 import sys
 from functools import partial
-from typing import NamedTuple
 
 from outhaul import app, bringing
-from outhaul.config import formats
-from outhaul.config.native import of_older, surroundings
 from outhaul.config.profiles import c3 as profile
-from outhaul.config.profiles.profile import Profiled
-from outhaul.config.profiles.reading import Old
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.frontends.cli.returning import PlainWatcher
-from outhaul.frontends.older.command import parser, run_as, state_of
+from outhaul.frontends.older.command import Configuration, configuration, parser, run_as, state_of
 from outhaul.frontends.older.daily import every_day, patiently
 from outhaul.ledgers.opening import lock
 from outhaul.model.errors import AnotherInstance, ConfigurationError, OuthaulError
-from outhaul.model.job import Job
 from outhaul.model.keys import printable
 from outhaul.wiring import reading_hands
 
 PROGRAM = "c3"
 OF_OLD = "last-upload.json"
-
-
-class _Read(NamedTuple):
-    """A configuration that has been read."""
-
-    path: str
-    state: str
-    old: Old
-    made: Profiled
-
-    def job(self) -> Job:
-        """Its job, as things are on this machine now."""
-        return of_older(self.path, self.made, self.state).jobs[0]
 
 
 def entry() -> None:
@@ -74,18 +55,14 @@ def main(arguments: list[str]) -> int:
     return _upload(_read(given), once=given.once) if given.new else _fetch(_read(given))
 
 
-def _read(given: argparse.Namespace) -> _Read:
-    path = given.config_file
-    document = formats.read(path)
-    if not profile.PROFILE.recognises(document.tree):
-        raise ConfigurationError(f"{path} is no configuration of C3: it has not the tables input, output and target")
-    around = surroundings()
-    return _Read(path, state_of(given), Old(document, around), profile.compile(document, around))
+def _read(given: argparse.Namespace) -> Configuration:
+    lacks = "has not the tables input, output and target"
+    return configuration(profile.PROFILE, given.config_file, state_of(given), lacks)
 
 
-def _upload(read: _Read, *, once: bool) -> int:
+def _upload(read: Configuration, *, once: bool) -> int:
     at = None if once else profile.daily(read.old)
-    read.job()  # What is wrong with it is told before anything is done.
+    read.jobs()  # What is wrong with it is told before anything is done.
     name = f"c3-{hashlib.sha256(os.fsencode(os.path.realpath(read.path))).hexdigest()[:16]}.lock"
     first = not os.path.exists(os.path.join(read.state, name))
     held = _held(read, name) if at is not None or first else -1
@@ -103,7 +80,7 @@ def _upload(read: _Read, *, once: bool) -> int:
             os.close(held)
 
 
-def _held(read: _Read, name: str) -> int:
+def _held(read: Configuration, name: str) -> int:
     """The lock that is held as long as this process stays; the ledger's own is held for each pass only."""
     try:
         return lock(read.state, name)
@@ -112,7 +89,7 @@ def _held(read: _Read, name: str) -> int:
         raise AnotherInstance(said) from None
 
 
-def _told(read: _Read) -> int:
+def _told(read: Configuration) -> int:
     """A pass of many: what goes wrong is told, and the next one tries again."""
     try:
         return _pass(read)
@@ -123,14 +100,14 @@ def _told(read: _Read) -> int:
         return 1
 
 
-def _pass(read: _Read) -> int:
-    return app.run([read.job()], state=read.state, monitor=PlainMonitor(), stopped=stopped).exit_code
+def _pass(read: Configuration) -> int:
+    return app.run(read.jobs(), state=read.state, monitor=PlainMonitor(), stopped=stopped).exit_code
 
 
-def _fetch(read: _Read) -> int:
+def _fetch(read: Configuration) -> int:
     fetching = profile.fetching(read.old)
     missing = [problem for problem in read.old.problems if problem not in read.made.problems]
-    job = read._replace(made=read.made._replace(problems=[*read.made.problems, *missing])).job()
+    job = read._replace(made=read.made._replace(problems=[*read.made.problems, *missing])).jobs()[0]
     # The job of this very configuration keeps its files: what is fetched into its source is carried nowhere else.
     into_source = f"{os.path.realpath(fetching.to)}/".startswith(f"{job.source.rstrip('/')}/")
     manner = bringing.Manner(

@@ -7,9 +7,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
+from outhaul.config import formats
+from outhaul.config.formats import Document
+from outhaul.config.native import of_older, surroundings
+from outhaul.config.profiles.profile import Profile, Profiled
+from outhaul.config.profiles.reading import Old
 from outhaul.frontends.cli.main import fill_closed_descriptors, guarded
 from outhaul.model.errors import ConfigurationError
+from outhaul.model.job import Job
 
 _TELLTALES = ("botocore", "boto3", "urllib3", "s3transfer")
 """Loggers of libraries that write signed headers, and so tokens, at level DEBUG (law L14)."""
@@ -31,6 +38,39 @@ def parser(program: str, text: str) -> argparse.ArgumentParser:
         "--state", metavar="DIR", default="", help="ledger and private files, as in `outhaul run --state`"
     )
     return made
+
+
+class Configuration(NamedTuple):
+    """The configuration of an older program, read."""
+
+    path: str
+    state: str
+    """The state directory, absolute."""
+    document: Document
+    old: Old
+    made: Profiled
+
+    def jobs(self) -> list[Job]:
+        """Its jobs, as things are on this machine now. Raises as `config.native.read`."""
+        return of_older(self.path, self.made, self.state).jobs
+
+
+def configuration(profile: Profile, path: str, state: str, lacks: str) -> Configuration:
+    """Read the configuration of this program.
+
+    Args:
+        profile: Of the program.
+        path: The file.
+        state: The state directory, absolute.
+        lacks: What one lacks that is not for this program.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is for another program.
+    """
+    document, around = formats.read(path), surroundings()
+    if not profile.recognises(document.tree):
+        raise ConfigurationError(f"{path} is no configuration of {profile.program}: it {lacks}")
+    return Configuration(path, state, document, Old(document, around), profile.compile(document, around))
 
 
 def state_of(options: argparse.Namespace) -> str:

@@ -7,13 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from outhaul import app
-from outhaul.config import formats
-from outhaul.config.native import of_older, surroundings
 from outhaul.config.profiles import s3_uploader as profile
 from outhaul.frontends.cli.main import stopped
-from outhaul.frontends.older.command import parser, run_as, set_up_logging, state_of
+from outhaul.frontends.older.command import configuration, parser, run_as, set_up_logging, state_of
 from outhaul.frontends.older.logged import LoggingMonitor
-from outhaul.model.errors import ConfigurationError
 from outhaul.model.evidence import Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.keys import object_key, printable
@@ -37,15 +34,12 @@ def main(arguments: list[str]) -> int:
     options = parser(PROGRAM, "Upload the .dat files beneath a directory to a bucket, and remove them.")
     options.add_argument("config_file", metavar="CONFIG_FILE", help="the configuration of s3-uploader, unchanged")
     given = options.parse_args(arguments)
-    document = formats.read(given.config_file)
-    if not profile.PROFILE.recognises(document.tree):
-        raise ConfigurationError(
-            f"{given.config_file} is no configuration of s3-uploader: it names neither base_dir nor s3_bucket"
-        )
-    jobs = of_older(given.config_file, profile.compile(document, surroundings()), state_of(given)).jobs
+    state = state_of(given)
+    read = configuration(profile.PROFILE, given.config_file, state, "names neither base_dir nor s3_bucket")
+    jobs = read.jobs()
     set_up_logging(logging.INFO, FORM, [logging.StreamHandler(sys.stderr)])
-    monitor = S3UploaderLog(logging.getLogger(), profile.base_directory(document))
-    return app.run(jobs, state=state_of(given), monitor=monitor, stopped=stopped).exit_code
+    monitor = S3UploaderLog(logging.getLogger(), profile.base_directory(read.document))
+    return app.run(jobs, state=state, monitor=monitor, stopped=stopped).exit_code
 
 
 class S3UploaderLog(LoggingMonitor):
