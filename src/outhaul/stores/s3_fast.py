@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from outhaul.model.errors import Interrupted, Misconfigured, StoreError, Transient
 from outhaul.ports import Answered, NewObject, Stored
@@ -213,6 +214,28 @@ class FastPuts:
             return lane.send(len(requests), request, 1)
         finally:
             lane.close()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Whom to connect to."""
+        return self._endpoint
+
+    def get_request(self, key: str, version: str, headers: dict[str, str]) -> bytes:
+        """A whole GET, signed.
+
+        Args:
+            key: Of the object.
+            version: Of it; '' for the latest.
+            headers: In small letters, besides those of the bucket.
+
+        Raises:
+            Misconfigured: there are no credentials.
+        """
+        identity, region = self._identity(), self._account.region
+        told = {**self._headers.of("GetObject", int(time.time()) + self._offset), **headers}
+        query = f"versionId={quote(version, safe='-_.~')}" if version else ""
+        path, nothing = f"{self._base}/{key}", hashlib.sha256(b"").hexdigest()
+        return signed_head("GET", self._host, path, told, nothing, region, identity, self._offset, query)
 
     def _new_lane(self) -> tuple[Lane, PutSigner]:
         return Lane(self._endpoint, self._share), PutSigner(

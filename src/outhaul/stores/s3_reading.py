@@ -19,6 +19,7 @@ from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
 from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_control import Control
+from outhaul.stores.s3_fast_ranges import FastRanges
 from outhaul.stores.s3_parts import errors
 from outhaul.stores.s3_ranges import NoRanges, Ranges
 
@@ -33,6 +34,7 @@ class S3Shelf(S3Store):
         super().__init__(destination, connection)
         self._catalogue_: Catalogue | None = None
         self._ranges = Ranges(self._objects.range)
+        self._fast_ranges = FastRanges(self._fast) if self._fast is not None else None
 
     def held(self, key: str, version: str) -> Held:
         """See `stages.restore.Shelf`."""
@@ -50,8 +52,11 @@ class S3Shelf(S3Store):
         return self._objects.read(key, version, _WHOLE_MAX)
 
     def read_part(self, key: str, version: str, offset: int, length: int) -> Iterator[bytes]:
-        """See `stages.restore.Shelf`. By botocore: some stores answer a part as 200, which obstore takes for a fault."""
-        return self._catalogue().part(key, version, offset, length) if length else iter(())
+        """See `stages.restore.Shelf`. Not by obstore: some stores answer a part as 200, which it takes for a fault."""
+        if not length:
+            return iter(())
+        fast = self._fast_ranges.part(key, version, offset, length) if self._fast_ranges else None
+        return self._catalogue().part(key, version, offset, length) if fast is None else fast
 
     def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `stages.restore.Shelf`. Where a store knows no ranges, it comes in one piece."""
