@@ -30,6 +30,8 @@ class Configured(NamedTuple):
     """Complete, in the order of the file; at least one."""
     bandwidth: Bandwidth | None
     """What all of them together may send; None where nothing was said of it."""
+    ping: str = ""
+    """Address that is told how runs go; '' for none."""
     program: str = ""
     """The older program that the file is for; '' for the native form."""
 
@@ -56,10 +58,10 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    jobs, problems, bandwidth, ping = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
     complete = _complete(jobs, problems, partial(checks.findings, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth)
+    return Configured(complete, bandwidth, ping)
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:
@@ -69,7 +71,7 @@ def of_older(path: str, made: Profiled, state: str) -> Configured:
     link is the directory that it leads to.
     """
     _refuse(path, made.problems)
-    jobs, problems, bandwidth = parse(made.tree, absolute_from("/"))
+    jobs, problems, bandwidth, _ = parse(made.tree, absolute_from("/"))
     jobs = [job and job._replace(source=os.path.realpath(job.source)) for job in jobs]
     complete = _complete(jobs, problems, partial(checks.overlaps, state=state))
     _refuse(path, [_of_older(made, problem) for problem in problems])

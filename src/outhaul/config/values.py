@@ -202,6 +202,16 @@ def endpoint_url(value: object) -> str:
     return value.rstrip("/")
 
 
+PING = r"^https?://[^\s/?#@]{1,253}(?:/[^\s#@?]*)?$"
+
+
+def ping(value: object) -> str:
+    """The address that is told how runs go. It is not repeated: whoever knows it can speak for us (law L14)."""
+    if not isinstance(value, str) or not _whole(PING, value) or not _port_exists(value):
+        raise ValueError('expected an address such as "https://hc-ping.com/your-uuid", without "?", "#" and "@"')
+    return value.rstrip("/")
+
+
 def region(value: object) -> str:
     """The name of a region."""
     if not isinstance(value, str) or not _whole(REGION, value):

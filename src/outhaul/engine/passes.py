@@ -36,6 +36,8 @@ class Outcome(NamedTuple):
     """Directory, and when on the boot clock, in nanoseconds, the first of its files that wait will be ready."""
     directories: Sequence[str] = ()
     """All that were looked into."""
+    whole: bool = True
+    """Whether that was the whole source."""
 
 
 class Scope(NamedTuple):
@@ -93,7 +95,9 @@ class Pass(Round):
     def finish(self) -> Outcome:
         """The rest. Raises LedgerError."""
         next(self._steps, None)
-        return Outcome(self.tally, self._door.fault, "", self._standings.ready_at, self._found.directories)
+        return Outcome(
+            self.tally, self._door.fault, "", self._standings.ready_at, self._found.directories, self._part is None
+        )
 
     def _pass(self) -> Iterator[None]:
         """The pass, which stands still once: when only large files are left."""

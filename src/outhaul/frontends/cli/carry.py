@@ -16,6 +16,7 @@ from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
+from outhaul.frontends.cli.pinging import pinged
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination, Job
@@ -32,13 +33,16 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, program = configured(options)
+    jobs, limit, ping, program = configured(options)
     if unknown := set(options.job) - {job.name for job in jobs}:
         names = ", ".join(job.name for job in jobs)
         raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
     wanted = [job for job in jobs if not options.job or job.name in options.job]
-    left = _take_over(wanted, options) if program == "archive-upload" and not options.dry_run else 0
-    return _carry(wanted, options, limit) or left
+    if options.dry_run:
+        return _carry(wanted, options, limit)
+    with pinged(ping) as told:
+        left = _take_over(wanted, options) if program == "archive-upload" else 0
+        return told.ended(_carry(wanted, options, limit) or left)
 
 
 def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:

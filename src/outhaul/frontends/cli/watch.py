@@ -14,6 +14,7 @@ from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import configured, given_bandwidth, state_of
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor, describe
+from outhaul.frontends.cli.pinging import Heart
 from outhaul.host.service_manager import ServiceManager
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
@@ -32,9 +33,10 @@ NAMED_MAX = 1000
 def watch(options: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT; SIGHUP reads the configuration anew."""
     manager = ServiceManager()
-    loading = _Loading(options, manager)
+    heart = Heart()
+    loading = _Loading(options, manager, heart)
     signal.signal(signal.SIGHUP, loading.ask)
-    told = _JsonWatching(manager) if options.json else _Watching(manager, options)
+    told = _JsonWatching(manager, heart) if options.json else _Watching(manager, heart, options)
     app.watch(
         loading.load,
         state=state_of(options),
@@ -52,9 +54,10 @@ def watch(options: argparse.Namespace) -> int:
 class _Loading:
     """The configuration, read at the start, and when a signal asks for it."""
 
-    def __init__(self, options: argparse.Namespace, manager: ServiceManager) -> None:
+    def __init__(self, options: argparse.Namespace, manager: ServiceManager, heart: Heart) -> None:
         self._options = options
         self._manager = manager
+        self._heart = heart
         self._asked = False
         self._last: tuple[list[Job], Bandwidth | None] | None = None
 
@@ -65,6 +68,7 @@ class _Loading:
     def asked(self) -> bool:
         """Whether that was asked for; and the service manager hears that we are alive."""
         self._manager.alive()
+        self._heart.beat()
         return self._asked
 
     def load(self) -> tuple[list[Job], Bandwidth | None]:
@@ -75,6 +79,7 @@ class _Loading:
         try:
             said = configured(self._options)
             self._last = said.jobs, given_bandwidth(self._options) or said.bandwidth
+            self._heart.address = said.ping
             _say("the configuration was read anew" if again else "")
         except ConfigurationError as error:
             if self._last is None:
@@ -102,8 +107,9 @@ class _State:
 class _Watching:
     """The monitor of a watch, in plain lines on standard error."""
 
-    def __init__(self, manager: ServiceManager, options: argparse.Namespace) -> None:
+    def __init__(self, manager: ServiceManager, heart: Heart, options: argparse.Namespace) -> None:
         self._manager = manager
+        self._heart = heart
         self._quiet, self._verbose = options.quiet, options.verbose
         self._jobs: dict[str, _State] = {}
 
@@ -153,8 +159,10 @@ class _Watching:
 
     def passed(self, job: Job, outcome: Outcome) -> None:
         """Say what has changed."""
+        _tell(self._heart, job, outcome)
         one, fault = self._of(job), outcome.destination_fault or outcome.source_fault
-        one.held &= one.held_now  # One that is held again later is named again.
+        if outcome.whole:
+            one.held &= one.held_now  # One that is held again later is named again.
         if bool(fault) != bool(one.fault):
             self.line(f"{job.name}: {fault}; tried again in a while" if fault else f"{job.name}: it goes on")
         one.fault = fault
@@ -186,9 +194,10 @@ class _Watching:
 class _JsonWatching(JsonMonitor):
     """The same as JSON lines: each file that was carried or is held, and a summary where something was carried."""
 
-    def __init__(self, manager: ServiceManager) -> None:
+    def __init__(self, manager: ServiceManager, heart: Heart) -> None:
         super().__init__()
         self._manager = manager
+        self._heart = heart
 
     def standing(self, job: Job, standing: Standing) -> None:
         """See `ports.Monitor`. What waits is not told at each look."""
@@ -206,6 +215,7 @@ class _JsonWatching(JsonMonitor):
 
     def passed(self, job: Job, outcome: Outcome) -> None:
         """The events have told it."""
+        _tell(self._heart, job, outcome)
 
     def over(self) -> None:
         """Nothing is left to be said."""
@@ -213,6 +223,14 @@ class _JsonWatching(JsonMonitor):
     def line(self, text: str) -> None:
         """Logs go to standard error."""
         _say(text)
+
+
+def _tell(heart: Heart, job: Job, outcome: Outcome) -> None:
+    """What is not well; that all is, only a look at everything can tell."""
+    held = outcome.tally.of(State.HELD)
+    fault = outcome.destination_fault or outcome.source_fault or (f"{say.files(held)} held" if held else "")
+    if fault or outcome.whole:
+        heart.job(job.name, fault)
 
 
 def _say(text: str) -> None:
