@@ -265,10 +265,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     why.add_argument("file", metavar="FILE", help="path of the file, there or not")
 
-    from outhaul.frontends.cli import ways_back
-
-    ways_back.add(partial(_command, commands), state, reporting, connection, _count)
-
     metrics = _command(
         commands, "metrics", "metrics.metrics", "what `status` tells, for Prometheus",
         "outhaul metrics --output /var/lib/node_exporter/outhaul.prom", [state],
@@ -280,6 +276,10 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     health.add_argument("--oldest", metavar="TIME", default="", help="no file may have waited for longer")
     health.add_argument("--last-run", metavar="TIME", default="", help="no run may have ended longer ago")
+
+    from outhaul.frontends.cli import ways_back
+
+    ways_back.add(partial(_command, commands), state, reporting, connection, _count)
 
     service = _command(
         commands, "install-service", "service.install_service", "have outhaul run by itself: systemd, cron or launchd",
