@@ -78,6 +78,19 @@ def test_at_once_and_then_daily() -> None:
     assert max(days.clock.slept_seconds) == STEP_SECONDS
 
 
+def test_a_bucket_that_could_not_be_used_is_tried_sooner() -> None:
+    """Every ten minutes, until it can be; then daily again."""
+    days = Days("2026-06-01T12:00:00+02:00", 4)
+    codes = iter([4, 4, 0, 0])
+
+    def work() -> int:
+        days.work()
+        return next(codes)
+
+    assert every_day(of_day(3, 0), work, days.clock, days.stopped, days.said.append) == 0
+    assert days.at == ["01 12:00:00", "01 12:10:00", "01 12:20:00", "02 03:00:00"]
+
+
 class SetOnce(SimulatedClock):
     """A clock that somebody sets a second after it begins."""
 

@@ -14,6 +14,8 @@ from outhaul.ports import Clock
 
 STEP_SECONDS = 1.0
 """How long a signal may go unnoticed."""
+UNUSABLE, AGAIN_SECONDS = 4, 600.0
+"""The exit code that says that a destination cannot be used, and how soon that is tried again: tomorrow would be late."""
 BUSY_SECONDS = 5.0
 """How soon it is tried again when another outhaul works with the state directory."""
 
@@ -49,6 +51,8 @@ def every_day(
     code = work()
     while not stopped():
         due = next_moment(_now(clock), at)
+        if code == UNUSABLE:
+            due = min(due, _now(clock) + AGAIN_SECONDS)
         say(
             f"next run {datetime.fromtimestamp(due):%Y-%m-%d %H:%M:%S}; Ctrl-C or SIGTERM ends it, --once runs once only"
         )
