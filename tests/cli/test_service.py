@@ -54,7 +54,7 @@ def test_it_may_write_where_its_jobs_do(service: Program) -> None:
     """Sources, archives, directories that files go to, its state; and nowhere else."""
     said = install(service, "--print", "--state", str(service.state))
     found, home = in_use(said.out), service.home
-    archive = f'"{home}/arch ive%%$$"'
+    archive = f'"{home}/arch ive%%$"'
     assert sorted(found["ReadWritePaths"]) == sorted(
         [archive, *(f"{home}/{x}" for x in ("source", "other", "target", "state"))]
     )
@@ -62,6 +62,16 @@ def test_it_may_write_where_its_jobs_do(service: Program) -> None:
     assert found["ExecStart"][0].endswith(f" watch {home}/outhaul.toml --state {service.state}")
     assert found["User"] == [pwd.getpwuid(os.getuid()).pw_name]
     assert "StateDirectory" not in found
+
+
+def test_a_path_that_would_be_another_line_is_refused(service: Program) -> None:
+    """It could name another user; one that is not there yet is told."""
+    said = install(service, "--print", "--state", str(service.state))
+    assert f"{service.home}/target is not there yet: make it, or the service will not start" in said.err
+    (service.home / "new\nUser=root").mkdir()
+    (service.home / "outhaul.toml").write_text(CONFIG.replace('source = "other"', 'source = "new\\nUser=root"'))
+    said = install(service, "--print")
+    assert (said.code, said.out, "a unit can name no path with control characters" in said.err) == (2, "", True)
 
 
 def test_files_are_written_once(service: Program) -> None:

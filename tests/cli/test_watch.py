@@ -91,6 +91,27 @@ def test_what_settles_is_carried_within_a_second(watching: Watching) -> None:
     assert "1 file carried" in watching.said()
 
 
+def test_a_directory_that_takes_the_place_of_another_is_heard(watching: Watching) -> None:
+    """Made again after it was removed, or renamed away; no look at everything is needed for it."""
+    watching.configure('every = "1h"')
+    watching.process.send_signal(signal.SIGHUP)
+    watching.hear("RELOADING=1")
+    watching.hear("READY=1")
+    source, there = watching.home.source, watching.home.target
+    (source / "d").mkdir()
+    time.sleep(0.4)
+    (source / "d").rmdir()
+    (source / "d").mkdir()
+    time.sleep(0.4)
+    watching.home.write("d/one")
+    assert watching.until((there / "d" / "one").exists) < 1.8
+    (source / "d").rename(watching.home.home / "away")
+    (source / "d").mkdir()
+    time.sleep(0.4)
+    watching.home.write("d/two")
+    assert watching.until((there / "d" / "two").exists) < 1.8
+
+
 def test_a_new_configuration_holds_when_it_is_right(watching: Watching) -> None:
     """One that is wrong is refused as a whole; the one before goes on."""
     watching.configure("bad")

@@ -1,6 +1,6 @@
 """Watching: when a job is looked at, whole or in part, on a simulated machine whose time passes only while it rests."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from outhaul.engine.watching import Watch
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import Misconfigured, SourceVanished
 from outhaul.model.job import Destination, Job
+from outhaul.ports.hints import Word
 from outhaul.testing.workers import InlineWorkers
 
 SECOND = 10**9
@@ -26,8 +27,10 @@ class Day:
         self.tells = tells
         self.loses = False
         self.covered: set[str] = set()
-        self.passes: list[tuple[float, str, int, bool]] = []
-        """Seconds since the beginning, job, files seen, and whether the whole was looked at."""
+        self.ends: Callable[[], bool] = lambda: False
+        """Whether the watch is to end before its time."""
+        self.passes: list[tuple[float, str, bool]] = []
+        """Seconds since the beginning, job, and whether the whole was looked at."""
         self._plan: list[tuple[float, str, Callable[[], None]]] = []
         self._began = machine.clock.elapsed_ns
 
@@ -44,24 +47,31 @@ class Day:
         """Something else happens."""
         self._plan.append((seconds, "-", do))
 
-    def cover(self, job: int, source: str, directories: Collection[str]) -> None:
+    def cover(self, job: int, source: str, directory: str) -> None:
         """See `Hints`."""
-        self.covered.update(directories)
+        self.covered.add(directory)
 
-    def wait(self, seconds: float) -> tuple[set[tuple[int, str]], bool]:
+    def wait(self, seconds: float) -> Word:
         """See `Hints`: time passes, up to the next thing that happens."""
         until = self.seconds + max(seconds, 0.001)
         self._plan.sort(key=lambda each: each[0])
+        word = Word(set(), set(), self.loses)
+        self.loses = False
         if self._plan and self._plan[0][0] <= until:
             self.machine.clock.advance(max(0.0, self._plan[0][0] - self.seconds))
             _, directory, do = self._plan.pop(0)
+            before = self._folders()
             do()
-            known = {directory} & self.covered if self.tells else set()
-            parents = {directory.rpartition("/")[0]} & self.covered if self.tells else set()
-            lost, self.loses = self.loses, False
-            return {(0, one) for one in known | parents}, lost
+            if self.tells and directory in self.covered:
+                word.written.add((0, directory))
+            made = {path for path in self._folders() - before if path.rpartition("/")[0] in self.covered}
+            word.made.update((0, path) for path in made if self.tells)
+            return word
         self.machine.clock.advance(until - self.seconds)
-        return set(), False
+        return word
+
+    def _folders(self) -> set[str]:
+        return {path for path, inode in self.machine.files.entries() if inode.kind == "folder"}
 
     def watch(
         self, until: float, *jobs: Job, calendar: Callable[[Job, int], int | None] = lambda _job, _wall: None
@@ -72,13 +82,14 @@ class Day:
         try:
             ports = Ports(machine.files, ledger, InlineWorkers(), machine.clock, machine.monitor, machine.open_store,
                           machine.stopped, machine.compression)  # fmt: skip
-            Watch(list(jobs) or [QUIET], ports, self, calendar, self._passed).run(lambda: self.seconds >= until)
+            Watch(list(jobs) or [QUIET], ports, self, calendar, self._passed).run(
+                lambda: self.ends() or self.seconds >= until
+            )
         finally:
             ledger.close()
 
     def _passed(self, job: Job, outcome: Outcome) -> None:
-        whole = "" in outcome.directories and len(outcome.directories) >= len(self.covered)
-        self.passes.append((round(self.seconds, 2), job.name, outcome.tally.seen, whole))
+        self.passes.append((round(self.seconds, 2), job.name, outcome.whole))
 
 
 @pytest.fixture
@@ -106,6 +117,43 @@ def test_a_new_directory_is_found_by_word_of_the_one_above(machine: Machine) -> 
     assert "a" in day.covered
 
 
+def test_a_directory_that_comes_again_is_another(machine: Machine) -> None:
+    """Whatever was known of the one that had its name says nothing of it, nor of what lies beneath."""
+    day = Day(machine)
+    day.at(0.5, "a/b/one", b"one")
+    day.then(8, lambda: machine.files.remove("a"))
+    day.at(9, "a/b/two", b"two")
+    day.watch(18, QUIET._replace(every_ns=3600 * SECOND))
+    assert set(machine.stored()) == {"site/a/b/one", "site/a/b/two"}
+
+
+def test_large_files_keep_no_other_job_waiting(machine: Machine) -> None:
+    """While one is on its way, files of other jobs go; all come home in the end."""
+    large = bytes(range(256)) * 400
+    there = Destination("s3://b/o", "s3", "b", "o")
+    other = QUIET._replace(name="other", destination=there, include=("*.o",), every_ns=2 * SECOND)
+    for number in range(5):
+        machine.produce(f"{number}.large", large + bytes([number]))
+    machine.produce("small.o", b"small")
+    machine.clock.advance(10)
+    day = Day(machine)
+    day.watch(3, QUIET._replace(exclude=("*.o",), every_ns=100 * SECOND), other)
+    assert machine.files.files() == {}
+    assert len(machine.stored()) == 6
+
+
+def test_what_is_under_way_comes_home_at_the_end(machine: Machine) -> None:
+    """Large files that were begun are ended, and accounted for."""
+    for number in range(9):
+        machine.produce(f"{number}.large", bytes(range(256)) * 400 + bytes([number]))
+    machine.clock.advance(10)
+    day, looks = Day(machine), iter([False])
+    day.ends = lambda: next(looks, True)
+    day.watch(1000)
+    assert (machine.files.files(), len(machine.stored())) == ({}, 9)
+    assert len(day.passes) == 1
+
+
 def test_without_word_it_is_found_by_the_next_look(machine: Machine) -> None:
     """A look at the whole comes every ten seconds where that costs little."""
     day = Day(machine, tells=False)
@@ -119,7 +167,7 @@ def test_word_that_was_lost_means_a_look_at_everything(machine: Machine) -> None
     """The queue of the system is not endless."""
     day = Day(machine, tells=False)
     day.at(2, "one", b"one")
-    day.loses = True
+    day.then(3, lambda: setattr(day, "loses", True))
     day.watch(8)
     assert machine.stored() == {"site/one": b"one"}
 

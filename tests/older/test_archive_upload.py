@@ -175,6 +175,27 @@ def test_the_list_of_what_was_pending_is_taken_over_once(old: Archiver) -> None:
     assert len(old.stored()) == 2
 
 
+def test_copies_of_several_directories_in_one_archive(old: Archiver) -> None:
+    """Each goes where the list says; one that it does not name goes by its pattern."""
+    other = old.home / "other"
+    other.mkdir()
+    with (old.home / "config.yaml").open("a") as config:
+        config.write(f"  - directory: {other}\n    file-patterns: [{{pattern: '*.txt'}}]\n    archive-dir: {old.archive}\n"
+                     f"    bucket-and-key: {old.bucket}/two\n")  # fmt: skip
+    names = {"one.csv": "base/site", "two.txt": "two", "lost.txt": "two", "odd.csv": "two"}
+    for name in names:
+        old.copy(f"{name}.bz2", name.encode())
+    old.left(
+        [
+            (str(old.archive / f"{name}.bz2"), f"{old.bucket}/{names[name]}/{name}.bz2")
+            for name in names
+            if name != "lost.txt"
+        ]
+    )
+    assert old.run().code == 0
+    assert old.plain() == {f"{place}/{name}.bz2": name.encode() for name, place in names.items()}
+
+
 @pytest.mark.slow
 def test_the_list_is_kept_until_all_of_it_has_arrived(old: Archiver) -> None:
     """A copy that waits, or a store that does not answer, and nothing is forgotten."""

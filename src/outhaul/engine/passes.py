@@ -6,7 +6,7 @@ is in `rounds.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -34,8 +34,6 @@ class Outcome(NamedTuple):
     """Why its source cannot be read; '' where it can."""
     ready_at: Mapping[str, int] = MappingProxyType({})
     """Directory, and when on the boot clock, in nanoseconds, the first of its files that wait will be ready."""
-    directories: Sequence[str] = ()
-    """All that were looked into."""
     whole: bool = True
     """Whether that was the whole source."""
 
@@ -45,8 +43,8 @@ class Scope(NamedTuple):
 
     part: Part | None = None
     """None is the whole."""
-    tells_directories: bool = False
-    """Whether the outcome names all directories: they take memory."""
+    entering: Callable[[str], None] = lambda _directory: None
+    """Called with each directory before it is listed."""
 
 
 WHOLE = Scope()
@@ -67,7 +65,7 @@ class Pass(Round):
         super().__init__(job, ports, dry_run=dry_run, slots=slots)
         self._part = scope.part
         self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen, scope.part)
-        self._found.keeps_directories = scope.tells_directories or job.empty_ns > 0
+        self._found.entering = scope.entering
         self._steps = self._pass()
 
     def run(self) -> Outcome:
@@ -86,18 +84,21 @@ class Pass(Round):
             LedgerError: the ledger failed; nothing more was let go.
         """
         next(self._steps)
-        return bool(self._tasks or self._large)
+        return self.is_busy
 
     def serve(self) -> None:
         """Take what has come back meanwhile."""
         self._collect(self._tree, 0)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether large files are still under way."""
+        return bool(self._tasks or self._large)
+
     def finish(self) -> Outcome:
         """The rest. Raises LedgerError."""
         next(self._steps, None)
-        return Outcome(
-            self.tally, self._door.fault, "", self._standings.ready_at, self._found.directories, self._part is None
-        )
+        return Outcome(self.tally, self._door.fault, "", self._standings.ready_at, self._part is None)
 
     def _pass(self) -> Iterator[None]:
         """The pass, which stands still once: when only large files are left."""

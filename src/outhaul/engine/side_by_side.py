@@ -13,22 +13,19 @@ from typing import Any, NamedTuple
 
 from outhaul.engine.batches import Ports
 from outhaul.engine.large import Slots
-from outhaul.engine.passes import WHOLE, Outcome, Pass, Scope
+from outhaul.engine.passes import Outcome, Pass
 from outhaul.model.errors import SourceError
 from outhaul.model.job import Job
 from outhaul.ports import Workers
 
 
-def run_jobs(
-    jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False, scopes: Sequence[Scope] = ()
-) -> Iterator[tuple[int, Outcome]]:
+def run_jobs(jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False) -> Iterator[tuple[int, Outcome]]:
     """One pass over each of these jobs.
 
     Args:
         jobs: In the order in which they have their turns.
         ports: The world.
         dry_run: Say what would be carried, and touch nothing.
-        scopes: What is looked into of each, parallel to `jobs`; by default the whole.
 
     Yields:
         The place of a job in `jobs`, and what its pass came to; in the order in which they end. A job whose turn does not
@@ -42,9 +39,7 @@ def run_jobs(
         if ports.stopped():
             break
         seat = Seat(desk)
-        round_ = Pass(
-            job, ports._replace(workers=seat), dry_run=dry_run, slots=slots, scope=scopes[index] if scopes else WHOLE
-        )
+        round_ = Pass(job, ports._replace(workers=seat), dry_run=dry_run, slots=slots)
         try:
             if round_.begin():
                 desk.left[index] = (seat, round_)

@@ -13,6 +13,7 @@ from outhaul.stages.settle import SECOND_NS
 
 _SOON = {"changed": SECOND_NS, "in-use": 2 * SECOND_NS, "writers-unknown": 60 * SECOND_NS}
 """Reasons that end without anybody's doing, and after how long it is worth looking again."""
+_LATER_MOST = 6
 _PROGRESS_NS = 100 * 10**6
 
 
@@ -72,8 +73,9 @@ class Standings:
                 self._ports.ledger.note(self._place, forgotten=[(sighting.directory, sighting.name)])
         else:
             self._observe(sighting, past, reason, detail, attempts)
-            if reason in _SOON:
-                self.ready(sighting.directory, self._ports.clock.moment().boot_ns + _SOON[reason])
+            if reason in _SOON:  # Later and later: it may stay so for long, and its whole directory is looked at.
+                later_ns = _SOON[reason] << min(before, _LATER_MOST)
+                self.ready(sighting.directory, self._ports.clock.moment().boot_ns + later_ns)
 
     def taken(self, sighting: Sighting) -> Observation | None:
         """What was remembered of a file before; the walk knows no birth time, so it is keyed without."""

@@ -61,8 +61,9 @@ class Walk:
         self._taken = 0
         """Files that go now, as far as they count for the most that a run carries."""
         self.directories: list[str] = []
-        """All that were looked into, where they are kept."""
-        self.keeps_directories = False
+        """All that were looked into, where the job removes empty ones."""
+        self.entering: Callable[[str], None] = lambda _directory: None
+        """Called with each directory before it is listed."""
 
     def looks(self, tree: Tree, now: Moment) -> Iterator[Looked]:
         """Walk, from this moment on.
@@ -76,7 +77,7 @@ class Walk:
         unvisited = ledger.observed_directories(self._place) if self._part is None else set[str]()
         directory, remembered = None, dict[str, Observation]()
         closed: list[str] = []
-        for found in discover(self._job, tree, self._part):
+        for found in discover(self._job, tree, self._part, self.entering):
             if self._ports.stopped():
                 return
             if found.group:
@@ -87,7 +88,7 @@ class Walk:
                 directory = found.directory
                 remembered = ledger.observations(self._place, directory)
                 unvisited.discard(directory)
-                if self.keeps_directories:
+                if self._job.empty_ns:
                     self.directories.append(directory)
             if self._stand(found, closed):
                 remembered = {}

@@ -3,17 +3,21 @@
 A hint only hurries a look; what it says is looked at like anything else, and what it does not say is found by the next whole
 pass. Between passes it is known when the first waiting file of a directory will be ready, so that it goes then. How often a
 job is looked at whole follows from what that costs, where the job does not say: half a percent of a core.
-Not done here: waiting for a network to come back by asking for it, and a second pass over a job while one is under way.
+Where only large files of a job are left, the others have their turns. Not done here: waiting for a network to come back by
+asking for it, and a second pass over a job while its large files are under way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from outhaul.engine.batches import Ports
-from outhaul.engine.passes import Outcome, Scope
+from outhaul.engine.large import Slots
+from outhaul.engine.passes import Outcome, Pass, Scope
 from outhaul.engine.retry import pause_ns
-from outhaul.engine.side_by_side import run_jobs
+from outhaul.engine.side_by_side import Desk, Seat
+from outhaul.model.errors import SourceError
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
 from outhaul.ports import Moment
@@ -27,6 +31,8 @@ LOOK_NS = 200 * 12_000
 """Nanoseconds for each entry that was seen: a look at one takes up to 12 microseconds, and half a percent of the time."""
 REST_SECONDS = 0.5
 """How long it rests at most before it looks whether it is asked to end."""
+SERVE_SECONDS = 0.05
+"""The same while large files are under way."""
 GATHER_NS = SECOND_NS // 10
 """How long word of a directory is gathered before it is looked at."""
 PAUSE_FACTOR, PAUSES_MAX = 10, 8
@@ -64,19 +70,30 @@ class Attention:
         if self._by_parts or self.job.groups:
             self._whole_at = min(self._whole_at, max(now, self._not_before))
 
-    def scope(self, now: int) -> Scope:
-        """What is to be looked at now. The files of a group may lie anywhere beneath it, so its source is looked at whole."""
+    def made(self, directory: str, now: int) -> None:
+        """A directory has come to be: whatever was known of what lay under its name is of another."""
+        if directory in self._known:
+            beneath = f"{directory}/"
+            self._known = {one for one in self._known if one != directory and not one.startswith(beneath)}
+        self.heard(directory, now)
+
+    def scope(self, now: int) -> Part | None:
+        """What is to be looked at now; None is the whole. The files of a group may lie anywhere beneath it."""
         if now >= self._whole_at or not self._by_parts:
             self._due.clear()
-            return Scope(None, tells_directories=True)
+            self._known.clear()
+            return None
         ripe = [directory for directory, at in self._due.items() if at <= now]
         for directory in ripe:
             del self._due[directory]
-        return Scope(Part(ripe, self._known), tells_directories=True)
+        return Part(ripe, self._known)
 
-    def passed(self, scope: Scope, outcome: Outcome, took_ns: int, now: Moment) -> None:
+    def entered(self, directory: str) -> None:
+        """A directory is about to be listed."""
+        self._known.add(directory)
+
+    def passed(self, outcome: Outcome, took_ns: int, now: Moment) -> None:
         """Take what a pass came to, and set the next times."""
-        self._known = (self._known if scope.part else set()) | set(outcome.directories)
         if self._by_parts or self.job.groups:
             for directory, at in outcome.ready_at.items():
                 self._ripens(directory, at)
@@ -87,7 +104,7 @@ class Attention:
         if outcome.destination_fault or outcome.source_fault:
             self._failures += 1
             self._whole_at = now.boot_ns + PAUSE_FACTOR * pause_ns(min(self._failures, PAUSES_MAX), now.boot_ns)
-        elif scope.part is None or self._failures:
+        elif outcome.whole or self._failures:
             self._failures = 0
             self._whole_at = now.boot_ns + self._until_next(outcome.tally.seen, now.wall_ns)
 
@@ -126,33 +143,80 @@ class Watch:
         self._tell = tell
         now = ports.clock.moment()
         self._jobs = [Attention(job, calendar, now) for job in jobs]
+        self._desk, self._slots = Desk(ports.workers), Slots()
+        self._took: dict[int, int] = {}
 
     def run(self, until: Callable[[], bool]) -> None:
-        """Go on until this says so, or the run is asked to end. Raises LedgerError."""
+        """Go on until this says so, or the run is asked to end; what is under way then comes home. Raises LedgerError."""
         while not (until() or self._ports.stopped()):
             now = self._ports.clock.moment().boot_ns
-            if ready := [index for index, one in enumerate(self._jobs) if one.next_at <= now]:
-                self._pass(ready, now)
-            else:
-                self._rest(now)
+            ready = [
+                index for index, one in enumerate(self._jobs) if index not in self._desk.left and one.next_at <= now
+            ]
+            for index in ready:
+                self._begin(index, now)
+            if self._desk.left:
+                self._serve()
+            elif not ready:
+                self._rest(now, REST_SECONDS)
+        for index in list(self._desk.left):
+            self._end(index)
 
-    def _pass(self, ready: list[int], now: int) -> None:
-        scopes = [self._jobs[index].scope(now) for index in ready]
-        clock = self._ports.clock
-        began = clock.monotonic_ns()
-        for place, outcome in run_jobs([self._jobs[index].job for index in ready], self._ports, scopes=scopes):
-            one, ended = self._jobs[ready[place]], clock.monotonic_ns()
-            one.passed(scopes[place], outcome, ended - began, clock.moment())
-            began = ended
-            self._hints.cover(ready[place], one.job.source, outcome.directories)
-            self._tell(one.job, outcome)
+    def _begin(self, index: int, now: int) -> None:
+        """A pass over one job; where only large files of it are left, it goes on beside the others."""
+        one, seat = self._jobs[index], Seat(self._desk)
+        part = one.scope(now)
+        cover = partial(self._cover, index)
+        ports = self._ports._replace(workers=seat)
+        round_ = Pass(one.job, ports, slots=self._slots, scope=Scope(part, cover))
+        began = self._ports.clock.monotonic_ns()
+        try:
+            busy = round_.begin()
+        except SourceError as error:
+            fault = f"{one.job.source}: {error}"
+            self._ports.monitor.notice(one.job, fault)
+            self._take(index, Outcome(round_.tally, "", fault))
+            return
+        finally:
+            self._took[index] = self._ports.clock.monotonic_ns() - began
+        self._desk.left[index] = seat, round_
+        if not busy:
+            self._end(index)
 
-    def _rest(self, now: int) -> None:
-        next_at = min([one.next_at for one in self._jobs], default=_NEVER)
-        found, lost = self._hints.wait(max(0.0, min(REST_SECONDS, (next_at - now) / SECOND_NS)))
+    def _cover(self, index: int, directory: str) -> None:
+        """Before it is listed: what comes to be in it from now on is told of."""
+        self._hints.cover(index, self._jobs[index].job.source, directory)
+        self._jobs[index].entered(directory)
+
+    def _serve(self) -> None:
+        """Large files are under way: take what has come back, and hear what there is to be heard."""
         now = self._ports.clock.moment().boot_ns
-        for index, directory in found:
+        self._rest(now, SERVE_SECONDS)
+        for index, (_, round_) in list(self._desk.left.items()):
+            round_.serve()
+            if not round_.is_busy:
+                self._end(index)
+
+    def _end(self, index: int) -> None:
+        _, round_ = self._desk.left[index]
+        outcome = round_.finish()
+        del self._desk.left[index]
+        self._take(index, outcome)
+
+    def _take(self, index: int, outcome: Outcome) -> None:
+        one, clock = self._jobs[index], self._ports.clock
+        one.passed(outcome, self._took.get(index, 0), clock.moment())
+        self._tell(one.job, outcome)
+
+    def _rest(self, now: int, seconds: float) -> None:
+        free = [one.next_at for index, one in enumerate(self._jobs) if index not in self._desk.left]
+        next_at = min(free, default=_NEVER)
+        word = self._hints.wait(max(0.0, min(seconds, (next_at - now) / SECOND_NS)))
+        now = self._ports.clock.moment().boot_ns
+        for index, directory in word.made:
+            self._jobs[index].made(directory, now)
+        for index, directory in word.written:
             self._jobs[index].heard(directory, now)
-        if lost:
+        if word.lost:
             for one in self._jobs:
                 one.hurry(now)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
-Place = tuple[int, str]
-"""Number of a job, and a directory of its source."""
+from outhaul.ports.hints import Place, Word
 
 
 class HostHints:
@@ -25,7 +24,6 @@ class HostHints:
     def __init__(self, notice: Callable[[str], None]) -> None:
         self._notice = notice
         self._watches: dict[int, set[Place]] = {}
-        self._covered: set[Place] = set()
         self._full = False
         self._inotify: Any = None
         try:
@@ -42,48 +40,43 @@ class HostHints:
         self._counts, self._folder = int(written), int(flags.ISDIR)
         self._overflow, self._ended = int(flags.Q_OVERFLOW), int(flags.IGNORED)
 
-    def cover(self, job: int, source: str, directories: Collection[str]) -> None:
-        """See `ports.Hints`."""
-        if self._inotify is None or self._full:
-            return
-        for directory in directories:
-            place = (job, directory)
-            if place not in self._covered and not self._add(place, os.path.join(source, directory)):
-                return
+    def cover(self, job: int, source: str, directory: str) -> None:
+        """See `ports.Hints`. Asked for anew each time: another directory may have taken the place of one."""
+        if self._inotify is not None and not self._full:
+            self._add((job, directory), os.path.join(source, directory))
 
-    def wait(self, seconds: float) -> tuple[set[Place], bool]:
+    def wait(self, seconds: float) -> Word:
         """See `ports.Hints`."""
+        word = Word(set(), set(), False)
         if self._inotify is None:
             time.sleep(seconds)
-            return set(), False
-        found, lost = set[Place](), False
+            return word
         for event in self._inotify.read(timeout=int(seconds * 1000) + 1):
-            lost = lost or bool(event.mask & self._overflow)
             places = self._watches.get(event.wd, set())
-            if event.mask & self._ended:
-                self._covered -= self._watches.pop(event.wd, set())
-            elif event.mask & (self._counts | self._folder):  # A file that was merely created will be closed.
-                found |= places
-        return found, lost
+            if event.mask & self._overflow:
+                word = word._replace(lost=True)
+            elif event.mask & self._ended:
+                self._watches.pop(event.wd, None)
+            elif event.mask & self._folder:
+                word.made.update((job, os.path.join(directory, event.name)) for job, directory in places)
+            elif event.mask & self._counts:  # A file that was merely created will be closed.
+                word.written.update(places)
+        return word
 
     def close(self) -> None:
         """Let go of all of it."""
         if self._inotify is not None:
             self._inotify.close()
 
-    def _add(self, place: Place, path: str) -> bool:
-        """False where there can be no more."""
+    def _add(self, place: Place, path: str) -> None:
         try:
             watch = self._inotify.add_watch(path, self._mask)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.ENOMEM):
-                return True  # It is gone, or no directory any more: nothing is to be told of it.
-            self._notice(
-                f"{len(self._covered):,} directories are told of, and no more can be: fs.inotify.max_user_watches is reached; "
-                "the others are looked at now and then"
-            )
-            self._full = True
-            return False
+            if error.errno in (errno.ENOSPC, errno.ENOMEM):
+                self._full = True
+                self._notice(
+                    f"{len(self._watches):,} directories are told of, and no more can be: fs.inotify.max_user_watches is "
+                    "reached; the others are looked at now and then"
+                )
+            return  # Else it is gone, or no directory any more: nothing is to be told of it.
         self._watches.setdefault(watch, set()).add(place)
-        self._covered.add(place)
-        return True

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+Place = tuple[int, str]
+"""Number of a job, and a directory of its source."""
+
+
+class Word(NamedTuple):
+    """What has been heard."""
+
+    written: set[Place]
+    """Directories in which a file has been written, or moved to."""
+    made: set[Place]
+    """Directories that have come to be, or come to lie, where they are."""
+    lost: bool
+    """Whether there was more than could be kept: everything is to be looked at."""
 
 
 class Hints(Protocol):
     """What the system tells of directories. Used by one thread."""
 
-    def cover(self, job: int, source: str, directories: Collection[str]) -> None:
-        """From now on tell of these directories.
+    def cover(self, job: int, source: str, directory: str) -> None:
+        """From now on tell of what is in this directory, whichever that was before.
 
         Args:
-            job: Number of the job that they are told with.
+            job: Number of the job that it is told with.
             source: Absolute path of its source.
-            directories: Relative to it, '' for itself. What cannot be covered is not: it is found when it is looked at.
+            directory: Relative to it, '' for itself. One that cannot be covered is not: it is found when it is looked at.
         """
 
-    def wait(self, seconds: float) -> tuple[set[tuple[int, str]], bool]:
-        """Wait until something has changed, but not longer than this.
-
-        Returns:
-            Job and directory of each place where something was written, or came to be; and whether more has been lost, so
-            that everything is to be looked at.
-        """
+    def wait(self, seconds: float) -> Word:
+        """Wait until something is heard, but not longer than this."""

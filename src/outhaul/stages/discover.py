@@ -52,11 +52,19 @@ class Part(NamedTuple):
     """Directories that are not looked into beneath these, having been found before."""
 
 
-def discover(job: Job, tree: Tree, part: Part | None = None) -> Iterator[Found]:
+def discover(
+    job: Job, tree: Tree, part: Part | None = None, entering: Callable[[str], None] = lambda _directory: None
+) -> Iterator[Found]:
     """Walk the whole source, or a part of it, depth first; in memory there is one listing, and the directories to visit.
 
     A job with markers also holds the names of one directory in memory. A directory that no include pattern leads into is
     not looked into, unless the job removes empty ones.
+
+    Args:
+        job: What is asked for.
+        tree: Its source.
+        part: Some directories of it; None is the whole.
+        entering: Called with each directory before it is listed.
 
     Raises:
         SourceError: the source itself cannot be read.
@@ -68,8 +76,9 @@ def discover(job: Job, tree: Tree, part: Part | None = None) -> Iterator[Found]:
     while to_visit:
         directory = to_visit.pop()
         if companions.is_group(directory):
-            yield _group(job, tree, directory, wanted, companions)
+            yield _group(job, tree, directory, wanted, companions, entering)
             continue
+        entering(directory)
         try:
             survey = _survey(job, tree, directory, wanted)
             for listing in tree.listings(directory):
@@ -147,13 +156,21 @@ def _sighted(tree: Tree, path: str) -> Sighting | None:
         return None
 
 
-def _group(job: Job, tree: Tree, directory: str, wanted: Callable[[str], str], companions: Companions) -> Found:
+def _group(
+    job: Job,
+    tree: Tree,
+    directory: str,
+    wanted: Callable[[str], str],
+    companions: Companions,
+    entering: Callable[[str], None],
+) -> Found:
     """All of a group at once: its files are held in memory together."""
     beside, missing = companions.of(tree, directory)
     found = Found(directory, beside, [], {}, directory, f"{missing} is not there" if missing else "")
     to_visit = [directory]
     while to_visit:
         inside = to_visit.pop()
+        entering(inside)
         try:
             for listing in tree.listings(inside):
                 to_visit.extend(_join(inside, name) for name in listing.folders)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
+import re
 import shutil
 import sys
 
@@ -15,6 +16,7 @@ from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 UNITS = "/etc/systemd/system"
 
 
@@ -25,6 +27,7 @@ def install_service(options: argparse.Namespace) -> int:
         _program(), os.path.abspath(config_path(options)), os.path.abspath(options.state) if options.state else "",
         options.user or _owner(said.jobs), said.jobs,
     )  # fmt: skip
+    _refuse_odd_paths(service)
     seconds = _seconds(options.every)
     if options.kind == "cron":
         print(service_files.crontab_line(service, seconds), end="")
@@ -69,6 +72,23 @@ def _write(files: dict[str, str], directory: str) -> int:
     unit = next(reversed(files))
     print(f"outhaul: now: systemctl daemon-reload && systemctl enable --now {unit}", file=sys.stderr)
     return 0
+
+
+def _refuse_odd_paths(service: Service) -> None:
+    """What would be another line of a unit, or no text at all; and what systemd would not find is told."""
+    for path in (service.program, service.config, service.user, *service_files.written_by(service)):
+        if any(
+            ord(character) < 32 or 0x7F <= ord(character) < 0xA0 or 0xD800 <= ord(character) < 0xE000
+            for character in path
+        ):
+            raise ConfigurationError(
+                printable(f"{path}: a unit can name no path with control characters or bytes that are no text")
+            )
+    for path in service_files.written_by(service):
+        if not os.path.isdir(path):
+            print(
+                printable(f"outhaul: {path} is not there yet: make it, or the service will not start"), file=sys.stderr
+            )
 
 
 def _seconds(text: str) -> int:

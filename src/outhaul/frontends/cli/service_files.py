@@ -146,8 +146,8 @@ def launchd(service: Service) -> str:
 
 
 def _common(service: Service) -> str:
-    written = _written(service)
-    paths = "\n".join(f"ReadWritePaths={_quoted(path)}" for path in written)
+    written = written_by(service)
+    paths = "\n".join(f"ReadWritePaths={_quoted(path, in_command=False)}" for path in written)
     state = "" if service.state else "StateDirectory=outhaul\nStateDirectoryMode=0700\n"
     in_tmp = any(re.match(r"/(?:var/)?tmp(?:/|$)", path) for path in written)
     capabilities = _OF_ROOT if service.user == "root" else ""
@@ -159,7 +159,7 @@ EnvironmentFile=-/etc/outhaul/environment
 {sandbox}"""
 
 
-def _written(service: Service) -> list[str]:
+def written_by(service: Service) -> list[str]:
     """All that is written to; of those that lie in one another, the outer one."""
     found = {service.state} if service.state else set()
     for job in service.jobs:
@@ -175,9 +175,10 @@ def _command(service: Service, words: str) -> str:
     return f"{_quoted(service.program)} {words} {_quoted(service.config)} --state {_quoted(state)}"
 
 
-def _quoted(word: str) -> str:
-    """A word as systemd.service(5), "Command lines", and systemd.syntax(7) read it: % and $ stand for themselves."""
-    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+def _quoted(word: str, *, in_command: bool = True) -> str:
+    """A word as systemd.syntax(7) reads it: % stands for itself; and $ in a command (systemd.service(5), "Command lines")."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    plain = plain.replace("$", "$$") if in_command else plain
     return plain if re.fullmatch(r"[\w@%+=:,./\-\\$]+", plain) else f'"{plain}"'
 
 

@@ -23,6 +23,7 @@ from outhaul.model.evidence import Disposal, Proof, Receipt, stored_bytes
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import Standing, State
+from outhaul.wiring import compression
 
 SUM_SECONDS = 60.0
 """How often what was carried is summed up, while something is."""
@@ -78,6 +79,8 @@ class _Loading:
             self._manager.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             said = configured(self._options)
+            for job in said.jobs:
+                compression(job)  # A library that is missing makes it wrong, too.
             self._last = said.jobs, given_bandwidth(self._options) or said.bandwidth
             self._heart.address = said.ping
             _say("the configuration was read anew" if again else "")
@@ -198,10 +201,23 @@ class _JsonWatching(JsonMonitor):
         super().__init__()
         self._manager = manager
         self._heart = heart
+        self._held: dict[str, tuple[set[tuple[str, str]], set[tuple[str, str]]]] = {}
+        """Of each job what is held, and what was found so in this pass."""
+
+    def started(self, job: Job) -> None:
+        """See `ports.Monitor`."""
+        super().started(job)
+        self._held.setdefault(job.name, (set(), set()))[1].clear()
 
     def standing(self, job: Job, standing: Standing) -> None:
-        """See `ports.Monitor`. What waits is not told at each look."""
-        if standing.state is State.HELD:
+        """See `ports.Monitor`. What waits is not told at each look, and what is held once for each reason."""
+        if standing.state is not State.HELD:
+            return
+        held, now = self._held[job.name]
+        what = (standing.path, standing.reason)
+        now.add(what)
+        if what not in held and len(held) < NAMED_MAX:
+            held.add(what)
             super().standing(job, standing)
 
     def progress(self, job: Job, tally: Tally) -> None:
@@ -214,7 +230,10 @@ class _JsonWatching(JsonMonitor):
             super().finished(job, tally)
 
     def passed(self, job: Job, outcome: Outcome) -> None:
-        """The events have told it."""
+        """The events have told it. One that is held again later is told again."""
+        if outcome.whole and job.name in self._held:
+            held, now = self._held[job.name]
+            held &= now
         _tell(self._heart, job, outcome)
 
     def over(self) -> None:

@@ -20,6 +20,7 @@ from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
+from outhaul.stages.discover import chooser
 
 LIST_MAX = 64 << 20
 """Bytes of a list that is believed; 64 MiB hold several hundred thousand entries."""
@@ -88,7 +89,8 @@ class TakingOver:
         self._jobs = jobs
         self.said: list[str] = []
         """What a person should know of it."""
-        self._copies: dict[str, list[str]] = self._known()
+        self._copies: dict[str, dict[str, list[str]]] = self._known()
+        """Of each archive, the copies that go to each destination."""
 
     def jobs(self) -> list[Job]:
         """The jobs that carry what was left behind; none where all has been."""
@@ -99,18 +101,22 @@ class TakingOver:
             self.said.append(
                 f"{self._list} cannot be read ({left.fault}); every copy in archive-dir is looked at instead"
             )
-        made = [self._of_archive(job) for job in {job.archive: job for job in reversed(self._jobs)}.values()]
+        made = [
+            job
+            for archive in dict.fromkeys(job.archive for job in self._jobs)
+            for job in self._of_archive(archive, left)
+        ]
         self._write()
-        return [*filter(None, made), *self._of_list(left)]
+        return [*made, *self._of_list(left)]
 
     def done(self) -> None:
         """All of the list has arrived: it is put away under another name."""
         self._put_away()
-        for archive, names in list(self._copies.items()):
-            if not any(job.archive == archive and job.archive_keep_ns for job in self._jobs):
-                self._copies[archive] = []
-            else:
-                self._copies[archive] = [name for name in names if os.path.lexists(os.path.join(archive, name))]
+        for archive, by_destination in self._copies.items():
+            stays = any(job.archive == archive and job.archive_keep_ns for job in self._jobs)
+            for address, names in by_destination.items():
+                there = [name for name in names if stays and os.path.lexists(os.path.join(archive, name))]
+                by_destination[address] = there
         self._write()
 
     def _put_away(self) -> None:
@@ -121,22 +127,51 @@ class TakingOver:
         with contextlib.suppress(FileNotFoundError):
             os.rename(self._list, free)
 
-    def _of_archive(self, job: Job) -> Job | None:
+    def _of_archive(self, archive: str, left: Left) -> list[Job]:
         """The copies of an archive, as they were when it was first looked at: those of outhaul come later."""
-        if job.archive not in self._copies:
-            try:
-                names = sorted(entry.name for entry in os.scandir(job.archive) if is_copy(entry.name))
-            except OSError:
-                # Where only itself is missing, the run makes it. Else it may not be mounted: the next run looks again.
-                if os.path.lexists(job.archive) or not os.path.isdir(os.path.dirname(job.archive)):
-                    return None
-                names = []
-            partial = {name for name in names if self._has_source(job.archive, name)}
-            for name in sorted(partial):
-                self.said.append(f"{job.archive}/{name} is left alone: it may be a part, as its source is still there")
-            self._copies[job.archive] = [name for name in names if name not in partial]
-        names = self._copies[job.archive]
-        return _copies_job(job, job.archive, names) if names else None
+        jobs = [job for job in self._jobs if job.archive == archive]
+        if archive not in self._copies and not self._look_at(archive, jobs, left):
+            return []
+        by_destination = self._copies[archive]
+        return [
+            _copies_job(job, archive, names)
+            for address, job in {job.destination.address: job for job in reversed(jobs)}.items()
+            if (names := by_destination.get(address))
+        ]
+
+    def _look_at(self, archive: str, jobs: list[Job], left: Left) -> bool:
+        """Find its copies, and where each of them goes. False where it cannot be read: the next run looks again."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(archive) if is_copy(entry.name))
+        except OSError:
+            # Where only itself is missing, the run makes it. Else it may not be mounted.
+            if os.path.lexists(archive) or not os.path.isdir(os.path.dirname(archive)):
+                return False
+            names = []
+        told = {path: key.rpartition("/")[0] for path, key in left.entries}
+        found: dict[str, list[str]] = {}
+        for name in names:
+            if self._has_source(archive, name):
+                self.said.append(f"{archive}/{name} is left alone: it may be a part, as its source is still there")
+                continue
+            job = self._owner(jobs, name, told.get(os.path.join(archive, name), ""))
+            found.setdefault(job.destination.address, []).append(name)
+        self._copies[archive] = found
+        return True
+
+    def _owner(self, jobs: list[Job], name: str, told: str) -> Job:
+        """The job that a copy is of, where several have one archive: as the list says, else as their patterns do."""
+        for job in jobs:
+            if told and job.destination.address == f"s3://{told}":
+                return job
+        plain = name.rpartition(".bz2")[0]
+        fitting = [job for job in jobs if not chooser(job)(plain)] or jobs
+        if len({job.destination.address for job in fitting}) > 1:
+            first = fitting[0]
+            self.said.append(
+                f"{first.archive}/{name} may be of several directories: it goes to {first.destination.address}"
+            )
+        return fitting[0]
 
     def _has_source(self, archive: str, name: str) -> bool:
         """A crash while a copy was written left a part of it, and the source: that is carried itself."""
@@ -166,11 +201,14 @@ class TakingOver:
             jobs.append(_copies_job(Job(name, directory, there), directory, names))
         return jobs
 
-    def _known(self) -> dict[str, list[str]]:
+    def _known(self) -> dict[str, dict[str, list[str]]]:
         try:
             with open(self._path, encoding="utf-8", errors="surrogateescape") as file:
                 found = json.load(file)["copies"]
-            return {str(archive): [str(name) for name in names] for archive, names in found.items()}
+            return {
+                str(archive): {str(address): [str(name) for name in names] for address, names in copies.items()}
+                for archive, copies in found.items()
+            }
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return {}
 
