@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from outhaul.model.errors import AnotherInstance
 from outhaul.model.keys import printable
@@ -33,6 +32,7 @@ def ping(address: str, what: str, text: str = "") -> None:
         return
     import http.client
     from urllib.error import URLError
+    from urllib.parse import urlsplit
     from urllib.request import Request, urlopen
 
     try:
