@@ -1,5 +1,6 @@
 """Jobs of one run: none waits for the large files of another, and each has its own account."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from engine.world import JOB, Machine
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome
-from outhaul.engine.side_by_side import run_jobs
+from outhaul.engine.side_by_side import Desk, Seat, run_jobs
+from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, Misconfigured
 from outhaul.model.job import Destination, Job
@@ -121,3 +123,19 @@ def test_what_a_worker_raises_comes_out(machine: Machine) -> None:
     machine.compression = mistake
     with pytest.raises(ZeroDivisionError):
         run(machine, [BULK, OTHER])
+
+
+def test_a_thread_that_is_busy_for_one_job_is_not_there_for_another() -> None:
+    """Each seat gets the threads that it asks for besides those that the others keep busy."""
+    workers = ThreadWorkers()
+    desk, over = Desk(workers), threading.Event()
+    one, other = Seat(desk), Seat(desk)
+    one.widen(1)
+    one.submit(lambda: over.wait(10))
+    other.widen(1)
+    other.submit(lambda: "done")
+    assert other.finished(5) == ["done"]
+    over.set()
+    assert one.finished(5) == [True]
+    assert (desk.under_way, one.under_way, other.under_way) == (0, 0, 0)
+    workers.close()

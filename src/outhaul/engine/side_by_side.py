@@ -61,11 +61,15 @@ class Desk:
         self.workers = workers
         self.left: dict[int, tuple[Seat, Pass]] = {}
         """The jobs of which only large files are left."""
+        self.under_way = 0
+        """Tasks of all seats together."""
         self._serving = False
 
     def gather(self, timeout_seconds: float) -> None:
         """Hand out what has come in."""
         for result in self.workers.finished(timeout_seconds):
+            result.seat.under_way -= 1
+            self.under_way -= 1
             result.seat.box.append(result.of)
 
     def serve(self, but: Seat) -> None:
@@ -88,10 +92,12 @@ class Seat:
         self._desk = desk
         self.cores = desk.workers.cores
         self.box: list[Any] = []
+        self.under_way = 0
+        """Tasks that it has handed out."""
 
     def widen(self, threads: int) -> None:
-        """See `ports.Workers`."""
-        self._desk.workers.widen(threads)
+        """See `ports.Workers`. Threads that are busy with large files of other jobs are not there for this one."""
+        self._desk.workers.widen(threads + self._desk.under_way - self.under_way)
 
     def in_turn(self) -> AbstractContextManager[object]:
         """See `ports.Workers`."""
@@ -99,6 +105,8 @@ class Seat:
 
     def submit(self, task: Callable[[], Any]) -> None:
         """See `ports.Workers`."""
+        self.under_way += 1
+        self._desk.under_way += 1
         self._desk.workers.submit(partial(_done, self, task))
 
     def finished(self, timeout_seconds: float) -> list[Any]:
