@@ -251,9 +251,9 @@ def test_the_wait_ends_when_the_run_is_to_end(opened: Opener, manager: StreamMan
 @pytest.mark.slow
 def test_word_of_a_task_renews_the_patience(opened: Opener, manager: StreamManager) -> None:
     """Tasks are worked off one after the other: those behind wait as long as there is word of those in front."""
-    manager.faults.hold = 0.5
+    manager.faults.hold = 1.0
     new = [NewObject(f"p/{number}", b"1", hashlib.sha256(b"1").digest()) for number in range(4)]
-    answers = opened().put_many(new, 8)
+    answers = opened(Patience(seconds=3, look_seconds=0.2)).put_many(new, 8)  # All four together take longer.
     assert [Stored] * 4 == [type(answer.outcome) for answer in answers]
 
 
