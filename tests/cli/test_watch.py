@@ -1,5 +1,6 @@
 """`outhaul watch` as a service: it carries what settles, hears signals, and tells its manager how it is."""
 
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,11 @@ from pathlib import Path
 import pytest
 
 from cli.program import Program
+from outhaul import wiring
+from outhaul.frontends.cli.main import build_parser
+from outhaul.frontends.cli.pinging import Heart
+from outhaul.frontends.cli.watch import _Loading
+from outhaul.host.service_manager import ServiceManager
 
 CONFIG = """
 [[job]]
@@ -150,6 +156,40 @@ def test_what_is_held_is_said_once(watching: Watching) -> None:
         watching.until((watching.home.target / f"y{number}").exists)
     assert watching.said().count(" x:") == 1
     watching.end()
+
+
+@pytest.mark.slow
+def test_what_is_held_is_one_event(outhaul: Program) -> None:
+    """In JSON too, over several looks at everything."""
+    outhaul.target.mkdir()
+    (outhaul.target / "x").write_bytes(b"other bytes")
+    outhaul.write("x")
+    (outhaul.home / "outhaul.toml").write_text(CONFIG.format(quiet="0") + 'on-conflict = "hold"\nevery = "300ms"')
+    command = [sys.executable, "-m", "outhaul", "watch", "--json", "outhaul.toml", "--state", str(outhaul.state)]
+    process = subprocess.Popen(command, cwd=outhaul.home, env=outhaul.environment, stdout=subprocess.PIPE)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGTERM)
+    events = [json.loads(line) for line in process.communicate(timeout=10)[0].splitlines()]
+    assert [event["reason"] for event in events if event["event"] == "held"] == ["conflict"]
+
+
+def test_a_codec_that_is_not_installed_is_a_wrong_configuration(
+    outhaul: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Read anew, it is refused like any other; what held before goes on."""
+    path = outhaul.home / "outhaul.toml"
+    monkeypatch.chdir(outhaul.home)
+    path.write_text(CONFIG.format(quiet="0"))
+    options = build_parser().parse_args(["watch", str(path), "--state", str(outhaul.state)])
+    loading = _Loading(options, ServiceManager(), Heart())
+    before = loading.load()
+    path.write_text(CONFIG.format(quiet="0") + 'compress = "lz4"')
+    for module in ("lz4", "lz4.frame"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "outhaul.codecs.lz4", raising=False)
+    wiring._compression.cache_clear()
+    assert loading.load() == before
+    assert "the new configuration is wrong; the one before still holds" in capsys.readouterr().err
 
 
 def test_a_wrong_configuration_at_the_start(outhaul: Program) -> None:

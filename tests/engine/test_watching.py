@@ -1,6 +1,7 @@
 """Watching: when a job is looked at, whole or in part, on a simulated machine whose time passes only while it rests."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ class Day:
         self.tells = tells
         self.loses = False
         self.covered: set[str] = set()
+        self.covers: Callable[[str], None] = lambda _directory: None
+        """Told of each directory that is covered."""
         self.ends: Callable[[], bool] = lambda: False
         """Whether the watch is to end before its time."""
         self.passes: list[tuple[float, str, bool]] = []
@@ -50,6 +53,7 @@ class Day:
     def cover(self, job: int, source: str, directory: str) -> None:
         """See `Hints`."""
         self.covered.add(directory)
+        self.covers(directory)
 
     def wait(self, seconds: float) -> Word:
         """See `Hints`: time passes, up to the next thing that happens."""
@@ -140,6 +144,29 @@ def test_large_files_keep_no_other_job_waiting(machine: Machine) -> None:
     day.watch(3, QUIET._replace(exclude=("*.o",), every_ns=100 * SECOND), other)
     assert machine.files.files() == {}
     assert len(machine.stored()) == 6
+
+
+def test_a_directory_is_covered_before_it_is_listed(machine: Machine) -> None:
+    """Else what came into it in between would be told by nobody."""
+    machine.produce("a/one", b"one")
+    day, order = Day(machine), list[str]()
+    for directory in ("", "a"):
+        machine.files.steps.hooks.append(("files.listings", directory, partial(order.append, f"list {directory}")))
+    day.covers = lambda directory: order.append(f"cover {directory}")
+    day.watch(1)
+    assert order == ["cover ", "list ", "cover a", "list a"]
+
+
+def test_a_file_that_stays_in_use_is_looked_for_later_and_later(machine: Machine) -> None:
+    """Its directory is looked at with it, and may be large."""
+    machine.produce("one", b"one")
+    machine.clock.advance(10)
+    machine.files.hold("one")
+    day = Day(machine, tells=False)
+    day.watch(600, QUIET._replace(every_ns=3600 * SECOND))
+    gaps = [after[0] - before[0] for before, after in zip(day.passes, day.passes[1:], strict=False)]
+    assert gaps == sorted(gaps)
+    assert gaps == [2, 4, 8, 16, 32, 64, 128, 128, 128]
 
 
 def test_what_is_under_way_comes_home_at_the_end(machine: Machine) -> None:

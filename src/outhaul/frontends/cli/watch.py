@@ -95,6 +95,32 @@ class _Loading:
         return self._last
 
 
+class _HeldOnce:
+    """Which held files of a job have been told: each once for a reason, and again where it is held again later."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+        self._now: set[tuple[str, str]] = set()
+
+    def begin(self) -> None:
+        """A pass begins."""
+        self._now = set()
+
+    def is_new(self, standing: Standing) -> bool:
+        """Whether this one is still to be told."""
+        what = (standing.path, standing.reason)
+        self._now.add(what)
+        if what in self._told or len(self._told) >= NAMED_MAX:
+            return False
+        self._told.add(what)
+        return True
+
+    def end(self, outcome: Outcome) -> None:
+        """A pass has ended; what is not held any more, only a look at everything can tell."""
+        if outcome.whole:
+            self._told &= self._now
+
+
 class _State:
     """What was said of one job."""
 
@@ -103,8 +129,7 @@ class _State:
         self.notice = ""
         self.files = self.bytes = 0
         self.since = 0.0
-        self.held: set[tuple[str, str]] = set()
-        self.held_now: set[tuple[str, str]] = set()
+        self.held = _HeldOnce()
 
 
 class _Watching:
@@ -120,16 +145,11 @@ class _Watching:
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
-        self._of(job).held_now = set()
+        self._of(job).held.begin()
 
     def standing(self, job: Job, standing: Standing) -> None:
         """See `ports.Monitor`. A held file is named once for each reason."""
-        if standing.state is not State.HELD:
-            return
-        one, what = self._of(job), (standing.path, standing.reason)
-        one.held_now.add(what)
-        if what not in one.held and len(one.held) < NAMED_MAX:
-            one.held.add(what)
+        if standing.state is State.HELD and self._of(job).held.is_new(standing):
             self.line(f"{job.name}: {describe(standing)}")
 
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
@@ -164,8 +184,7 @@ class _Watching:
         """Say what has changed."""
         _tell(self._heart, job, outcome)
         one, fault = self._of(job), outcome.destination_fault or outcome.source_fault
-        if outcome.whole:
-            one.held &= one.held_now  # One that is held again later is named again.
+        one.held.end(outcome)
         if bool(fault) != bool(one.fault):
             self.line(f"{job.name}: {fault}; tried again in a while" if fault else f"{job.name}: it goes on")
         one.fault = fault
@@ -201,23 +220,16 @@ class _JsonWatching(JsonMonitor):
         super().__init__()
         self._manager = manager
         self._heart = heart
-        self._held: dict[str, tuple[set[tuple[str, str]], set[tuple[str, str]]]] = {}
-        """Of each job what is held, and what was found so in this pass."""
+        self._held: dict[str, _HeldOnce] = {}
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
         super().started(job)
-        self._held.setdefault(job.name, (set(), set()))[1].clear()
+        self._held.setdefault(job.name, _HeldOnce()).begin()
 
     def standing(self, job: Job, standing: Standing) -> None:
         """See `ports.Monitor`. What waits is not told at each look, and what is held once for each reason."""
-        if standing.state is not State.HELD:
-            return
-        held, now = self._held[job.name]
-        what = (standing.path, standing.reason)
-        now.add(what)
-        if what not in held and len(held) < NAMED_MAX:
-            held.add(what)
+        if standing.state is State.HELD and self._held[job.name].is_new(standing):
             super().standing(job, standing)
 
     def progress(self, job: Job, tally: Tally) -> None:
@@ -230,10 +242,9 @@ class _JsonWatching(JsonMonitor):
             super().finished(job, tally)
 
     def passed(self, job: Job, outcome: Outcome) -> None:
-        """The events have told it. One that is held again later is told again."""
-        if outcome.whole and job.name in self._held:
-            held, now = self._held[job.name]
-            held &= now
+        """The events have told it."""
+        if job.name in self._held:  # A source that cannot be opened ends before it is begun.
+            self._held[job.name].end(outcome)
         _tell(self._heart, job, outcome)
 
     def over(self) -> None:
