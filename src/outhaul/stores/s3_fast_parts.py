@@ -14,7 +14,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote
 
-from outhaul.model.errors import Denied, Interrupted, Refused, StoreError, Transient
+from outhaul.model.errors import Denied, Interrupted, Refused, StoreError, Transient, UploadGone
 from outhaul.ports import Begun, Stored
 from outhaul.stores.s3_fast import FastPuts, Redirected
 
@@ -57,7 +57,7 @@ class FastParts:
 
         Raises:
             Redirected: the general client is to send it.
-            Transient: among others, that the store got other bytes.
+            UploadGone: the store got other bytes: this upload cannot go on (some take no second part of a number).
             StoreError: as the store answers.
         """
         md5, sha256 = digests.md5, digests.sha256
@@ -68,7 +68,7 @@ class FastParts:
             headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
         etag = self._sent(begun, number, headers, body, sha256.hex())
         if digests.md5_etags and md5 and _MD5(etag) and etag != md5.hex():
-            raise Transient(f"the store got other bytes of part {number}: its ETag is not their MD5")
+            raise UploadGone(f"the store has other bytes of part {number}: its ETag is not their MD5; it is begun anew")
         return etag
 
     def _sent(self, begun: Begun, number: int, headers: dict[str, str], body: bytes, sha256: str) -> str:
