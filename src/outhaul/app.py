@@ -5,6 +5,7 @@ Nothing here prints. A run takes a `Monitor` that is told what happens, and give
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,8 @@ from outhaul.ports import Abilities, Monitor
 if TYPE_CHECKING:
     from outhaul.engine.passes import Outcome
     from outhaul.ledgers.history import RunRow
-    from outhaul.ledgers.queries import JobStatus, ReceiptRow, Waiting, Why
+    from outhaul.ledgers.queries import GivenUp, JobStatus, ReceiptRow, Waiting, Why
+    from outhaul.model.forecast import Forecast
 
 EVERYTHING = Selection()
 
@@ -51,12 +53,16 @@ class RunReport(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0 all is well, 1 something is held or failed, 4 a destination cannot be used, 130 interrupted."""
+        """0 all is well, 1 something is held, failed or was given up, 4 a destination cannot be used, 130 interrupted."""
         if self.interrupted:
             return 130
         if any(report.destination_fault for report in self.jobs):
             return 4
-        return 1 if self.tally.of(State.HELD) or any(report.fault for report in self.jobs) else 0
+        return (
+            1
+            if self.tally.of(State.HELD) or self.tally.of(State.GIVEN_UP) or any(report.fault for report in self.jobs)
+            else 0
+        )
 
 
 def run(
@@ -190,7 +196,31 @@ def status(state: str) -> list[JobStatus]:
     from outhaul.ledgers.queries import Reading
 
     with Reading(state) as reading:
-        return reading.status()
+        return reading.status(time.time_ns())
+
+
+def disk(job: JobStatus) -> Forecast | None:
+    """How full the disk of a job's source is now, and where that goes; None where nobody can tell."""
+    from outhaul.host.space import space
+    from outhaul.model.forecast import forecast
+
+    found, now = space(job.source), time.time_ns()
+    measured = [one for one in job.measured if one[0] < now]
+    if found is not None:
+        return forecast([*measured, (now, found.free)], found.size)
+    return forecast(measured, job.disk_size) if measured else None
+
+
+def given_up(state: str, *, job: str = "", limit: int = 0) -> list[GivenUp]:
+    """Files that were removed without having been carried, because the disk was full and their jobs say so, oldest first.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from outhaul.ledgers.queries import Reading
+
+    with Reading(state) as reading:
+        return reading.given_up(job=job, limit=limit)
 
 
 def receipts(state: str, selection: Selection = EVERYTHING, limit: int = 0) -> Iterator[ReceiptRow]:
@@ -260,6 +290,8 @@ __all__ = [
     "RunReport",
     "Selection",
     "check",
+    "disk",
+    "given_up",
     "of_path",
     "receipts",
     "run",

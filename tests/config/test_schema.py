@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from config.trees import trees
 from outhaul import config
-from outhaul.config import bandwidth, connection_settings, durations, keys, object_settings, values
+from outhaul.config import bandwidth, connection_settings, disk, durations, keys, object_settings, values
 from outhaul.config.paths import absolute_from
 from outhaul.model.bandwidth import PRIORITIES
 
@@ -56,6 +56,7 @@ def test_the_schema_is_a_schema() -> None:
         (keys.CODECS, JOB["properties"]["compress"]["oneOf"][0]["enum"]),
         (keys.COMPRESS_KEYS, JOB["properties"]["compress"]["oneOf"][1]["properties"]),
         (keys.ARCHIVE_KEYS, JOB["properties"]["after"]["oneOf"][1]["properties"]),
+        (disk.DISK_KEYS, JOB["properties"]["disk"]["properties"]),
         (keys.EMPTY_KEYS, JOB["properties"]["empty-directories"]["properties"]),
         (keys.PROOF, JOB["properties"]["proof"]["enum"]),
         ([durations.PATTERN], [JOB["properties"]["settle"]["properties"]["quiet"]["pattern"]]),

@@ -169,6 +169,21 @@ def test_a_file_that_stays_in_use_is_looked_for_later_and_later(machine: Machine
     assert gaps == [2, 4, 8, 16, 32, 64, 128, 128, 128]
 
 
+@pytest.mark.parametrize(("keep_free", "expected"), [(0, [0]), (50, [0, 30, 60, 90, 120]), (10, [0])])
+def test_a_disk_that_is_too_full_hurries_a_look_at_the_whole(
+    machine: Machine, keep_free: int, expected: list[float]
+) -> None:
+    """Every now and then, for as long as it is; a job with times of the day waits for them."""
+    machine.files.capacity, machine.files.foreign = 100, 80
+    slow = QUIET._replace(every_ns=3600 * SECOND, keep_free=keep_free)
+    day = Day(machine)
+    day.watch(121, slow)
+    assert [at for at, *_ in day.passes] == expected
+    at_night = Day(machine)
+    at_night.watch(121, slow, calendar=lambda _job, wall: wall + 3600 * SECOND)
+    assert at_night.passes == []
+
+
 def test_what_is_under_way_comes_home_at_the_end(machine: Machine) -> None:
     """Large files that were begun are ended, and accounted for."""
     for number in range(9):

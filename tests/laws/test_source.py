@@ -43,6 +43,23 @@ def test_receipts_are_made_of_ledger_rows_only() -> None:
     assert {"ledgers/rows.py"} == makers
 
 
+def test_tombstones_are_made_of_ledger_rows_only() -> None:
+    """A `Tombstone` is constructed in ledgers/rows.py, for the ledger alone: it lets a file go that was never carried."""
+    found = {
+        (name, called)
+        for name in MODULES
+        for called, _ in calls(name)
+        if called.split(".")[-1] in ("Tombstone", "tombstone_of_row")
+    }
+    assert {("ledgers/rows.py", "Tombstone"), ("ledgers/sqlite.py", "tombstone_of_row")} == found
+
+
+def test_who_gives_files_up() -> None:
+    """`shed` is called in one place, with what `bury` has made durable in that same place."""
+    assert {("engine/room.py", "_went")} == functions_that_call("shed")
+    assert {("engine/room.py", "_give_up")} == functions_that_call("ledger.bury")
+
+
 def test_rows_become_receipts_in_the_ledger_only() -> None:
     """What rows.py makes is asked for by a ledger only."""
     users = {name for name in MODULES for called, _ in calls(name) if called.startswith("receipt_of_")}
@@ -105,6 +122,7 @@ def test_where_a_users_file_is_removed() -> None:
     expected = {
         ("stages/dispose.py", "aside.unlink"),  # with a receipt
         ("stages/dispose.py", "left.unlink"),  # with a receipt
+        ("stages/shed.py", "aside.unlink"),  # with a tombstone, where a job says shed-below
         ("host/private.py", "os.unlink"),  # what both of these call, in the private directory
         ("host/private.py", "self.unlink"),  # the same, once the file has its name in the archive, on disk
         ("host/archive.py", "os.unlink"),  # its own copy, or a name that it has just given

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from outhaul.config import connection_settings, object_settings, values
 from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
+from outhaul.config.disk import disk
 from outhaul.config.together import unsuited
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
@@ -33,8 +34,9 @@ from outhaul.model.object_settings import ObjectSettings
 
 TOP_KEYS = ("job", "bandwidth", "ping", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
-    "empty-directories", "max-files", "every", "at", "proof", "on-conflict", "object", "via", "priority", *CONNECTION_KEYS,
+    "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group",
+    "after", "empty-directories", "disk", "max-files", "every", "at", "proof", "on-conflict", "object", "via",
+    "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -161,6 +163,7 @@ class _Parser:
             **self._group(table, where),
             **self._after(table, where),
             **self._empty_directories(table, where),
+            **(disk(table["disk"], (*where, "disk"), self._note) if "disk" in table else {}),
             files_max=self._take(table, where, "max-files", values.files_max, 0),
             every_ns=self._take(table, where, "every", values.kept, 0),
             at=self._take(table, where, "at", values.times_of_day, ()),

@@ -29,6 +29,13 @@ def _of_keys(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("key",), "does not go with bundle: what a bundle is called follows from its files; leave one out"
     if job.archive_form == "stored" and job.compress in ("", "auto"):
         yield ("after", "form"), 'needs compress with a codec, such as "bzip2"; or write form = "file"'
+    if job.shed_below and job.after == "keep":
+        yield (
+            ("disk", "shed-below"),
+            'does not go with after = "keep" or delete-after, which promise that a source stays',
+        )
+    if job.shed_below and job.groups:
+        yield ("disk", "shed-below"), "does not go with group, whose files stay or go together; leave one out"
     if job.via and job.destination.kind != "s3":
         yield ("via",), 'the Stream Manager sends to S3 only; leave it out, or write to = "s3://bucket/prefix"'
     if job.via and (job.objects != ObjectSettings() or job.connection.sse_c_key_file):

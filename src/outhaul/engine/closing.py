@@ -1,7 +1,8 @@
 """The end of a pass: what has been in the archive for long enough goes, and directories that have long been empty.
 
 Both wait for a wall clock that can be believed: one that has kept step with the boot clock and, for the archive, with
-the store's own time where it tells one (law L7). Nothing here is needed for the safety of a file: what goes has a receipt.
+the store's own time where it tells one (law L7), or for a disk that has become too full (`room.py`). Nothing here is needed
+for the safety of a file: what goes has a receipt.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from outhaul.stages.dispose import expire
 from outhaul.stages.tidy import old_directories, remove_empty
 
 STORE_CLOCK_TOLERANCE_NS = 3600 * 10**9
+_NEVER_NS = 1 << 62
 
 
 class Closed(NamedTuple):
@@ -67,11 +69,31 @@ def close(
     return Closed(expired, removed, fault)
 
 
+def make_room(job: Job, place: int, missing: Callable[[str], int], ports: Ports) -> Closed:
+    """Where the archive's disk has less room than the job wants: what was to stay there for a while goes now, the oldest first.
+
+    Args:
+        job: Its job.
+        place: Its number in the ledger.
+        missing: How many bytes are missing at a path.
+        ports: The world. No clock is asked: what goes has a receipt, and the order is that of the receipts.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    if not job.archive_keep_ns or not missing(job.archive):
+        return Closed(0, 0, "")
+    try:
+        expired, fault = _expire_until(job, place, _NEVER_NS, lambda: not missing(job.archive), ports)
+    except SourceError as error:
+        expired, fault = 0, f"nothing was removed from the archive {job.archive}: {error}"
+    return Closed(expired, 0, fault)
+
+
 def _expire(
     job: Job, place: int, before_ns: int, now_ns: int, store: Callable[[], Store | None], ports: Ports
 ) -> tuple[int, str]:
-    old = ports.ledger.archived(place, before_ns, 0)
-    if not old:
+    if not ports.ledger.archived(place, before_ns, 0):
         return 0, ""
     there = store()
     if there is None:
@@ -81,17 +103,23 @@ def _expire(
             0,
             f"nothing was removed from the archive: the clock differs from the store's by {_hours(told - now_ns)} h",
         )
+    return _expire_until(job, place, before_ns, lambda: False, ports)
+
+
+def _expire_until(job: Job, place: int, before_ns: int, enough: Callable[[], bool], ports: Ports) -> tuple[int, str]:
+    """Remove what went to the archive before this time, by number, until that is enough."""
     compression = ports.compression(job) if job.archive_form == "stored" else None
     codec = compression.named(job.compress) if compression else None
     expired, faults = 0, list[str]()
+    old = ports.ledger.archived(place, before_ns, 0)
     with ports.files.tree(job._replace(source=job.archive, after="delete", archive="")) as archive:
         leaving = job._replace(after="delete")
         finished = [found for found in recover(archive, ports.ledger, leaving) if isinstance(found, Disposal)]
         ports.ledger.note(place, disposals=finished)
         done = {disposal.number for disposal in finished}
-        while old and not ports.stopped():
+        while old and not ports.stopped() and not enough():
             due = [receipt for receipt in old if receipt.number not in done]
-            disposals = _expire_some(job, due, archive, codec, faults)
+            disposals = _expire_some(job, due, archive, codec, enough, faults)
             ports.ledger.note(place, disposals=disposals)
             expired += sum([disposal.outcome == "expired" for disposal in disposals])
             remove_empty(
@@ -103,7 +131,12 @@ def _expire(
 
 
 def _expire_some(
-    job: Job, receipts: Sequence[Receipt], archive: Tree, codec: Codec | None, faults: list[str]
+    job: Job,
+    receipts: Sequence[Receipt],
+    archive: Tree,
+    codec: Codec | None,
+    enough: Callable[[], bool],
+    faults: list[str],
 ) -> list[Disposal]:
     disposals = []
     for receipt in receipts:
@@ -113,6 +146,8 @@ def _expire_some(
                 disposals.append(expire(receipt, folder, name, codec))
         except SourceError as error:
             faults.append(f"{receipt.sighting.path}: {error}")
+        if enough():
+            break
     return disposals
 
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from outhaul.engine.batches import Ports
 from outhaul.engine.bundling import record_left_behind
-from outhaul.engine.closing import close
+from outhaul.engine.closing import close, make_room
 from outhaul.engine.large import Slots
 from outhaul.engine.recovery import recover
+from outhaul.engine.room import Room
 from outhaul.engine.rounds import Round
 from outhaul.engine.walking import Walk
 from outhaul.model.events import Tally
@@ -62,9 +63,13 @@ class Pass(Round):
         slots: Slots | None = None,
         scope: Scope = WHOLE,
     ) -> None:
+        self._room, self._asked_to_end = Room(job, ports), ports.stopped
+        if job.shed_below:
+            ports = ports._replace(stopped=lambda: self._asked_to_end() or self._room.cuts_short)
         super().__init__(job, ports, dry_run=dry_run, slots=slots)
         self._part = scope.part
         self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen, scope.part)
+        self._found.goes_early = self._room.takes
         self._found.entering = scope.entering
         self._steps = self._pass()
 
@@ -118,6 +123,7 @@ class Pass(Round):
                 ports.ledger.settle()
             elif not self.dry_run:
                 self._close(self._tree, now)
+                self._room.note(self.place, now)
                 ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
         ports.monitor.finished(self.job, self.tally)
 
@@ -150,14 +156,26 @@ class Pass(Round):
             self._release(looked.proved, tree, looked.proved_group)
 
     def _close(self, tree: Tree, now: Moment) -> None:
-        if self.ports.stopped() or self._part is not None:
+        if self._asked_to_end() or self._part is not None:
             return
         store = self._door.store() if self._found.saw_all and self._uploads.to_abandon else None
         if store is not None and (why := self._uploads.abandon(store)):
             self.ports.monitor.notice(self.job, why)
-        if not self._found.steady:
-            return
-        closed = close(self.job, self.place, tree, self._found.directories, now.wall_ns, self._door.store, self.ports)
-        self.tally.expired, self.tally.directories = closed.expired, closed.directories
-        if closed.fault:
-            self.ports.monitor.notice(self.job, closed.fault)
+        steady = self._found.steady
+        if steady:
+            closed = close(
+                self.job, self.place, tree, self._found.directories, now.wall_ns, self._door.store, self.ports
+            )
+            self.tally.expired, self.tally.directories = closed.expired, closed.directories
+            self._say(closed.fault)
+        early = make_room(self.job, self.place, self._room.missing, self.ports)
+        self.tally.expired += early.expired
+        self._say(early.fault)
+        if self._found.saw_all:
+            for shed in self._room.shed(self.place, tree, self.ports.clock.moment(), steady=steady):
+                self.tally.move(shed.reason, "shed")
+                self.tally.bytes_waiting -= shed.size if shed.reason else 0
+
+    def _say(self, fault: str) -> None:
+        if fault:
+            self.ports.monitor.notice(self.job, fault)

@@ -64,6 +64,8 @@ class Walk:
         """All that were looked into, where the job removes empty ones."""
         self.entering: Callable[[str], None] = lambda _directory: None
         """Called with each directory before it is listed."""
+        self.goes_early: Callable[[int], bool] = lambda _size: False
+        """Whether a proved file of so many bytes that would stay for a while goes now: there is too little room."""
 
     def looks(self, tree: Tree, now: Moment) -> Iterator[Looked]:
         """Walk, from this moment on.
@@ -228,7 +230,9 @@ class Walk:
     def _is_over(self, receipt: Receipt) -> bool:
         """Whether a file that stays where it is after its proof has stayed for long enough."""
         past_ns = self._ports.clock.moment().wall_ns - receipt.proved_ns
-        return self._job.delete_after_ns > 0 and self.steady and past_ns >= self._job.delete_after_ns
+        if not self._job.delete_after_ns:
+            return False
+        return (self.steady and past_ns >= self._job.delete_after_ns) or self.goes_early(receipt.sighting.size)
 
     def _is_beyond(self, pasts: Sequence[Observation | None]) -> bool:
         """Whether files are more than a run carries. One that has not gone for a reason of its own keeps no other out."""

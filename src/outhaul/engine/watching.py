@@ -16,6 +16,7 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.large import Slots
 from outhaul.engine.passes import Outcome, Pass, Scope
 from outhaul.engine.retry import pause_ns
+from outhaul.engine.room import Room
 from outhaul.engine.side_by_side import Desk, Seat
 from outhaul.model.errors import SourceError
 from outhaul.model.job import Job
@@ -33,6 +34,10 @@ REST_SECONDS = 0.5
 """How long it rests at most before it looks whether it is asked to end."""
 SERVE_SECONDS = 0.05
 """The same while large files are under way."""
+ROOM_NS = 10 * SECOND_NS
+"""How often it is looked whether there is as much room as a job wants."""
+SHORT_NS, SHORT_FACTOR = 30 * SECOND_NS, 20
+"""A job whose disk is too full is looked at whole so long after the last look, or so many times what that took: at least."""
 GATHER_NS = SECOND_NS // 10
 """How long word of a directory is gathered before it is looked at."""
 PAUSE_FACTOR, PAUSES_MAX = 10, 8
@@ -52,6 +57,7 @@ class Attention:
         self._due: dict[str, int] = {}
         self._known: set[str] = set()
         self._failures = 0
+        self._in_need_at = 0
         self._by_parts = not job.groups and at is None
 
     @property
@@ -69,6 +75,11 @@ class Attention:
         """Word was lost: the whole source is to be looked at."""
         if self._by_parts or self.job.groups:
             self._whole_at = min(self._whole_at, max(now, self._not_before))
+
+    def in_need(self) -> None:
+        """There is less room than the job wants: it is looked at whole before long, but for a job with times of the day."""
+        if (self._by_parts or self.job.groups) and not self._failures:
+            self._whole_at = min(self._whole_at, self._in_need_at)
 
     def made(self, directory: str, now: int) -> None:
         """A directory has come to be: whatever was known of what lay under its name is of another."""
@@ -106,6 +117,7 @@ class Attention:
             self._whole_at = now.boot_ns + PAUSE_FACTOR * pause_ns(min(self._failures, PAUSES_MAX), now.boot_ns)
         elif outcome.whole or self._failures:
             self._failures = 0
+            self._in_need_at = now.boot_ns + max(SHORT_NS, SHORT_FACTOR * took_ns)
             self._whole_at = now.boot_ns + self._until_next(outcome.tally.seen, now.wall_ns)
 
     def _ripens(self, directory: str, at: int) -> None:
@@ -145,11 +157,13 @@ class Watch:
         self._jobs = [Attention(job, calendar, now) for job in jobs]
         self._desk, self._slots = Desk(ports.workers), Slots()
         self._took: dict[int, int] = {}
+        self._room_at = 0
 
     def run(self, until: Callable[[], bool]) -> None:
         """Go on until this says so, or the run is asked to end; what is under way then comes home. Raises LedgerError."""
         while not (until() or self._ports.stopped()):
             now = self._ports.clock.moment().boot_ns
+            self._look_for_room(now)
             ready = [
                 index for index, one in enumerate(self._jobs) if index not in self._desk.left and one.next_at <= now
             ]
@@ -161,6 +175,14 @@ class Watch:
                 self._rest(now, REST_SECONDS)
         for index in list(self._desk.left):
             self._end(index)
+
+    def _look_for_room(self, now: int) -> None:
+        if now < self._room_at:
+            return
+        self._room_at = now + ROOM_NS
+        for one in self._jobs:
+            if one.job.keep_free and Room(one.job, self._ports).is_pressed:
+                one.in_need()
 
     def _begin(self, index: int, now: int) -> None:
         """A pass over one job; where only large files of it are left, it goes on beside the others."""

@@ -17,6 +17,7 @@ from functools import partial
 
 from outhaul.host.archive import ArchiveFolder
 from outhaul.host.private import PRIVATE_NAME, HostAside, PrivateFolders
+from outhaul.host.space import space
 from outhaul.host.system_calls import (
     FOLDER_FLAGS,
     lease_holds,
@@ -38,7 +39,7 @@ from outhaul.model.errors import (
 )
 from outhaul.model.evidence import Sighting
 from outhaul.model.job import Job
-from outhaul.ports import Aside, Codec, LeftAside, Listing
+from outhaul.ports import Aside, Codec, LeftAside, Listing, Space
 
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ENTRIES_PER_LISTING = 1024
@@ -347,6 +348,10 @@ class HostFileSystem:
     def __init__(self, state: str, archived_by: Callable[[Job], Codec | None] = lambda _job: None) -> None:
         self._state = state
         self._archived_by = archived_by
+
+    def space(self, path: str) -> Space | None:
+        """See `ports.FileSystem`."""
+        return space(path)
 
     def tree(self, job: Job) -> HostTree:
         """See `ports.FileSystem`."""

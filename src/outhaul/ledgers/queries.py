@@ -14,6 +14,7 @@ from outhaul.ledgers.opening import connect
 from outhaul.ledgers.rows import to_bytes, to_path
 from outhaul.ledgers.schema import VERSION
 from outhaul.model.errors import LedgerError
+from outhaul.model.forecast import HOUR_NS
 from outhaul.model.lifecycle import REASONS, Reason, State
 from outhaul.model.patterns import compile_patterns
 
@@ -63,6 +64,28 @@ class Waiting(NamedTuple):
     attempts: int
 
 
+class GivenUp(NamedTuple):
+    """A file that was removed without having been carried, because the disk was full and its job says so."""
+
+    job: str
+    source: str
+    path: str
+    size: int
+    mtime_ns: int
+    free: int
+    """Bytes that were free then."""
+    recorded_ns: int
+    outcome: str
+    """'shed', 'gone' where it went by itself, 'stays' with all its bytes; '' where an end came before that was known."""
+
+
+class Rate(NamedTuple):
+    """What was carried in some time."""
+
+    files: int
+    bytes: int
+
+
 class JobStatus(NamedTuple):
     """What is known of one pair of source and destination."""
 
@@ -79,6 +102,19 @@ class JobStatus(NamedTuple):
     """0 where there was none."""
     last_run: dict[str, int]
     """Files of the last run by reason."""
+    last_carried_ns: int = 0
+    """When the last run ended that carried something; 0 where none has."""
+    last_hour: Rate = Rate(0, 0)
+    """By runs that ended in the last hour."""
+    measured: tuple[tuple[int, int], ...] = ()
+    """When, on the wall clock, so many bytes were free on the disk of the source, in the order of time."""
+    disk_size: int = 0
+    """Bytes in all, at the last of them."""
+    given_up: int = 0
+    """Files that were removed without having been carried, because the disk was full."""
+    given_up_bytes: int = 0
+    given_up_ns: int = 0
+    """When the last of them was; 0 where there is none."""
 
 
 class Why(NamedTuple):
@@ -93,6 +129,7 @@ class Why(NamedTuple):
     ignored: str
     """Reason why the job does not ask for it; '' where it does."""
     last_run_ns: int
+    given_up: tuple[GivenUp, ...] = ()
 
 
 RECEIPT_ROWS = (
@@ -109,6 +146,12 @@ _WAITING = (
 )
 
 
+_GIVEN_UP = (
+    "SELECT p.job, p.source, d.path, t.name, t.size, t.mtime_ns, t.free, t.recorded_ns, coalesce(t.outcome, '') "
+    "FROM tombstone t JOIN directory d ON d.id = t.directory JOIN place p ON p.id = d.place "
+)
+_SENT = ("removed", "archived", "kept", "gone")
+_GIVEN_UP_KINDS = (str, bytes, bytes, bytes, int, int, int, int, str)
 _RECEIPT_KINDS = (
     int, str, bytes, bytes, bytes, int, int, bytes, str, str, str, str, str, int, int, int, str | None, int | None,
     str, int, bytes, str, int, int, int,
@@ -153,15 +196,15 @@ class Reading:
         ) as error:  # The latter: damage that SQLite cannot see.
             raise LedgerError(f"the ledger cannot be read: {error}") from error
 
-    def status(self) -> list[JobStatus]:
-        """Each pair of source and destination."""
+    def status(self, now_ns: int) -> list[JobStatus]:
+        """Each pair of source and destination; `now_ns` is the wall clock."""
         with self._faults():
             places = self._database.execute(
                 "SELECT id, job, source, destination FROM place ORDER BY job, id"
             ).fetchall()
-            return [self._status(*place) for place in places]
+            return [self._status(now_ns, *place) for place in places]
 
-    def _status(self, place: int, job: str, source: bytes, destination: str) -> JobStatus:
+    def _status(self, now_ns: int, place: int, job: str, source: bytes, destination: str) -> JobStatus:
         ask = self._database.execute
         count, size = ask(
             "SELECT count(*), coalesce(sum(size), 0) FROM receipt WHERE directory IN "
@@ -180,10 +223,38 @@ class Reading:
         last = ask(
             "SELECT ended_ns, reasons FROM run WHERE place = ? ORDER BY id DESC LIMIT 1", (place,)
         ).fetchone() or (0, "{}")
+        carried = ask(
+            "SELECT ended_ns FROM run WHERE place = ? AND bytes_carried > 0 ORDER BY id DESC LIMIT 1", (place,)
+        ).fetchone()
+        measured = ask("SELECT wall_ns, free, size FROM space WHERE place = ? ORDER BY wall_ns", (place,)).fetchall()
+        shed = ask(
+            "SELECT count(*), coalesce(sum(t.size), 0), coalesce(max(t.recorded_ns), 0) FROM tombstone t "
+            "JOIN directory d ON d.id = t.directory WHERE d.place = ? AND t.outcome = 'shed'", (place,)
+        ).fetchone()  # fmt: skip
         return JobStatus(
             job, to_path(source), destination, count, size, waiting, waiting_bytes,
-            _waiting(oldest) if oldest else None, last[0], json.loads(last[1]),
+            _waiting(oldest) if oldest else None, last[0], json.loads(last[1]), carried[0] if carried else 0,
+            self._rate(place, now_ns - HOUR_NS), tuple((at, free) for at, free, _ in measured),
+            measured[-1][2] if measured else 0, *shed,
         )  # fmt: skip
+
+    def _rate(self, place: int, since_ns: int) -> Rate:
+        files = size = 0
+        for carried, reasons in self._database.execute(
+            "SELECT bytes_carried, reasons FROM run WHERE place = ? AND ended_ns > ?", (place, since_ns)
+        ):
+            size += carried
+            files += sum(count for reason, count in json.loads(reasons).items() if reason in _SENT)
+        return Rate(files, size)
+
+    def given_up(self, *, job: str = "", limit: int = 0) -> list[GivenUp]:
+        """Files that were removed without having been carried, or were about to be; the latest so many, oldest first."""
+        with self._faults():
+            rows = self._database.execute(
+                f"{_GIVEN_UP}{'WHERE p.job = ? ' if job else ''}ORDER BY t.id DESC LIMIT {int(limit) or -1}",
+                [job] if job else [],
+            ).fetchall()
+            return [_given_up(row) for row in reversed(rows)]
 
     def waiting(self, *, job: str = "", limit: int = 0) -> list[tuple[str, str, Waiting]]:
         """Uncarried files, those that wait longest first, each with its job and source."""
@@ -219,6 +290,7 @@ class Reading:
             receipt_of(row) for row in self._database.execute(f"{RECEIPT_ROWS}{where.format('r')}ORDER BY r.id", at)
         ]
         waiting = self._database.execute(f"{_WAITING}{where.format('s')}", at).fetchone()
+        shed = self._database.execute(f"{_GIVEN_UP}{where.format('t')}ORDER BY t.id", at).fetchall()
         last = self._database.execute("SELECT coalesce(max(ended_ns), 0) FROM run WHERE place = ?", (place,)).fetchone()
         included, excluded = compile_patterns(rules["include"]), compile_patterns(rules["exclude"])
         ignored = ""
@@ -226,7 +298,10 @@ class Reading:
             ignored = "excluded"
         elif included is not None and not included(path):
             ignored = "not-included"
-        return Why(job, source, path, destination, receipts, _waiting(waiting) if waiting else None, ignored, last[0])
+        return Why(
+            job, source, path, destination, receipts, _waiting(waiting) if waiting else None, ignored, last[0],
+            tuple(_given_up(row) for row in shed),
+        )  # fmt: skip
 
 
 def is_held(reason: str) -> bool:
@@ -264,3 +339,9 @@ def _waiting(row: tuple[bytes, bytes, int, str, str, int, int]) -> Waiting:
     directory, name, size, reason, detail, wall_ns, attempts = row
     _known(reason)
     return Waiting(to_path(directory + b"/" + name if directory else name), size, reason, detail, wall_ns, attempts)
+
+
+def _given_up(row: Sequence[Any]) -> GivenUp:
+    _fits(row, _GIVEN_UP_KINDS)
+    job, source, directory, name, *rest = row
+    return GivenUp(job, to_path(source), to_path(directory + b"/" + name if directory else name), *rest)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from outhaul.model.bundle import Member
-from outhaul.model.evidence import Proof, Receipt, Sighting, Within
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone, Within
 from outhaul.ports import Begun, Moment, Observation
 
 RECEIPT_COLUMNS = (
@@ -23,6 +24,7 @@ RECEIPT_BACK = "id, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha
 SIGHTING_COLUMNS = (
     "directory, name, device, inode, size, mtime_ns, ctime_ns, boot_id, boot_ns, wall_ns, reason, detail, attempts"
 )
+RUNS_KEPT = 50_000
 SIGHTING_BACK = SIGHTING_COLUMNS.partition(", ")[2]
 
 
@@ -89,6 +91,46 @@ def upload_of_row(row: Sequence[Any]) -> tuple[Sighting, Begun]:
     path, name, device, inode, size, mtime_ns, ctime_ns, *begun = row
     sighting = Sighting(to_path(path), to_path(name), unsigned(device), unsigned(inode), size, mtime_ns, ctime_ns)
     return sighting, Begun(*begun)
+
+
+def disposal_statements(disposals: Sequence[Disposal], now_ns: int) -> list[tuple[str, Sequence[object]]]:
+    """What writes them down: runs of consecutive receipts with the same outcome are one statement."""
+    statements: list[tuple[str, Sequence[object]]] = []
+    ordered = sorted(disposals)
+    start = 0
+    for index in range(1, len(ordered) + 1):
+        run = ordered[start]
+        if index == len(ordered) or ordered[index] != (run.number + index - start, run.outcome):
+            values = (run.outcome, now_ns, run.number, run.number + index - start - 1)
+            statements.append(("UPDATE receipt SET disposal = ?, disposed_ns = ? WHERE id BETWEEN ? AND ?", values))
+            start = index
+    return statements
+
+
+def run_statements(place: int, started_ns: int, ended_ns: int, tally: Tally) -> list[tuple[str, Sequence[object]]]:
+    """What writes a run down. A watch looks often, for years: the latest runs stay, and the last of each place."""
+    return [
+        (
+            "INSERT INTO run (place, started_ns, ended_ns, seen, bytes_carried, reasons) VALUES (?,?,?,?,?,?)",
+            (place, started_ns, ended_ns, tally.seen, tally.bytes_carried, json.dumps(tally.by_reason)),
+        ),
+        (
+            "DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - ? "
+            "AND id <> (SELECT max(r.id) FROM run r WHERE r.place = run.place)",
+            (RUNS_KEPT,),
+        ),
+    ]
+
+
+def tombstone_row(directory: int, settled: Settled, free: int, recorded_ns: int) -> tuple[Any, ...]:
+    """The columns of a tombstone between its number and its outcome."""
+    (_, name, device, inode, size, mtime_ns, ctime_ns, _) = settled.sighting
+    return (directory, to_bytes(name), signed(device), signed(inode), size, mtime_ns, ctime_ns, free, recorded_ns)
+
+
+def tombstone_of_row(number: int, settled: Settled) -> Tombstone:
+    """The tombstone whose row has this number. Not to be let out before its commit."""
+    return Tombstone(number, settled)
 
 
 def members_blob(members: Sequence[Member]) -> bytes:

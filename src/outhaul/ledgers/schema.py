@@ -139,6 +139,31 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE receipt ADD COLUMN frame_length INTEGER;
     ALTER TABLE receipt ADD COLUMN frame_at INTEGER;
     """,
+    """
+    -- A file that was given up without having been carried, because the disk was full and the job says so.
+    CREATE TABLE tombstone (
+        id INTEGER PRIMARY KEY,
+        directory INTEGER NOT NULL REFERENCES directory (id),
+        name BLOB NOT NULL,
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        free INTEGER NOT NULL,       -- bytes that were free then
+        recorded_ns INTEGER NOT NULL,
+        outcome TEXT                 -- shed, gone or stays, and NULL where an end came before that was known
+    );
+    CREATE INDEX tombstone_by_name ON tombstone (directory, name);
+    -- How full the file system of a source was: for a forecast.
+    CREATE TABLE space (
+        place INTEGER NOT NULL REFERENCES place (id),
+        wall_ns INTEGER NOT NULL,
+        free INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        PRIMARY KEY (place, wall_ns)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

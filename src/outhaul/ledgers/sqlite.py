@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.ledgers import reserve
+from outhaul.ledgers.clocks import steady_since
 from outhaul.ledgers.damage import FILE_NAME, note_damage, set_aside_if_damaged
 from outhaul.ledgers.opening import connect, lock
 from outhaul.ledgers.rows import (
@@ -22,6 +23,7 @@ from outhaul.ledgers.rows import (
     RECEIPT_FIELDS,
     SIGHTING_BACK,
     SIGHTING_COLUMNS,
+    disposal_statements,
     members_blob,
     members_of_blob,
     observation_of_row,
@@ -29,8 +31,11 @@ from outhaul.ledgers.rows import (
     receipt_of_proof,
     receipt_of_row,
     receipt_row,
+    run_statements,
     to_bytes,
     to_path,
+    tombstone_of_row,
+    tombstone_row,
     upload_of_row,
     upload_row,
 )
@@ -38,11 +43,12 @@ from outhaul.ledgers.schema import migrate
 from outhaul.model.bundle import Bundle
 from outhaul.model.errors import LedgerError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone
 from outhaul.model.job import Job
-from outhaul.ports import Abilities, Begun, BegunBundle, Moment, Observation
+from outhaul.ports import Abilities, Begun, BegunBundle, Moment, Observation, Space
 
 _ABILITIES_KEPT_NS = 24 * 3600 * 10**9
+_SPACE_KEPT_NS = 3 * 24 * 3600 * 10**9
 _ROWS_PER_INSERT = 32
 _NOTES_MAX = 4096
 _DIRECTORIES_REMEMBERED_MAX = 4096
@@ -236,7 +242,7 @@ class SqliteLedger:
     ) -> None:
         """See `ports.Ledger`."""
         if disposals:
-            self._note_disposals(disposals)
+            self._noted += disposal_statements(disposals, self._wall_ns())
         for observation in observed:
             self._noted.append((
                 f"INSERT OR REPLACE INTO sighting ({SIGHTING_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -250,20 +256,6 @@ class SqliteLedger:
                 ))  # fmt: skip
         if len(self._noted) > _NOTES_MAX:
             self.settle()
-
-    def _note_disposals(self, disposals: Sequence[Disposal]) -> None:
-        """Runs of consecutive receipts with the same outcome become one statement."""
-        now = self._wall_ns()
-        ordered = sorted(disposals)
-        start = 0
-        for index in range(1, len(ordered) + 1):
-            run = ordered[start]
-            if index == len(ordered) or ordered[index] != (run.number + index - start, run.outcome):
-                self._noted.append((
-                    "UPDATE receipt SET disposal = ?, disposed_ns = ? WHERE id BETWEEN ? AND ?",
-                    (run.outcome, now, run.number, run.number + index - start - 1),
-                ))  # fmt: skip
-                start = index
 
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """See `ports.Ledger`."""
@@ -343,10 +335,7 @@ class SqliteLedger:
 
     def finish_run(self, place: int, started_ns: int, tally: Tally) -> None:
         """Remember a run, for `status` and `history`, with everything noted."""
-        self._noted.append((
-            "INSERT INTO run (place, started_ns, ended_ns, seen, bytes_carried, reasons) VALUES (?,?,?,?,?,?)",
-            (place, started_ns, self._wall_ns(), tally.seen, tally.bytes_carried, json.dumps(tally.by_reason)),
-        ))  # fmt: skip
+        self._noted += run_statements(place, started_ns, self._wall_ns(), tally)
         self.settle()
 
     def _write_noted(self) -> None:
@@ -354,30 +343,39 @@ class SqliteLedger:
             self._database.execute(statement, values)
         self._noted.clear()
 
+    # --- what is given up, and how full it is ------------------------------------------------------------------------
+
+    def bury(self, place: int, files: Sequence[Settled], free: int) -> list[Tombstone]:
+        """See `ports.Ledger`."""
+        with self._transaction():
+            self._write_noted()
+            return [tombstone_of_row(self._insert_tombstone(place, settled, free), settled) for settled in files]
+
+    def _insert_tombstone(self, place: int, settled: Settled, free: int) -> int:
+        row = tombstone_row(self._directory_made(place, settled.sighting.directory), settled, free, self._wall_ns())
+        made = self._database.execute(
+            "INSERT INTO tombstone (directory, name, device, inode, size, mtime_ns, ctime_ns, free, recorded_ns) "
+            "VALUES (?,?,?,?,?,?,?,?,?)", row
+        )  # fmt: skip
+        return int(made.lastrowid or 0)
+
+    def buried(self, tombstone: Tombstone, outcome: str) -> None:
+        """See `ports.Ledger`."""
+        self._noted.append(("UPDATE tombstone SET outcome = ? WHERE id = ?", (outcome, tombstone.number)))
+
+    def note_space(self, place: int, space: Space, now: Moment) -> None:
+        """See `ports.Ledger`. The last few days are kept."""
+        self._noted.append(("INSERT OR REPLACE INTO space VALUES (?,?,?,?)", (place, now.wall_ns, *space)))
+        self._noted.append(("DELETE FROM space WHERE wall_ns < ?", (now.wall_ns - _SPACE_KEPT_NS,)))
+
     # --- clocks and endpoints -------------------------------------------------------------------------------------
 
     def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
         """See `ports.Ledger`."""
-        offset = now.wall_ns - now.boot_ns
         with _faults(self._state):
-            latest = self._database.execute("SELECT coalesce(max(latest_wall_ns), 0) FROM boot").fetchone()[0]
-            row = self._database.execute("SELECT offset_ns, jumped FROM boot WHERE id = ?", (now.boot_id,)).fetchone()
-            is_behind, is_ahead = now.wall_ns < latest, now.wall_ns > latest
-            has_jumped = row is not None and (bool(row[1]) or abs(offset - row[0]) > tolerance_ns)
-        if row is None:
-            jumped = is_behind
-            self._noted.append((
-                "INSERT OR IGNORE INTO boot (id, offset_ns, latest_wall_ns, jumped) VALUES (?,?,?,?)",
-                (now.boot_id, offset, now.wall_ns, jumped),
-            ))  # fmt: skip
-            return not jumped
-        jumped = has_jumped
-        if jumped != bool(row[1]) or is_ahead:
-            self._noted.append((
-                "UPDATE boot SET latest_wall_ns = max(latest_wall_ns, ?), jumped = ? WHERE id = ?",
-                (now.wall_ns, jumped, now.boot_id),
-            ))  # fmt: skip
-        return not jumped
+            steady, to_note = steady_since(self._database, now, tolerance_ns)
+        self._noted += to_note
+        return steady
 
     def abilities(self, address: str, now: Moment) -> Abilities | None:
         """See `ports.Ledger`."""

@@ -55,6 +55,14 @@ class Tally:
         """Account for `files` files under a key of `REASONS`."""
         self.by_reason[reason] = self.by_reason.get(reason, 0) + files
 
+    def move(self, before: str, reason: str) -> None:
+        """Account under another key for a file that stood under `before`; '' where it stood under none."""
+        if before:
+            self.put(before, -1)
+        else:
+            self.seen += 1
+        self.put(reason)
+
     def of(self, state: State) -> int:
         """How many files are in this state."""
         return sum(count for reason, count in self.by_reason.items() if REASONS[reason].state is state)

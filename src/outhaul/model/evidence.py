@@ -6,7 +6,8 @@ the record of the stage before it:
     Sighting -> Settled -> Package -> Upload -> Proof -> Receipt -> Disposal
 
 A `Receipt` is made in two places only, both of which hold a durable ledger row: `stages/record.py` and
-`ledgers/rows.py` (a test reads the source and says so). `stages/dispose.py` takes nothing else.
+`ledgers/rows.py` (a test reads the source and says so). `stages/dispose.py` takes nothing else. A `Tombstone` is the one
+thing beside it, for `stages/shed.py`.
 They are plain tuples with names, because some hundred thousand of them are made in a run.
 """
 
@@ -172,6 +173,17 @@ class Receipt(NamedTuple):
     key: str
     proved_ns: int = 0
     """Wall clock, as in its `Proof`."""
+
+
+class Tombstone(NamedTuple):
+    """A durable row of the ledger that says that a file is given up without having been carried, because its job says so.
+
+    It stands beside the chain of evidence: only this lets `shed` touch a source.
+    """
+
+    number: int
+    """Row number in the ledger."""
+    settled: Settled
 
 
 class Disposal(NamedTuple):

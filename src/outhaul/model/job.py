@@ -105,6 +105,11 @@ class Job(NamedTuple):
     """How long they stay there; 0 is for ever."""
     delete_after_ns: int = 0
     """With `after` 'keep': how long a file stays after its proof; then it goes. 0 is for ever."""
+    keep_free: int = 0
+    """Bytes that are to stay free where its files lie: with less, what is proved goes before its time, and what frees most is
+    carried first. 0 is no such wish."""
+    shed_below: int = 0
+    """Bytes: with less free, files that were never carried are removed, the oldest first. 0 is never."""
     files_max: int = 0
     """How many files a run carries at most; 0 is no limit."""
     empty_ns: int = 0

@@ -19,6 +19,8 @@ class State(StrEnum):
     """It will go by itself: outhaul looks again at the next run."""
     HELD = "held"
     """It cannot go on without a person or a change. Exit code 1."""
+    GIVEN_UP = "given-up"
+    """It was never carried, and outhaul has removed it: the disk was full, and the job says so. Exit code 1."""
     IGNORED = "ignored"
     """The job does not ask for it, or it is not a regular file."""
     VANISHED = "vanished"
@@ -123,6 +125,10 @@ REASONS: dict[str, Reason] = {
     ),
     "closed-directory": Reason(
         State.HELD, "is a directory that cannot be read", "Give outhaul's user permission to read and enter it."
+    ),
+    # given up
+    "shed": Reason(
+        State.GIVEN_UP, "removed without having been carried: the disk was full", "`outhaul ls --given-up` names them."
     ),
     # ignored
     "excluded": Reason(State.IGNORED, "excluded by a pattern", ""),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from outhaul.ports.clock import Clock, Moment
 from outhaul.ports.codec import Codec, Compression
-from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Tree
+from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Space, Tree
 from outhaul.ports.ledger import BegunBundle, Ledger, Observation
 from outhaul.ports.monitor import Monitor
 from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Store, Stored
@@ -38,6 +38,7 @@ __all__ = [
     "OpenFile",
     "Outgoing",
     "Sent",
+    "Space",
     "Store",
     "Stored",
     "Tree",

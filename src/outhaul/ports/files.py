@@ -141,8 +141,20 @@ class Tree(Protocol):
         """Remove a directory, never the source itself, where nothing at all is in it; False where something is."""
 
 
+class Space(NamedTuple):
+    """How full a file system is."""
+
+    free: int
+    """Bytes that this user may still write."""
+    size: int
+    """Bytes in all."""
+
+
 class FileSystem(Protocol):
     """The machine's own files."""
+
+    def space(self, path: str) -> Space | None:
+        """Of the file system that this directory lies on; None where it does not tell."""
 
     def tree(self, job: Job) -> Tree:
         """Open the source of a job.

@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol
 
 from outhaul.model.bundle import Bundle
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone
 from outhaul.model.job import Job
 from outhaul.ports.clock import Moment
+from outhaul.ports.files import Space
 from outhaul.ports.store import Abilities, Begun
 
 
@@ -82,6 +83,15 @@ class Ledger(Protocol):
 
     def end_bundle(self, number: int) -> None:
         """Forget one that the store does not have, with the next durable transaction."""
+
+    def bury(self, place: int, files: Sequence[Settled], free: int) -> list[Tombstone]:
+        """Make it durable that these files are given up, never carried, with so many bytes free. When this returns, it is."""
+
+    def buried(self, tombstone: Tombstone, outcome: str) -> None:
+        """What became of such a file, with the next durable transaction: 'shed', 'gone', or 'stays' with all its bytes."""
+
+    def note_space(self, place: int, space: Space, now: Moment) -> None:
+        """Remember how full the file system of a source is, for a forecast, with the next durable transaction."""
 
     def note(
         self,

@@ -20,7 +20,7 @@ from outhaul.model.errors import (
 )
 from outhaul.model.job import Job
 from outhaul.model.keys import second_key
-from outhaul.ports import Codec, LeftAside, Listing
+from outhaul.ports import Codec, LeftAside, Listing, Space
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.inodes import SimulatedDisk
 from outhaul.testing.open_files import SimulatedAside, SimulatedFile, seen
@@ -202,8 +202,20 @@ class SimulatedFileSystem(SimulatedDisk):
         self.archived_by: Callable[[Job], Codec | None] = lambda _job: None
         """What compresses the files of a job in its archive."""
         self._archiving: Job | None = None
+        self.capacity: int | None = None
+        """How many bytes all files may take together; None where nobody tells."""
+        self.foreign = 0
+        """How many of them others take."""
         self.missing = False
         """True: the source itself cannot be opened, as when it is not mounted."""
+
+    def space(self, path: str) -> Space | None:
+        """See `ports.FileSystem`: what all files of the source and of the archive leave of `capacity`."""
+        if self.capacity is None:
+            return None
+        asides = [*self.private.values(), *self.archive_private.values()]
+        held = [*self.files().values(), *self.archived().values(), *(inode.content for *_, inode in asides)]
+        return Space(max(0, self.capacity - self.foreign - sum(map(len, held))), self.capacity)
 
     def tree(self, job: Job) -> SimulatedTree:
         """See `ports.FileSystem`."""

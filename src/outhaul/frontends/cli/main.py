@@ -255,6 +255,9 @@ def build_parser() -> argparse.ArgumentParser:
     ls.add_argument("pattern", metavar="PATTERN", nargs="?", default="", help="only paths that match")
     ls.add_argument("--job", metavar="NAME", default="", help="only this job")
     ls.add_argument("--limit", metavar="N", type=_count, default=0, help="only the latest N")
+    ls.add_argument(
+        "--given-up", action="store_true", help="instead: files that a full disk made it give up, never carried"
+    )
     why = _command(
         commands,
         "why",

@@ -60,7 +60,7 @@ class PlainMonitor:
 
     def finished(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
-        if self._quiet and not tally.of(State.HELD):
+        if self._quiet and not tally.of(State.HELD) and not tally.of(State.GIVEN_UP):
             return
         for line in summary(job, tally, time.monotonic() - self._started[job.name]):
             self.line(line)
@@ -99,7 +99,7 @@ def summary(job: Job, tally: Tally, seconds: float) -> list[str]:
         lines.append(f"  {say.files(tally.expired)} removed from the archive: long enough there")
     if tally.directories:
         lines.append(f"  {tally.directories:,} empty directories removed")
-    for state in (State.WAITING, State.HELD, State.IGNORED, State.VANISHED):
+    for state in (State.GIVEN_UP, State.WAITING, State.HELD, State.IGNORED, State.VANISHED):
         if count := tally.of(state):
             lines.append(f"  {count:,} {state.value}: {say.reasons(tally.by_reason, state)}")
     return lines

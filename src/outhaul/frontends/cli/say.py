@@ -27,12 +27,16 @@ def files(count: int) -> str:
 
 def ago(then_ns: int) -> str:
     """How long ago, roughly."""
-    seconds = max(0, time.time_ns() - then_ns) // 10**9
+    return f"{span(max(0, time.time_ns() - then_ns) // 10**9)} ago"
+
+
+def span(seconds: int) -> str:
+    """How long, roughly: '3 hours'."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             count = seconds // length
-            return f"{count} {unit}{'' if count == 1 else 's'} ago"
-    return f"{seconds} s ago"
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} s"
 
 
 def moment(then_ns: int) -> str:

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from outhaul import app
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
-from outhaul.ledgers.queries import JobStatus, ReceiptRow, Waiting, Why
+from outhaul.ledgers.queries import GivenUp, JobStatus, ReceiptRow, Waiting, Why
+from outhaul.model.forecast import Forecast
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import REASONS, State
+from outhaul.model.selection import Chooser
 
 _NAMED_MAX = 20
 
@@ -64,6 +66,10 @@ def _status_lines(job: JobStatus) -> list[str]:
         printable(f"{job.job}: {job.source} -> {job.destination}"),
         f"  {say.files(job.receipts)} carried, {say.size(job.receipt_bytes)}; {ran}",
     ]
+    if job.last_hour.files:
+        lines.append(f"  in the last hour {say.files(job.last_hour.files)}, {say.size(job.last_hour.bytes)}")
+    elif job.last_carried_ns:
+        lines.append(f"  the last file was carried {say.ago(job.last_carried_ns)}")
     for state in (State.WAITING, State.HELD):
         if text := say.reasons(job.waiting, state):
             count = sum(files for reason, files in job.waiting.items() if REASONS[reason].state is state)
@@ -72,7 +78,21 @@ def _status_lines(job: JobStatus) -> list[str]:
         lines.append(
             f"  the oldest was first seen {say.ago(job.oldest.since_ns)}; together {say.size(job.waiting_bytes)}"
         )
-    return lines
+    if job.given_up:
+        lines.append(
+            f"  {say.files(job.given_up)} GIVEN UP, never carried ({say.size(job.given_up_bytes)}), the last "
+            f"{say.ago(job.given_up_ns)}: outhaul ls --given-up"
+        )
+    return lines + _disk_lines(app.disk(job))
+
+
+def _disk_lines(disk: Forecast | None) -> list[str]:
+    if disk is None:
+        return []
+    free = f"  disk: {say.size(disk.free)} of {say.size(disk.size)} free"
+    if disk.full_in_seconds is None:
+        return [free]
+    return [f"{free}; full in about {say.span(disk.full_in_seconds)} as in the last {say.span(disk.over_seconds)}"]
 
 
 def _status_fields(job: JobStatus) -> dict[str, object]:
@@ -81,6 +101,9 @@ def _status_fields(job: JobStatus) -> dict[str, object]:
         "receipts": job.receipts, "receipt_bytes": job.receipt_bytes, "waiting": job.waiting,
         "waiting_bytes": job.waiting_bytes, "oldest": _waiting_fields(job.oldest) if job.oldest else None,
         "last_run": say.moment(job.last_run_ns), "last_run_reasons": job.last_run,
+        "last_carried": say.moment(job.last_carried_ns), "last_hour": job.last_hour._asdict(),
+        "disk": disk._asdict() if (disk := app.disk(job)) else None,
+        "given_up": job.given_up, "given_up_bytes": job.given_up_bytes, "last_given_up": say.moment(job.given_up_ns),
     }  # fmt: skip
 
 
@@ -93,10 +116,32 @@ def _waiting_fields(file: Waiting) -> dict[str, object]:
 
 
 def ls(options: argparse.Namespace) -> int:
-    """The receipts."""
+    """The receipts, or the tombstones."""
+    if options.given_up:
+        return _given_up(options)
     words = (options.pattern,) if options.pattern else ()
     print_receipts(app.receipts(state_of(options), app.Selection(options.job, words), options.limit), options)
     return 0
+
+
+def _given_up(options: argparse.Namespace) -> int:
+    """A line for each file that was given up, never carried."""
+    chosen = Chooser((options.pattern,) if options.pattern else ())
+    for row in app.given_up(state_of(options), job=options.job, limit=options.limit):
+        if chosen(row.source, row.path):
+            print(json.dumps(_given_up_fields(row)) if options.json else _given_up_line(row))
+    return 0
+
+
+def _given_up_line(row: GivenUp) -> str:
+    return printable(f"{say.moment(row.recorded_ns)}  {say.size(row.size):>8}  {row.outcome:5}  {row.path}")
+
+
+def _given_up_fields(row: GivenUp) -> dict[str, object]:
+    return {
+        "job": row.job, "source": printable(row.source), **say.path_fields(row.path), "size": row.size,
+        "mtime_ns": row.mtime_ns, "free": row.free, "recorded_ns": row.recorded_ns, "outcome": row.outcome,
+    }  # fmt: skip
 
 
 def print_receipts(rows: Iterable[ReceiptRow], options: argparse.Namespace) -> int:
@@ -163,6 +208,14 @@ _DISPOSALS = {
 }
 
 
+_GIVEN_UP = {
+    "shed": "given up",
+    "gone": "was to be given up, and was gone",
+    "stays": "was to be given up, and stayed",
+    "": "was to be given up, and an end came before it is known whether it went,",
+}
+
+
 def _why_lines(answer: Why, path: str) -> list[str]:
     lines = [printable(f"{path}, job {answer.job} -> {answer.destination}")]
     for row in answer.receipts:
@@ -171,6 +224,11 @@ def _why_lines(answer: Why, path: str) -> list[str]:
         lines.extend(_stored_lines(row))
         if row.disposal:
             lines.append(f"    {_DISPOSALS[row.disposal]} {say.moment(row.disposed_ns)}")
+    for given_up in answer.given_up:
+        lines.append(
+            f"  {_GIVEN_UP[given_up.outcome]} {say.moment(given_up.recorded_ns)}, never carried: "
+            f"only {say.size(given_up.free)} were free"
+        )
     if answer.waiting:
         reason = REASONS[answer.waiting.reason]
         lines.append(f"  {reason.state.value}: {printable(waiting_text(answer.waiting))}")
@@ -209,7 +267,7 @@ def _why_fields(answer: Why) -> dict[str, object]:
         "job": answer.job, "source": printable(answer.source), **say.path_fields(answer.path),
         "destination": answer.destination, "receipts": [receipt_fields(row) for row in answer.receipts],
         "waiting": _waiting_fields(answer.waiting) if answer.waiting else None, "ignored": answer.ignored,
-        "last_run": say.moment(answer.last_run_ns),
+        "last_run": say.moment(answer.last_run_ns), "given_up": [_given_up_fields(row) for row in answer.given_up],
     }  # fmt: skip
 
 
