@@ -42,7 +42,7 @@ LOOSE = (
     (r"[ \t]+", " "),
 )
 """What differs from run to run, and how both sides are told of it; tables have other widths where paths do."""
-_PATHS = re.compile(r"(?<![\w/.*~-])/(?=(?:home|etc|data|mnt|srv|var|tmp|usr/local/bin|media)\b)")
+_PATHS = re.compile(r"(?:(?<=file://)|(?<![\w/.*~-]))/(?=(?:home|etc|data|mnt|srv|var|tmp|usr/local/bin|media)\b)")
 _SERVER, _LOCAL = "https://s3.example.net", "127.0.0.1:9000"
 _PROGRAMS = os.path.realpath(os.path.dirname(sys.executable))
 _TIMEOUT_SECONDS = 60
@@ -91,7 +91,7 @@ class Machine:
                 path.write_text(self._other_words(self.here(block.text)), encoding="utf-8")
             elif block.language == "console":
                 for step in steps(block):
-                    yield step, self._run(step.command), self.code
+                    yield step, self.run(step.command), self.code
 
     def here(self, text: str) -> str:
         """Words of the page as they are on this machine."""
@@ -117,19 +117,19 @@ class Machine:
     def _obey(self, block: Block) -> None:
         kind, _, rest = block.text.strip().partition(":")
         if kind == "run":
-            self._run(rest)
+            self.run(rest)
             assert self.code == 0, f"{block}: {rest}"
         elif kind == "network":
             closed = f"http://127.0.0.1:{_free_port()}"
             self.environment["AWS_ENDPOINT_URL"] = closed if rest.strip() == "off" else self.endpoint
         elif kind == "store":
-            self._use(rest.strip())
+            self.use(rest.strip())
         elif kind.startswith("instead of "):
             self.instead.append((kind.removeprefix("instead of "), rest.strip()))
         else:
             assert kind == "for writers", f"{block}: {kind!r} is no instruction"
 
-    def _use(self, name: str) -> None:
+    def use(self, name: str) -> None:
         """Start this server, with the buckets that the page names."""
         server = self.stack.enter_context(SERVERS[name]())
         self.endpoint = server.endpoint_url
@@ -139,7 +139,7 @@ class Machine:
             for bucket in sorted(set(re.findall(r"s3://(?!no-)([a-z0-9-]+)", self.page.read_text(encoding="utf-8")))):
                 client.create_bucket(bucket)
 
-    def _run(self, command: str) -> str:
+    def run(self, command: str) -> str:
         """What it prints on both streams; its code is kept, so that `echo $?` tells it."""
         if exported := re.fullmatch(r"export (\w+)=(\S+)", command):
             self.environment[exported[1]] = self.here(exported[2]).replace("$HOME", str(self.home))
@@ -212,13 +212,15 @@ def _wait_for(address: str) -> None:
 
 
 @contextmanager
-def machine(page: Path) -> Iterator[Machine]:
-    """A machine for this page, while the block runs."""
+def machine(page: Path, store: str = "") -> Iterator[Machine]:
+    """A machine for this page, while the block runs; with this store from the beginning."""
     root = Path(tempfile.mkdtemp(prefix="oh-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, root, ignore_errors=True)
         made = Machine(root, page, stack)
         stack.callback(made.end)
+        if store:
+            made.use(store)
         yield made
 
 

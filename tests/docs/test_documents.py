@@ -38,9 +38,10 @@ def headings(path: Path) -> set[str]:
 @pytest.mark.parametrize(("name", "text"), texts(), ids=[name for name, _ in texts()])
 def test_commands_are_accepted(name: str, text: str) -> None:
     """Each `outhaul ...` line of a code block is one that the parser takes."""
+    parser = build_parser()
     for block in blocks(ROOT / name):
         for line in commands(block):
-            build_parser().parse_args(shlex.split(line, comments=True)[1:])
+            parser.parse_args(shlex.split(line, comments=True)[1:])
 
 
 @pytest.mark.parametrize(("name", "text"), texts(), ids=[name for name, _ in texts()])
