@@ -258,7 +258,10 @@ def _objects(
         if found:
             raise
     if not found and address.prefix:
-        held = shelf.held(address.prefix, "")
+        try:
+            held = shelf.held(address.prefix, "")
+        except NotThere:
+            raise NotThere(f"{address.address}: there is nothing beneath it, and no such object; correct it") from None
         name = address.prefix.rpartition("/")[2]
         yield Wanted(name, 0, address.prefix, held.version, held.length, b"", held.etag)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +20,7 @@ from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
-from outhaul.ports import Clock, Codec, Compression, Held, Store, Workers
+from outhaul.ports import Clock, Codec, Compression, Held, Store, Tree, Workers
 from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
 
@@ -230,26 +231,47 @@ def at_its_endpoint(job: Job) -> Job:
     return job._replace(connection=job.connection._replace(endpoint_url=endpoint_url(job.connection, os.environ)))
 
 
+_FOLDERS_TRIED = 100
+"""Directories of a source that are looked into for a file to try."""
+
+
 def try_source(job: Job, state: str) -> tuple[str, bool | None]:
-    """Read the source's own directory, and ask of its first regular file whether anybody writes to it.
+    """Read the source's own directory, and ask of the first regular file in or beneath it whether anybody writes to it.
 
     Returns:
-        What is wrong, '' for nothing; and whether open writers are seen, None where there was no file.
+        What is wrong, '' for nothing; and whether open writers are seen, None where no file was found.
     """
     try:
-        with HostFileSystem(state).tree(job) as tree, tree.folder("") as folder:
-            for listing in tree.listings(""):
-                for sighting in listing.files:
-                    try:
-                        with folder.open(sighting.name) as file:
-                            return "", file.check_writers()
-                    except SourceInUse:
-                        return "", True
-                    except SourceError:
-                        continue
+        with HostFileSystem(state).tree(job) as tree:
+            folders = [""]
+            for path in itertools.islice(folders, _FOLDERS_TRIED):  # It grows meanwhile.
+                try:
+                    seen = _sees_writers(tree, path, folders)
+                except SourceError:
+                    if not path:
+                        raise
+                    continue
+                if seen is not None:
+                    return "", seen
     except SourceError as error:
         return str(error), None
     return "", None
+
+
+def _sees_writers(tree: Tree, path: str, folders: list[str]) -> bool | None:
+    """Whether they are seen of a file of this directory; those beneath it go to the others."""
+    with tree.folder(path) as folder:
+        for listing in tree.listings(path):
+            folders.extend(f"{path}/{name}" if path else name for name in listing.folders)
+            for sighting in listing.files:
+                try:
+                    with folder.open(sighting.name) as file:
+                        return file.check_writers()
+                except SourceInUse:
+                    return True
+                except SourceError:
+                    continue
+    return None
 
 
 def default_state() -> str:

@@ -205,3 +205,10 @@ def test_wrong_usage(tmp_path: Path, arguments: list[str], said: str) -> None:
     ran = Program(tmp_path)(*arguments)
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert said in ran.err
+
+
+def test_an_address_with_nothing_beneath_it(there: There, tmp_path: Path) -> None:
+    """It is one clear line, and no reply of the server."""
+    ran = there("restore", f"{there.address}/nowhere", "--to", str(tmp_path / "back"))
+    assert ran.code == 1
+    assert f"{there.address}/nowhere: there is nothing beneath it" in ran.err and "404" not in ran.err

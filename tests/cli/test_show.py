@@ -91,6 +91,19 @@ def test_status_of_what_is_held(outhaul: Program) -> None:
     assert (outhaul.source / long).exists()
 
 
+def test_check_finds_a_file_beneath_the_source(outhaul: Program) -> None:
+    """Whether writers are seen is tried on a file of a subdirectory, where the source itself holds directories only."""
+    (outhaul.source / "empty").mkdir()
+    config = outhaul.home / "outhaul.toml"
+    config.write_text(f'[[job]]\nname = "a"\nsource = "{outhaul.source}"\nto = "{outhaul.target}"\n')
+    nothing = outhaul("check", str(config), "--state", str(outhaul.state))
+    assert "there is no file yet" in nothing.out
+    outhaul.write("2026/11/1.csv")
+    assert (
+        "files that are open for writing are seen" in outhaul("check", str(config), "--state", str(outhaul.state)).out
+    )
+
+
 def test_check(outhaul: Program) -> None:
     """A configuration that is well, one whose destination cannot be used, and a bare destination."""
     outhaul.write("1.csv")

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from docs.pages import DOCUMENTS, ROOT, blocks, commands
 from outhaul.frontends.cli.main import build_parser
 from outhaul.model.lifecycle import REASONS
 from outhaul.ports import Ledger, Store
-
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "bench" / "README.md"])
 
 
 def texts() -> list[tuple[str, str]]:
@@ -24,19 +22,26 @@ def texts() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "text"), texts(), ids=[name for name, _ in texts()])
 def test_links_lead_somewhere(name: str, text: str) -> None:
-    """A link within the project names a file that is there."""
-    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
-    missing = [target for target in targets if target and not ((ROOT / name).parent / target).exists()]
-    assert missing == []
+    """A link within the project names a file that is there, and a heading that is there."""
+    targets = [target.partition("#") for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
+    places = [((ROOT / name).parent / path if path else ROOT / name, heading) for path, _, heading in targets]
+    assert [str(path) for path, _ in places if not path.exists()] == []
+    assert [heading for path, heading in places if heading and heading not in headings(path)] == []
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors that a code host makes of the headings of a page."""
+    found = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in found}
 
 
 @pytest.mark.parametrize(("name", "text"), texts(), ids=[name for name, _ in texts()])
 def test_commands_are_accepted(name: str, text: str) -> None:
     """Each `outhaul ...` line of a code block is one that the parser takes."""
-    lines = re.findall(r"^(?: {4}|\$ )(outhaul [a-z].*)$", text, re.MULTILINE)
-    for line in lines:
-        words = shlex.split(line.split(" #")[0].split(" > ")[0].split(" | ")[0], comments=True)
-        build_parser().parse_args(words[1:])
+    parser = build_parser()
+    for block in blocks(ROOT / name):
+        for line in commands(block):
+            parser.parse_args(shlex.split(line, comments=True)[1:])
 
 
 @pytest.mark.parametrize(("name", "text"), texts(), ids=[name for name, _ in texts()])

@@ -146,7 +146,10 @@ def build_parser() -> argparse.ArgumentParser:
         [state, reporting, connection],
     )  # fmt: skip
     run.add_argument(
-        "config", metavar="CONFIG", nargs="?", help="configuration file (default: see `outhaul run` in the README)"
+        "config",
+        metavar="CONFIG",
+        nargs="?",
+        help="configuration file (default: ~/.config/outhaul/outhaul.toml, then /etc/outhaul/outhaul.toml)",
     )
     run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
