@@ -240,6 +240,10 @@ def build_parser() -> argparse.ArgumentParser:
         "config", metavar="CONFIG", nargs="?", help="configuration file, or the address of a destination"
     )
 
+    from outhaul.frontends.cli import setting_up
+
+    setting_up.add(partial(_command, commands), state, connection)
+
     _command(
         commands,
         "status",
