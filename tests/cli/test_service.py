@@ -169,7 +169,7 @@ def test_capabilities_are_for_files_of_others_alone() -> None:
 def test_root_sees_no_home_where_nothing_is_needed_there() -> None:
     """But for its credentials."""
     found = in_use(service_files.daemon(Service("/o", "/c", "", "root", jobs("/srv/a"), at_home=False)))
-    assert (found["ProtectHome"], found["BindReadOnlyPaths"]) == (["tmpfs"], ["-/root/.aws"])
+    assert (found["ProtectHome"], found["BindReadOnlyPaths"]) == (["tmpfs"], ["-%h/.aws"])
     found = in_use(service_files.daemon(Service("/o", "/c", "", "root", jobs("/home/a"), at_home=True)))
     assert found["ProtectHome"] == ["read-only"]
 

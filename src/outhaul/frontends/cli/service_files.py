@@ -158,7 +158,7 @@ def _common(service: Service) -> str:
     capabilities = _FOR_OTHERS if root or service.of_others else ""
     sandbox = _SANDBOX.format(
         private_tmp="no" if in_tmp else "yes", capabilities=capabilities, ambient="" if root else capabilities,
-        home="tmpfs\nBindReadOnlyPaths=-/root/.aws" if root and not service.at_home else "read-only",
+        home="tmpfs\nBindReadOnlyPaths=-%h/.aws" if root and not service.at_home else "read-only",
     )  # fmt: skip
     return f"""User={service.user}
 # AWS_ACCESS_KEY_ID and the like, if they are not in ~/.aws: mode 0600, owned by root.
