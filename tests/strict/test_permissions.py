@@ -179,6 +179,7 @@ def test_without_any_one_of_them(case: Case, monkeypatch: pytest.MonkeyPatch, ac
     assert (action == "s3:AbortMultipartUpload") == bool(bucket.uploads)
 
 
+@pytest.mark.slow
 def test_to_list_the_bucket_where_conditions_are_ignored(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative of S3 may replace what is there: a key is looked at first, and who may not list cannot see that it is free."""
     case.journey.server.behaviour.conditions = False
