@@ -109,7 +109,7 @@ def test_a_one_off_job_is_named_by_its_argument(base: Path) -> None:
 def test_an_unreadable_source_is_said(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that may not be listed is found before the run."""
     with monkeypatch.context() as patch:
-        patch.setattr("os.access", lambda *_: False)
+        patch.setattr("os.access", lambda *_, **__: False)
         found = said(base, ("a", "s3://bucket"))
     expected = ['job "j0": source: /base/a may not be read by this user; give it the rights to list and enter it']
     assert expected == found

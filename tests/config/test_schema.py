@@ -1,6 +1,7 @@
 """schema.json and the parser say the same."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from config.test_documentation import REFERENCE, blocks
 from config.trees import trees
 from outhaul import config
 from outhaul.config import bandwidth, connection_settings, disk, durations, keys, object_settings, values
+from outhaul.config.formats import read
 from outhaul.config.paths import absolute_from
+from outhaul.frontends.cli.main import main
 from outhaul.model.bandwidth import PRIORITIES
 
 SCHEMA: dict[str, Any] = json.loads((Path(config.__file__).parent / "schema.json").read_text())
@@ -202,6 +206,27 @@ WRONG: list[dict[str, Any]] = [
 def test_both_refuse(tree: Any) -> None:
     """What an editor marks, the parser refuses."""
     assert (bool(problems_of(tree)), bool(list(VALIDATOR.iter_errors(tree)))) == (True, True)
+
+
+def test_editors_can_read_its_patterns() -> None:
+    """Taplo, which completes TOML, compiles each with Rust's engine; that knows no surrogates, and drops the whole schema."""
+    patterns = [json.loads(found) for found in re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(SCHEMA))]
+    assert len(patterns) > 30
+    assert [pattern for pattern in patterns if re.search(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]", pattern)] == []
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is."""
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == SCHEMA
+
+
+@pytest.mark.parametrize(("language", "content"), blocks(REFERENCE))
+def test_every_example_of_the_reference_fits(tmp_path: Path, language: str, content: str) -> None:
+    """What the page shows, an editor does not mark."""
+    path = tmp_path / f"outhaul.{language}"
+    path.write_text(content)
+    assert list(VALIDATOR.iter_errors(read(str(path)).tree)) == []
 
 
 @given(trees)

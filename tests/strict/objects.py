@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import re
 import uuid
+from dataclasses import replace
 from email.utils import formatdate
 from typing import NamedTuple
 
@@ -174,6 +175,15 @@ def get_object(call: Call) -> Reply:
     }  # Of the whole.
     headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
     return Reply(206, headers, body[first : last + 1])
+
+
+def restore_object(call: Call) -> Reply:
+    """RestoreObject, which is done at once."""
+    found = _visible(call)
+    until = formatdate(found.modified + 86_400, usegmt=True)
+    readable = found.headers | {"x-amz-restore": f'ongoing-request="false", expiry-date="{until}"'}
+    call.bucket.store(replace(found, headers=readable))
+    return Reply(202)
 
 
 def _range(first: str, last: str, length: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ OPERATIONS: dict[str, Callable[[Call], Reply]] = {
     "PutObject": objects.put_object,
     "GetObject": objects.get_object,
     "HeadObject": objects.head_object,
+    "RestoreObject": objects.restore_object,
     "ListObjectsV2": buckets.list_objects,
     "CreateMultipartUpload": multipart.create,
     "UploadPart": multipart.upload_part,
@@ -53,6 +54,8 @@ def operation_of(request: Request, key: str) -> str:
         names["DELETE"] = "AbortMultipartUpload"
     elif request.asked("uploads") is not None:
         names = {"POST": "CreateMultipartUpload"}
+    elif request.asked("restore") is not None:
+        names = {"POST": "RestoreObject"}
     else:
         names = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject"}
     return names.get(method, f"{method} of an object")

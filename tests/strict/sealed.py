@@ -40,7 +40,7 @@ def check_key(asked: dict[str, str], headers: dict[str, str]) -> None:
 
 def check_readable(headers: dict[str, str]) -> None:
     """Whether an object is where it can be read."""
-    if headers.get("x-amz-storage-class") in ("GLACIER", "DEEP_ARCHIVE"):
+    if headers.get("x-amz-storage-class") in ("GLACIER", "DEEP_ARCHIVE") and "x-amz-restore" not in headers:
         raise S3Error("InvalidObjectState", "The operation is not valid for the object's storage class")
 
 

@@ -11,11 +11,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from strict import signature
+from strict import permissions, signature
 from strict.documents import document
 from strict.errors import S3Error
 from strict.faults import Fault, Kind, Script
@@ -44,6 +44,8 @@ class Logged(NamedTuple):
     """Of the request, names in lower case."""
     length: int
     """Of its body."""
+    actions: tuple[str, ...] = ()
+    """The IAM actions that it made use of; none where it was refused."""
 
 
 class StrictServer:
@@ -93,9 +95,10 @@ class StrictServer:
         """Have these faults from now on."""
         self._script.add(faults)
 
-    def mend(self) -> None:
-        """Have none any more; every one must have struck."""
-        self.check_all_used()
+    def mend(self, *, all_used: bool = True) -> None:
+        """Have none any more; every one must have struck, unless it may be that none was reached."""
+        if all_used:
+            self.check_all_used()
         self._script.clear()
 
     def check_all_used(self) -> None:
@@ -186,6 +189,7 @@ class StrictServer:
         """The answer to a request, and the fault that spoils the sending of it."""
         name, key = place(request)
         operation, fault, code = operation_of(request, key), None, ""
+        used: list[str] = []
         with self._lock:
             number, now = len(self.log), time.time() + self.behaviour.clock_offset_seconds
             checks_payload = self.behaviour.checks_payload
@@ -193,18 +197,41 @@ class StrictServer:
                 who = signature.check(request, self.identities, self.region, now, checks_payload=checks_payload)
                 if operation in who.denied:
                     raise S3Error("AccessDenied", "Access Denied")
+                used += self._actions(who, operation, request, name, key)
                 fault = self._script.take(operation, key)
-                reply = self._do(operation, request, name, key, fault)
+                with self._hiding(who, operation, name, used):
+                    reply = self._do(operation, request, name, key, fault)
             except S3Error as error:
                 reply, code = refusal(error), error.code
             if request.method == "HEAD":
                 reply.length, reply.body = len(reply.body) if reply.length is None else reply.length, b""
             silent = fault is not None and fault.kind in (Kind.CLOSE, Kind.LOST, Kind.RESET, Kind.STALL)
             status = 0 if silent else reply.status
-            self.log.append(Logged(operation, name, key, status, code, request.headers, len(request.body)))
+            asked = Logged(operation, name, key, status, code, request.headers, len(request.body), tuple(used))
+            self.log.append(asked)
         reply.headers.setdefault("x-amz-request-id", f"{number:016X}")
         reply.seconds = now
         return reply, fault
+
+    def _actions(self, who: Identity, operation: str, request: Request, name: str, key: str) -> list[str]:
+        asked = permissions.needs(operation, request, self.buckets.get(name), name, key, self.region)
+        if who.policy is not None and not all(permissions.allows(who.policy, need) for need in asked):
+            raise S3Error("AccessDenied", "Access Denied")
+        return [need.action for need in asked]
+
+    @contextlib.contextmanager
+    def _hiding(self, who: Identity, operation: str, name: str, used: list[str]) -> Iterator[None]:
+        """Only who may list a bucket is told of an object that it is not there."""
+        try:
+            yield
+        except S3Error as error:
+            if operation not in ("GetObject", "HeadObject") or error.code not in ("NoSuchKey", "NoSuchVersion"):
+                raise
+            need = permissions.may_know_what_is_missing(name)
+            if who.policy is not None and not permissions.allows(who.policy, need):
+                raise S3Error("AccessDenied", "Access Denied") from None
+            used.append(need.action)
+            raise
 
     def _do(self, operation: str, request: Request, name: str, key: str, fault: Fault | None) -> Reply:
         if fault and (

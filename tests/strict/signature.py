@@ -9,6 +9,7 @@ import re
 import time
 from calendar import timegm
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, unquote
 
 from strict.errors import S3Error
@@ -32,6 +33,8 @@ class Identity:
     expired: bool = False
     denied: set[str] = field(default_factory=set)
     """Operations that it may not do."""
+    policy: dict[str, Any] | None = None
+    """An IAM policy, which says what it may do; None is everything."""
 
 
 def check(

@@ -18,6 +18,9 @@ from outhaul.model.job import Job
 from outhaul.model.keys import second_key
 from outhaul.model.patterns import compile_patterns, compile_reach
 
+_BY_CAPABILITIES = os.access in os.supports_effective_ids
+"""Whether access(2) can be asked as what this process may do: by itself it leaves capabilities out."""
+
 
 class Finding(NamedTuple):
     """One thing that is wrong."""
@@ -82,7 +85,7 @@ def _source_wrong(path: str) -> str:
         return f"{path} is a symbolic link; write the directory that it leads to, {os.path.realpath(path)}"
     if not stat.S_ISDIR(mode):
         return f"{path} is not a directory; write the directory that holds the files"
-    if not os.access(path, os.R_OK | os.X_OK):
+    if not os.access(path, os.R_OK | os.X_OK, effective_ids=_BY_CAPABILITIES):
         return f"{path} may not be read by this user; give it the rights to list and enter it"
     return ""
 

@@ -19,7 +19,8 @@ Word = TypeVar("Word", bound=str)
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
 ENDPOINT = r"^https?://(?:\[[0-9A-Fa-f:.]{2,45}\]|[^\s/?#@:\[\]]{1,253})(?::[0-9]{1,5})?(?:/[^\s?#@]*)?$"
 REGION = r"^[A-Za-z0-9._-]{1,64}$"
-PROFILE = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}$"
+# What may stand there, and not what may not: the engine of some editors (Rust's) takes no surrogates, not even in a range.
+PROFILE = "^[ -~\xa0-\ud7ff\ue000-\U0010ffff]{1,128}$"
 PATTERN_MAX = 1024
 """Length of the longest include or exclude pattern, in characters."""
 

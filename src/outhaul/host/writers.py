@@ -1,8 +1,9 @@
 """Which files does any process have open for writing? Asked of /proc, where the kernel grants no lease.
 
-It is exact only for one who may look into every process (root, outside of hidden pid namespaces), and only for
-local processes; anything less is answered with "cannot tell". One look at all of /proc takes milliseconds, so it is
-kept for half a second: a file that was opened since is caught when it is looked at again before its removal.
+It is exact only for one who may look into every process of the machine (root, in the first pid namespace: in a container
+the processes of the host are not to be seen), and only for local processes; anything less is answered with "cannot tell".
+One look at all of /proc takes milliseconds, so it is kept for half a second: a file that was opened since is caught when it
+is looked at again before its removal.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import threading
 import time
 
 _KEPT_SECONDS = 0.5
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""The inode of the one that is there from boot on, the same on every machine (Linux, PROC_PID_INIT_INO, proc_ns.h)."""
 _lock = threading.Lock()
 _taken_at = 0.0
 _snapshot: tuple[set[tuple[int, int]], bool] = (set(), False)
@@ -36,7 +39,7 @@ def _processes() -> tuple[set[tuple[int, int]], bool]:
 
 def _look() -> tuple[set[tuple[int, int]], bool]:
     writing: set[tuple[int, int]] = set()
-    complete = os.geteuid() == 0
+    complete = os.geteuid() == 0 and _sees_every_process()
     try:
         pids = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -56,6 +59,13 @@ def _look() -> tuple[set[tuple[int, int]], bool]:
         except OSError:
             complete = False
     return writing, complete
+
+
+def _sees_every_process() -> bool:
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino == _FIRST_PID_NAMESPACE
+    except OSError:
+        return False
 
 
 def _add(process: str, descriptor: str, writing: set[tuple[int, int]]) -> None:

@@ -25,6 +25,8 @@ SMALL_MAX = 16 << 20
 _CHUNK = 4 << 20
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _numbers = itertools.count()
+_BY_CAPABILITIES = os.access in os.supports_effective_ids
+"""Whether access(2) can be asked as what this process may do: by itself it leaves capabilities out."""
 
 
 class DirectoryStore:
@@ -50,7 +52,7 @@ class DirectoryStore:
             os.makedirs(self._directory, exist_ok=True)
         except OSError as error:
             raise _translate(error, self._directory) from error
-        if not os.access(self._directory, os.W_OK | os.X_OK):
+        if not os.access(self._directory, os.W_OK | os.X_OK, effective_ids=_BY_CAPABILITIES):
             raise Denied(f"{self._directory}: may not be written to")
         return Abilities(create_only=True, readable=True)  # Proof is always a read-back.
 

@@ -67,6 +67,8 @@ class Multipart:
         """Whether the endpoint's ETags have shown to be MD5s."""
         self.fast: FastParts | None = None
         """Sends the parts, where nothing stands in between."""
+        self._may_ask = True
+        """Whether it has not been refused to say which uploads there are (s3:ListBucketMultipartUploads)."""
         self._fresh: set[str] = set()
         """Uploads of which nothing has been sent yet."""
 
@@ -76,7 +78,7 @@ class Multipart:
         A process that ended between the beginning and the writing down of it leaves such: they cost nothing, and this
         takes them up again. One that has parts may be another machine's, and is left alone.
         """
-        if self.takes_up and (left := self._empty(key)) is not None:
+        if self.takes_up and self._may_ask and (left := self._empty(key)) is not None:
             self._fresh.add(left)
             return Begun(key, left, part_bytes(length))
         kept = {"ChecksumAlgorithm": "SHA256"} if self.sha256 else {}
@@ -138,8 +140,10 @@ class Multipart:
             for found in answer.get("Uploads") or []:
                 if found.get("Key") == key and not self._has(Begun(key, found["UploadId"], 0)):
                     return str(found["UploadId"])
+        except Denied:
+            self._may_ask = False  # Nor for the next file: each refusal is in somebody's log.
         except StoreError:
-            pass  # It may not be asked, or does not know: then a new one is begun.
+            pass  # It does not know: then a new one is begun.
         return None
 
     def _told(self, number: int, part: Part) -> dict[str, Any]:

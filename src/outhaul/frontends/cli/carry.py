@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from outhaul import app
@@ -34,15 +34,24 @@ def run(options: argparse.Namespace) -> int:
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
     jobs, limit, ping, program = configured(options)
-    if unknown := set(options.job) - {job.name for job in jobs}:
-        names = ", ".join(job.name for job in jobs)
-        raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
-    wanted = [job for job in jobs if not options.job or job.name in options.job]
+    wanted = chosen(jobs, options.job)
     if options.dry_run:
         return _carry(wanted, options, limit)
     with pinged(ping) as told:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
         return told.ended(_carry(wanted, options, limit) or left)
+
+
+def chosen(jobs: list[Job], names: Sequence[str]) -> list[Job]:
+    """The jobs of these names; all of them where none is named.
+
+    Raises:
+        ConfigurationError: there is no job of such a name.
+    """
+    if unknown := set(names) - {job.name for job in jobs}:
+        there = ", ".join(job.name for job in jobs)
+        raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {there}")
+    return [job for job in jobs if not names or job.name in names]
 
 
 def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:

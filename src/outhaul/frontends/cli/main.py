@@ -243,6 +243,10 @@ def build_parser() -> argparse.ArgumentParser:
         "config", metavar="CONFIG", nargs="?", help="configuration file, or the address of a destination"
     )
 
+    from outhaul.frontends.cli import setting_up
+
+    setting_up.add(partial(_command, commands), state, connection)
+
     _command(
         commands,
         "status",
@@ -297,7 +301,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--kind", choices=("systemd", "timer", "cron", "launchd"), default="systemd",
         help="`watch` as a systemd service (default), `run` by a systemd timer, a crontab line, a launchd job",
     )  # fmt: skip
-    service.add_argument("--user", metavar="NAME", default="", help="who runs it (default: the owner of the sources)")
+    service.add_argument(
+        "--user",
+        metavar="NAME",
+        default="",
+        help="who runs it (default: the owner of the sources; of several, outhaul where there is such a user, else root)",
+    )
     service.add_argument("--every", metavar="TIME", default="10m", help="how often, with timer and cron (default: 10m)")
     service.add_argument(
         "--to", metavar="DIR", default="", help="where units are written (default: /etc/systemd/system)"

@@ -18,15 +18,20 @@ from outhaul.model.keys import printable
 
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 UNITS = "/etc/systemd/system"
+OWN_USER = "outhaul"
+_HOMES = ("/home/", "/root/", "/run/user/")
+"""What ProtectHome= hides (systemd.exec(5))."""
 
 
 def install_service(options: argparse.Namespace) -> int:
     """Write the files, or print them."""
     said = configured(options)
+    user = options.user or _user_for(said.jobs)
     service = Service(
         _program(), os.path.abspath(config_path(options)), os.path.abspath(options.state) if options.state else "",
-        options.user or _owner(said.jobs), said.jobs,
+        user, said.jobs, _owners(said.jobs) - {user} != set(),
     )  # fmt: skip
+    service = service._replace(at_home=_is_at_home(service))
     _refuse_odd_paths(service)
     seconds = _seconds(options.every)
     if options.kind == "cron":
@@ -84,6 +89,9 @@ def _refuse_odd_paths(service: Service) -> None:
             raise ConfigurationError(
                 printable(f"{path}: a unit can name no path with control characters or bytes that are no text")
             )
+    if not _is_user(service.user):
+        said = f"there is no user {service.user} yet: useradd --system --home-dir /var/lib/outhaul {service.user}"
+        print(printable(f"outhaul: {said}"), file=sys.stderr)
     for path in service_files.written_by(service):
         if not os.path.isdir(path):
             print(
@@ -113,15 +121,41 @@ def _program() -> str:
     return os.path.realpath(found)
 
 
-def _owner(jobs: list[Job]) -> str:
-    """Who owns the sources; root where they have several owners. The kernel tells who writes to a file its owner, and root."""
-    owners = set()
+def _user_for(jobs: list[Job]) -> str:
+    """Who owns the sources. Where they have several owners, the user that a package made for outhaul; else root.
+
+    The kernel tells who writes to a file its owner, root, and whoever has CAP_LEASE (fcntl(2)).
+    """
+    owners = _owners(jobs)
+    if len(owners) == 1 and not (owner := owners.pop()).isdigit():
+        return owner
+    return OWN_USER if _is_user(OWN_USER) else "root"
+
+
+def _owners(jobs: list[Job]) -> set[str]:
+    """The names of those who own the sources that are there; a number where there is no name."""
+    found = set()
     for job in jobs:
         try:
-            owners.add(os.stat(job.source).st_uid)
+            number = os.stat(job.source).st_uid
         except OSError:
             continue
+        try:
+            found.add(pwd.getpwuid(number).pw_name)
+        except KeyError:
+            found.add(str(number))
+    return found
+
+
+def _is_user(name: str) -> bool:
     try:
-        return pwd.getpwuid(owners.pop()).pw_name if len(owners) == 1 else "root"
+        return bool(pwd.getpwnam(name))
     except KeyError:
-        return "root"
+        return False
+
+
+def _is_at_home(service: Service) -> bool:
+    """Whether the program, what it is run by, its configuration or anything that it opens lies in a home directory."""
+    opened = [path for job in service.jobs for path in (job.connection.ca_file, job.connection.sse_c_key_file)]
+    needed = [service.program, sys.prefix, sys.base_prefix, service.config, *service_files.written_by(service), *opened]
+    return any(os.path.realpath(path).startswith(_HOMES) for path in needed if path)

@@ -1,7 +1,7 @@
 """The texts of units for systemd, of a crontab line and of a launchd job. Pure: nothing of the machine is looked at.
 
 Each unit gives outhaul what its jobs need and nothing else: it may write to sources (files are removed there), archives,
-directories that files go to, and its state; it has no capability but for root, where there are files of several owners.
+directories that files go to, and its state; it has three capabilities where files are not its user's own, and else none.
 Directives: systemd.exec(5), systemd.service(5), systemd.timer(5); launchd.plist(5); crontab(5).
 """
 
@@ -27,11 +27,15 @@ class Service(NamedTuple):
     """Absolute path of the state directory; '' for the one that systemd gives a service (/var/lib/outhaul)."""
     user: str
     jobs: Sequence[Job]
+    of_others: bool = False
+    """Whether files are not the user's own."""
+    at_home: bool = True
+    """Whether something that it needs lies in a home directory, but for root's credentials."""
 
 
 _SANDBOX = """NoNewPrivileges=yes
 ProtectSystem=strict
-ProtectHome=read-only
+ProtectHome={home}
 PrivateTmp={private_tmp}
 PrivateDevices=yes
 PrivateMounts=yes
@@ -55,9 +59,9 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 CapabilityBoundingSet={capabilities}
-AmbientCapabilities=
+AmbientCapabilities={ambient}
 UMask=0077"""
-_OF_ROOT = "CAP_DAC_OVERRIDE CAP_FOWNER CAP_LEASE"
+_FOR_OTHERS = "CAP_DAC_OVERRIDE CAP_FOWNER CAP_LEASE"
 """To remove files of others, to give copies their modes, and to ask the kernel who writes to them (fcntl(2), leases)."""
 
 
@@ -150,8 +154,12 @@ def _common(service: Service) -> str:
     paths = "\n".join(f"ReadWritePaths={_quoted(path, in_command=False)}" for path in written)
     state = "" if service.state else "StateDirectory=outhaul\nStateDirectoryMode=0700\n"
     in_tmp = any(re.match(r"/(?:var/)?tmp(?:/|$)", path) for path in written)
-    capabilities = _OF_ROOT if service.user == "root" else ""
-    sandbox = _SANDBOX.format(private_tmp="no" if in_tmp else "yes", capabilities=capabilities)
+    root = service.user == "root"
+    capabilities = _FOR_OTHERS if root or service.of_others else ""
+    sandbox = _SANDBOX.format(
+        private_tmp="no" if in_tmp else "yes", capabilities=capabilities, ambient="" if root else capabilities,
+        home="tmpfs\nBindReadOnlyPaths=-%h/.aws" if root and not service.at_home else "read-only",
+    )  # fmt: skip
     return f"""User={service.user}
 # AWS_ACCESS_KEY_ID and the like, if they are not in ~/.aws: mode 0600, owned by root.
 EnvironmentFile=-/etc/outhaul/environment
