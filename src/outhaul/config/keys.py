@@ -14,10 +14,12 @@ from outhaul.config import connection_settings, object_settings, values
 from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.disk import disk
+from outhaul.config.fleet import fleet
 from outhaul.config.together import unsuited
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
 from outhaul.model.bandwidth import PRIORITIES, Bandwidth
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import (
     NEWEST_LIMIT_NS_DEFAULT,
     QUIET_NS_DEFAULT,
@@ -32,7 +34,7 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", "bandwidth", "ping", *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", "ping", "fleet", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group",
     "after", "empty-directories", "disk", "max-files", "every", "at", "proof", "on-conflict", "object", "via",
@@ -55,7 +57,9 @@ _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
-_ABOVE_JOBS = dict.fromkeys(("bandwidth", "ping"), "holds for all jobs together; write it above the first [[job]]")
+_ABOVE_JOBS = dict.fromkeys(
+    ("bandwidth", "ping", "fleet"), "holds for all jobs together; write it above the first [[job]]"
+)
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -87,6 +91,8 @@ class Parsed(NamedTuple):
     """What all jobs together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    fleet: Fleet | None = None
+    """Where this device tells how it is; None for nowhere."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -115,7 +121,8 @@ class _Parser:
         defaults = self._connection(tree, (), Connection())
         limit = self._bandwidth(tree)
         ping = self._take(tree, (), "ping", values.ping, "")
-        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping)
+        place = fleet(tree["fleet"], defaults, self._absolute, self._note) if "fleet" in tree else None
+        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping, place)
 
     def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
         if "bandwidth" not in tree:

@@ -19,6 +19,7 @@ from outhaul.config.profiles import recognised
 from outhaul.config.profiles.profile import Profiled, Surroundings
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 
@@ -34,6 +35,8 @@ class Configured(NamedTuple):
     """Address that is told how runs go; '' for none."""
     program: str = ""
     """The older program that the file is for; '' for the native form."""
+    fleet: Fleet | None = None
+    """Where this device tells how it is; None for nowhere."""
 
 
 def load(path: str, *, state: str) -> list[Job]:
@@ -58,10 +61,10 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth, ping = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    jobs, problems, bandwidth, ping, fleet = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
     complete = _complete(jobs, problems, partial(checks.findings, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth, ping)
+    return Configured(complete, bandwidth, ping, fleet=fleet)
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:
@@ -71,7 +74,7 @@ def of_older(path: str, made: Profiled, state: str) -> Configured:
     link is the directory that it leads to.
     """
     _refuse(path, made.problems)
-    jobs, problems, bandwidth, _ = parse(made.tree, absolute_from("/"))
+    jobs, problems, bandwidth, *_ = parse(made.tree, absolute_from("/"))
     jobs = [job and job._replace(source=os.path.realpath(job.source)) for job in jobs]
     complete = _complete(jobs, problems, partial(checks.overlaps, state=state))
     _refuse(path, [_of_older(made, problem) for problem in problems])

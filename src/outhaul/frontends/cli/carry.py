@@ -17,8 +17,10 @@ from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
+from outhaul.frontends.cli.telling import Voice, voiced
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
@@ -33,13 +35,13 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, ping, program = configured(options)
+    jobs, limit, ping, program, fleet = configured(options)
     wanted = chosen(jobs, options.job)
     if options.dry_run:
         return _carry(wanted, options, limit)
-    with pinged(ping) as told:
+    with pinged(ping) as told, voiced(fleet, state_of(options), stopped) as voice:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
-        return told.ended(_carry(wanted, options, limit) or left)
+        return told.ended(_carry(wanted, options, limit, voice) or left)
 
 
 def chosen(jobs: list[Job], names: Sequence[str]) -> list[Job]:
@@ -94,6 +96,8 @@ def configured(options: argparse.Namespace) -> Configured:
     if found:
         raise ConfigurationError(*found)
     jobs = [_over(given, job) for job in said.jobs]
+    if said.fleet is not None:
+        said = said._replace(fleet=_known(said.fleet, given))
     if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
         raise ConfigurationError(*found)
     return said._replace(jobs=jobs)
@@ -103,6 +107,15 @@ def _over(given: Connection, job: Job) -> Job:
     """The job with what the command line says laid over what its configuration does."""
     said = {name: value for name, value in given._asdict().items() if value}
     return job._replace(connection=job.connection._replace(**said)) if said else job
+
+
+def _known(fleet: Fleet, given: Connection) -> Fleet:
+    """With the name of the device, and what the command line says of the way there. Raises ConfigurationError: no name."""
+    from outhaul.fleet.telling import device_of
+
+    said = {name: value for name, value in given._asdict().items() if value}
+    connection = fleet.connection._replace(**said) if fleet.destination.kind == "s3" else fleet.connection
+    return fleet._replace(device=device_of(fleet), connection=connection)
 
 
 def given_connection(options: argparse.Namespace, found: list[str]) -> Connection:
@@ -157,7 +170,9 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None) -> int:
+def _carry(
+    jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, voice: Voice | None = None
+) -> int:
     limit = given_bandwidth(options) or limit
     monitor, close = _monitor(options)
     try:
@@ -171,6 +186,9 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
         )
     finally:
         close()
+    for one in report.jobs if voice else ():
+        assert voice is not None
+        voice.job(one.job.name, one.fault)
     return report.exit_code
 
 

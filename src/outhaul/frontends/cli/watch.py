@@ -15,6 +15,7 @@ from outhaul.frontends.cli.carry import configured, given_bandwidth, state_of
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor, describe
 from outhaul.frontends.cli.pinging import Heart
+from outhaul.frontends.cli.telling import Voice
 from outhaul.host.service_manager import ServiceManager
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
@@ -35,16 +36,22 @@ def watch(options: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT; SIGHUP reads the configuration anew."""
     manager = ServiceManager()
     heart = Heart()
-    loading = _Loading(options, manager, heart)
+    voice = Voice(state_of(options), stopped)
+    loading = _Loading(options, manager, heart, voice)
     signal.signal(signal.SIGHUP, loading.ask)
     told = _JsonWatching(manager, heart) if options.json else _Watching(manager, heart, options)
+
+    def passed(job: Job, outcome: Outcome) -> None:
+        told.passed(job, outcome)
+        voice.passed(job, outcome)
+
     app.watch(
         loading.load,
         state=state_of(options),
         monitor=told,
         stopped=stopped,
         reload=loading.asked,
-        tell=told.passed,
+        tell=passed,
         notice=told.line,
     )
     manager.tell("STOPPING=1")
@@ -55,10 +62,11 @@ def watch(options: argparse.Namespace) -> int:
 class _Loading:
     """The configuration, read at the start, and when a signal asks for it."""
 
-    def __init__(self, options: argparse.Namespace, manager: ServiceManager, heart: Heart) -> None:
+    def __init__(self, options: argparse.Namespace, manager: ServiceManager, heart: Heart, voice: Voice) -> None:
         self._options = options
         self._manager = manager
         self._heart = heart
+        self._voice = voice
         self._asked = False
         self._last: tuple[list[Job], Bandwidth | None] | None = None
 
@@ -83,6 +91,7 @@ class _Loading:
                 compression(job)  # A library that is missing makes it wrong, too.
             self._last = said.jobs, given_bandwidth(self._options) or said.bandwidth
             self._heart.address = said.ping
+            self._voice.speak_to(said.fleet)
             _say("the configuration was read anew" if again else "")
         except ConfigurationError as error:
             if self._last is None:

@@ -1,0 +1,121 @@
+"""How `run` and `watch` tell a fleet of this device: on a thread of its own, which no file waits for.
+
+Whatever goes wrong there is one line when it begins and one when it is over, and changes no exit code: who does not hear of this
+device any more knows that something is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from outhaul.model.fleet import SECOND_NS, Fleet
+from outhaul.model.job import Job
+from outhaul.model.keys import printable
+
+if TYPE_CHECKING:
+    from outhaul.engine.passes import Outcome
+    from outhaul.fleet.telling import Teller
+
+FIRST_SECONDS = 5.0
+"""So soon after its start a daemon tells that it is there."""
+AGAIN_SECONDS, AGAIN_MAX_SECONDS = 30.0, 3600.0
+"""How long after a failure it is tried again: twice as long each time."""
+LAST_SECONDS = 20.0
+"""So long the end of a run waits for what is told of it."""
+
+
+class Voice:
+    """What this process tells of itself. It says nothing where there is no fleet."""
+
+    def __init__(self, state: str, stopped: Callable[[], bool]) -> None:
+        self._state, self._stopped = state, stopped
+        self._faults: dict[str, str] = {}
+        self._fleet: Fleet | None = None
+        self._teller: Teller | None = None
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._over = False
+        self._failures = 0
+
+    def speak_to(self, fleet: Fleet | None, first_seconds: float = FIRST_SECONDS) -> None:
+        """Tell this one from now on; the configuration has been read."""
+        if fleet == self._fleet:
+            return
+        self._fleet, self._teller = fleet, None
+        if fleet is not None and self._thread is None:
+            self._thread = threading.Thread(target=self._speak, args=(first_seconds,), daemon=True)
+            self._thread.start()
+
+    def job(self, name: str, fault: str) -> None:
+        """A pass over a job has ended; '' is well."""
+        self._faults[name] = fault
+
+    def passed(self, job: Job, outcome: Outcome) -> None:
+        """The same, of a daemon: that all is well, only a look at everything can tell."""
+        fault = outcome.destination_fault or outcome.source_fault
+        if fault or outcome.whole:
+            self.job(job.name, fault)
+
+    def finish(self) -> None:
+        """The run is over: tell of it, where that is due, and wait for it, but not for long."""
+        self._over = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(LAST_SECONDS)
+
+    def _speak(self, seconds: float) -> None:
+        while not self._wake.wait(seconds) and not self._stopped():
+            seconds = self._tell()
+        if self._over and not self._stopped():
+            self._tell()
+
+    def _tell(self) -> float:
+        """How long to wait until the next time."""
+        fleet = self._fleet
+        if fleet is None:
+            return FIRST_SECONDS
+        try:
+            if self._teller is None:
+                self._teller = _teller(fleet, self._state, self._stopped)
+            self._teller.tell(dict(self._faults))
+        except Exception as error:  # Whatever it is, files go on being carried.
+            if not self._failures:
+                _say(f"{fleet.destination.address} was not told how this device is: {error or type(error).__name__}")
+            self._failures += 1
+            return min(AGAIN_SECONDS * (1 << min(self._failures - 1, 10)), AGAIN_MAX_SECONDS)
+        if self._failures:
+            _say(f"{fleet.destination.address} is told again how this device is")
+        self._failures = 0
+        return fleet.interval_ns / SECOND_NS
+
+
+def _teller(fleet: Fleet, state: str, stopped: Callable[[], bool]) -> Teller:
+    from outhaul.fleet.telling import Teller
+    from outhaul.frontends.cli.main import VERSION
+    from outhaul.frontends.cli.show import receipt_fields
+    from outhaul.wiring import open_meeting
+
+    return Teller(
+        fleet, state, lambda: open_meeting(fleet.destination, fleet.connection), receipt_fields, VERSION, stopped
+    )
+
+
+@contextmanager
+def voiced(fleet: Fleet | None, state: str, stopped: Callable[[], bool]) -> Iterator[Voice]:
+    """For a run: while it lasts, once an interval, and at its end."""
+    voice = Voice(state, stopped)
+    if fleet is not None:
+        voice.speak_to(fleet, fleet.interval_ns / SECOND_NS)
+    yield voice
+    voice.finish()
+
+
+def _say(text: str) -> None:
+    try:
+        print(f"outhaul: {printable(text)}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        return
