@@ -129,8 +129,6 @@ class Told(NamedTuple):
     """Of the disk that is full first; None where none is to be."""
     fault: str
     paused: bool
-    raw: dict[str, Any]
-    """All of it."""
 
 
 def read_status(body: bytes, device: str) -> Told:
@@ -165,7 +163,7 @@ def read_status(body: bytes, device: str) -> Told:
         waiting.counts("held"), carried.number("files"), carried.number("bytes"), carried.number("last_ns"),
         given_up.number("files"), given_up.number("last_ns"),
         disk.number("full_in_seconds") if disk and disk.has("full_in_seconds") else None,
-        fields.text("fault"), bool(control and control.truth("paused")), tree,
+        fields.text("fault"), bool(control and control.truth("paused")),
     )  # fmt: skip
 
 

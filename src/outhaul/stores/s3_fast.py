@@ -230,11 +230,16 @@ class FastPuts:
 
     def get_many(self, keys: Sequence[str], at_once: int) -> list[Answer | LaneError]:
         """The whole of many small objects, up to `at_once` at the same time. Raises Misconfigured: no credentials."""
-        lane = Lane(self._endpoint)
+        with self._lock:
+            lane, signer = self._free.pop() if self._free else self._new_lane()
         try:
-            return lane.send(len(keys), lambda index: self.get_request(keys[index], "", {}), at_once)
-        finally:
+            answers = lane.send(len(keys), lambda index: self.get_request(keys[index], "", {}), at_once)
+        except BaseException:
             lane.close()
+            raise
+        with self._lock:
+            self._free.append((lane, signer))
+        return answers
 
     @property
     def endpoint(self) -> Endpoint:

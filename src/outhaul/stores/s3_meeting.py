@@ -18,7 +18,7 @@ from outhaul.stores.s3_errors import classify
 from outhaul.stores.s3_fast import Redirected
 from outhaul.stores.s3_reading import S3Shelf
 
-_AT_ONCE = 32
+_AT_ONCE = 96
 _BATCH = 500
 
 

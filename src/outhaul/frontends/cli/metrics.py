@@ -23,7 +23,7 @@ from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import REASONS, State
 
-_FIRST = "# HELP outhaul_build_info"
+_FIRST = "# HELP outhaul_"
 _METRICS = (
     ("files_carried_total", "counter", "Files that have a receipt."),
     ("bytes_carried_total", "counter", "Bytes of files that have a receipt."),
@@ -40,18 +40,23 @@ def metrics(options: argparse.Namespace) -> int:
     if not options.output:
         sys.stdout.write(text)
         return 0
-    _refuse_others(options.output)
+    write(options.output, text)
+    return 0
+
+
+def write(path: str, text: str) -> None:
+    """Metrics into a file for the textfile collector. Raises ConfigurationError."""
+    _refuse_others(path)
     # The collector reads at any moment: it sees the former text or this one (node_exporter, "Textfile Collector").
-    beside = f"{options.output}.{os.getpid()}"
+    beside = f"{path}.{os.getpid()}"
     try:
         with open(beside, "w", encoding="utf-8") as file:
             file.write(text)
-        os.rename(beside, options.output)
+        os.rename(beside, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(beside)
-        raise ConfigurationError(f"{options.output} cannot be written: {error.strerror}") from None
-    return 0
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _refuse_others(path: str) -> None:
@@ -75,14 +80,14 @@ def exposition(jobs: Sequence[JobStatus], now_ns: int) -> Iterator[str]:
         jobs: What the ledger knows of each.
         now_ns: The wall clock.
     """
-    yield f"{_FIRST} The version that tells this."
+    yield "# HELP outhaul_build_info The version that tells this."
     yield "# TYPE outhaul_build_info gauge"
     yield f'outhaul_build_info{{version="{VERSION}"}} 1'
     for name, kind, text in _METRICS:
         yield f"# HELP outhaul_{name} {text}"
         yield f"# TYPE outhaul_{name} {kind}"
         for job in jobs:
-            labels = f'job="{_label(job.job)}",source="{_label(job.source)}",destination="{_label(job.destination)}"'
+            labels = f'job="{label(job.job)}",source="{label(job.source)}",destination="{label(job.destination)}"'
             for more, value in _values(name, job, now_ns):
                 yield f"outhaul_{name}{{{labels}{more}}} {value:.15g}"
 
@@ -104,7 +109,8 @@ def _values(name: str, job: JobStatus, now_ns: int) -> list[tuple[str, float]]:
     return [("", of_name[name])]
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
+    """The value of a label."""
     return printable(text).replace("\\", r"\\").replace('"', r"\"")
 
 

@@ -1,0 +1,43 @@
+"""The options of `fleet`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+Add = Callable[[str, str, str, str, list[argparse.ArgumentParser]], argparse.ArgumentParser]
+"""As in `ways_back.py`."""
+
+
+def add(command: Add, reporting: argparse.ArgumentParser, connection: argparse.ArgumentParser) -> None:
+    """Add it."""
+    fleet = command(
+        "fleet", "fleet.fleet", "how all devices are that tell of themselves in one bucket; what they tell, for SQL",
+        "outhaul fleet s3://my-bucket/site-7\n"
+        "  outhaul fleet import s3://my-bucket/site-7 --to postgresql://localhost/fleet",
+        [reporting, connection],
+    )  # fmt: skip
+    fleet.add_argument(
+        "what", metavar="WHAT", nargs="+",
+        help="s3://bucket/prefix, or a directory: where the devices meet; or `import` and the same",
+    )  # fmt: skip
+    fleet.add_argument(
+        "--watch", metavar="SECONDS", type=_seconds, nargs="?", const=10.0, default=0.0,
+        help="look again and again (default: every 10); write it behind the address",
+    )  # fmt: skip
+    fleet.add_argument("--metrics", metavar="FILE", default="", help="write them there too, for the textfile collector")
+    fleet.add_argument(
+        "--to", metavar="DATABASE", default="",
+        help="with import: postgresql://..., or a file that ends with .duckdb or .sqlite",
+    )  # fmt: skip
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 1 <= found <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 to 86400; write --watch 10")
+    return found
