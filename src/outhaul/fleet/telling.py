@@ -25,6 +25,7 @@ from outhaul.model.fleet import (
     FORMAT,
     JOBS_MAX,
     SECOND_NS,
+    SEGMENT_BYTES_MAX,
     SOON_SECONDS,
     STATUS_BYTES_MAX,
     Fleet,
@@ -141,8 +142,8 @@ class Teller:
             if ledger != self._memory.ledger:
                 self._memory = self._memory._replace(ledger=ledger, sent=0)
             while not self._stopped() and (rows := tail.after(self._memory.sent, ROWS_MAX)):
-                body = segment(map(self._fields, rows))
-                first, last, digest = rows[0].number, rows[-1].number, hashlib.sha256(body).hexdigest()
+                body, told = segment(map(self._fields, rows))
+                first, last, digest = rows[0].number, rows[told - 1].number, hashlib.sha256(body).hexdigest()
                 # The month is that of a receipt, so that what is told twice has one key.
                 month = rows[0].recorded_ns
                 key = segment_key(self._fleet.destination.prefix, self._device, ledger, first, last, digest, month)
@@ -168,13 +169,17 @@ class Teller:
         save(self._state, self._memory)
 
 
-def segment(rows: Iterable[dict[str, object]]) -> bytes:
-    """Receipts as lines of JSON, compressed; the same receipts are the same bytes."""
-    body = io.BytesIO()
+def segment(rows: Iterable[dict[str, object]]) -> tuple[bytes, int]:
+    """Receipts as lines of JSON, compressed, and how many there are: as many as go in. The same receipts are the same bytes."""
+    body, count, left = io.BytesIO(), 0, SEGMENT_BYTES_MAX
     with gzip.GzipFile(fileobj=body, mode="wb", compresslevel=6, mtime=0, filename="") as file:
         for row in rows:
-            file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
-    return body.getvalue()
+            line = json.dumps(row, separators=(",", ":")).encode() + b"\n"
+            if len(line) > left and count:
+                break
+            file.write(line)
+            count, left = count + 1, left - len(line)
+    return body.getvalue(), count
 
 
 def encoded(status: dict[str, Any]) -> bytes:

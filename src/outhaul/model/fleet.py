@@ -21,6 +21,8 @@ FORMAT = 1
 ALL = "_all"
 """What stands in the place of the name of a device, and can be none."""
 STATUS_BYTES_MAX = 64 << 10
+SEGMENT_BYTES_MAX = 32 << 20
+"""Of a segment of receipts, before it is compressed."""
 JOBS_MAX = 50
 TEXT_MAX = 400
 """Characters of a path, a name or a fault; what is longer is cut, and ends with an ellipsis."""
@@ -95,6 +97,28 @@ def is_reserved(key: str) -> bool:
 def shortened(text: str) -> str:
     """No longer than what a status object may hold."""
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
+
+
+_SEGMENT = re.compile(
+    r"(?P<device>[A-Za-z0-9][A-Za-z0-9._-]{0,62})/[0-9]{4}/[0-9]{2}/"
+    r"(?P<ledger>[0-9a-f]{12})-(?P<first>[0-9]{12,18})-(?P<last>[0-9]{12,18})-[0-9a-f]{16}\.jsonl\.gz"
+)
+
+
+class Segment(NamedTuple):
+    """What the key of a segment says."""
+
+    key: str
+    device: str
+    ledger: str
+    first: int
+    last: int
+
+
+def segment_of(key: str, prefix: str) -> Segment | None:
+    """What a key beneath the receipts of a fleet says; None where it is none of a segment."""
+    found = _SEGMENT.fullmatch(key[len(receipts_prefix(prefix)) :])
+    return Segment(key, found["device"], found["ledger"], int(found["first"]), int(found["last"])) if found else None
 
 
 class Malformed(ValueError):
