@@ -168,7 +168,7 @@ def test_a_segment_that_never_ends_is_refused() -> None:
 
 def test_what_would_be_too_large_is_told_in_two() -> None:
     """A segment ends where the next receipt would not go in any more."""
-    rows = [{"path": "x" * (SEGMENT_BYTES_MAX // 2)}] * 3
+    rows: list[dict[str, object]] = [{"path": "x" * (SEGMENT_BYTES_MAX // 2)}] * 3
     assert segment(iter(rows))[1] == 1
     assert json.dumps(receipt(1)).count("sha256") == 2
 

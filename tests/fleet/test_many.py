@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ sys.exit(code)
 
 
 @pytest.mark.slow
-def test_ten_thousand_are_listed(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+def test_ten_thousand_are_listed(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """Each is told, in one piece."""
     folder = tmp_path / "data" / "bucket" / "site" / ".outhaul" / "fleet" / "status"
     folder.mkdir(parents=True)

@@ -80,7 +80,7 @@ def test_a_run_tells_of_itself(outhaul: Program) -> None:
     exported = outhaul("export", "--format", "jsonl", "--state", str(outhaul.state)).out
     assert [[json.loads(line) for line in exported.splitlines()]] == [rows for _, rows in segments(outhaul.home)]
     first = told(outhaul.home)
-    expected = ("logger-17", 1, 2, 14, {})
+    expected: tuple[object, ...] = ("logger-17", 1, 2, 14, {})
     assert expected == (
         first["device"], first["sequence"], first["carried"]["files"], first["carried"]["bytes"], first["waiting"]["held"],
     )  # fmt: skip

@@ -153,6 +153,8 @@ class Told(NamedTuple):
     """Of the disk that is full first; None where none is to be."""
     fault: str
     paused: bool
+    refused: str
+    """Why it does not obey an order; '' where it refuses none."""
 
 
 def read_status(body: bytes, device: str) -> Told:
@@ -187,7 +189,7 @@ def read_status(body: bytes, device: str) -> Told:
         waiting.counts("held"), carried.number("files"), carried.number("bytes"), carried.number("last_ns"),
         given_up.number("files"), given_up.number("last_ns"),
         disk.number("full_in_seconds") if disk and disk.has("full_in_seconds") else None,
-        fields.text("fault"), bool(control and control.truth("paused")),
+        fields.text("fault"), bool(control and control.truth("paused")), control.text("refused") if control else "",
     )  # fmt: skip
 
 
@@ -281,6 +283,8 @@ class Found(NamedTuple):
             found.append(f"late by {span(late)}")
         if told.fault:
             found.append(f"failing: {told.fault}")
+        if told.refused:
+            found.append(f"refuses {told.refused}")
         if told.held:
             worst = max(told.held, key=lambda reason: told.held[reason])
             found.append(f"{sum(told.held.values()):,} held: {meanings.get(worst, worst)}")

@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _carry(wanted, options, limit)
     with pinged(ping) as told, voiced(fleet, state_of(options), stopped) as voice:
+        wanted, limit = voice.obeyed(wanted, limit)
         left = _take_over(wanted, options) if program == "archive-upload" else 0
         return told.ended(_carry(wanted, options, limit, voice) or left)
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.fleet import SECOND_NS, Fleet
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
+from outhaul.model.orders import Order
+from outhaul.ports.meeting import Meeting
 
 if TYPE_CHECKING:
     from outhaul.engine.passes import Outcome
+    from outhaul.fleet.obeying import Obedience
     from outhaul.fleet.telling import Teller
 
 FIRST_SECONDS = 5.0
@@ -31,11 +36,22 @@ LAST_SECONDS = 20.0
 class Voice:
     """What this process tells of itself. It says nothing where there is no fleet."""
 
-    def __init__(self, state: str, stopped: Callable[[], bool]) -> None:
-        self._state, self._stopped = state, stopped
+    def __init__(self, state: str, stopped: Callable[[], bool], changed: Callable[[], None] = lambda: None) -> None:
+        """Prepare.
+
+        Args:
+            state: The state directory.
+            stopped: Whether the process is asked to end.
+            changed: Called, from another thread, when another order holds than before.
+        """
+        self._state, self._stopped, self._changed = state, stopped, changed
+        self._obedience: Obedience | None = None
+        self._order: Order | None = None
+        self._refused = ""
         self._faults: dict[str, str] = {}
         self._fleet: Fleet | None = None
         self._teller: Teller | None = None
+        self._meeting: Meeting | None = None
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._over = False
@@ -45,10 +61,23 @@ class Voice:
         """Tell this one from now on; the configuration has been read."""
         if fleet == self._fleet:
             return
-        self._fleet, self._teller = fleet, None
+        self._obedience = _obedience(fleet, self._state) if fleet is not None and fleet.control_key else None
+        self._order = self._obedience.holds() if self._obedience else None
+        self._fleet, self._teller, self._meeting = fleet, None, None
         if fleet is not None and self._thread is None:
             self._thread = threading.Thread(target=self._speak, args=(first_seconds,), daemon=True)
             self._thread.start()
+
+    def obeyed(self, jobs: list[Job], limit: Bandwidth | None) -> tuple[list[Job], Bandwidth | None]:
+        """The jobs and the limit, as the order says that holds; what it changes is told."""
+        order = self._order
+        if order is None:
+            return jobs, limit
+        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(order.expires_ns // SECOND_NS))
+        said = ["nothing is carried"] if order.paused else []
+        said += [f"no more than {order.rate:,} bytes a second are sent"] if order.rate else []
+        _say(f"order {order.sequence} of the fleet, until {until}: {' and '.join(said) or 'as configured'}")
+        return [] if order.paused else jobs, Bandwidth(order.rate) if order.rate else limit
 
     def job(self, name: str, fault: str) -> None:
         """A pass over a job has ended; '' is well."""
@@ -80,8 +109,9 @@ class Voice:
             return FIRST_SECONDS
         try:
             if self._teller is None:
-                self._teller = _teller(fleet, self._state, self._stopped)
-            self._teller.tell(dict(self._faults))
+                self._teller = _teller(fleet, self._state, self._where, self._stopped)
+            self._listen()
+            self._teller.tell(dict(self._faults), self._obedience.report() if self._obedience else None)
         except Exception as error:  # Whatever it is, files go on being carried.
             if not self._failures:
                 _say(f"{fleet.destination.address} was not told how this device is: {error or type(error).__name__}")
@@ -92,16 +122,41 @@ class Voice:
         self._failures = 0
         return fleet.interval_ns / SECOND_NS
 
+    def _where(self) -> Meeting:
+        """The place, opened when it is first used."""
+        from outhaul.wiring import open_meeting
 
-def _teller(fleet: Fleet, state: str, stopped: Callable[[], bool]) -> Teller:
+        assert self._fleet is not None
+        if self._meeting is None:
+            self._meeting = open_meeting(self._fleet.destination, self._fleet.connection)
+        return self._meeting
+
+    def _listen(self) -> None:
+        """Look for an order, where somebody may give one, no more than once an interval."""
+        obedience = self._obedience
+        if obedience is None:
+            return
+        order = obedience.look(self._where()) if obedience.is_due() else obedience.holds()
+        if obedience.refused and obedience.refused != self._refused:
+            _say(f"refused: {obedience.refused}")
+        self._refused = obedience.refused
+        if order != self._order:
+            self._order = order
+            self._changed()
+
+
+def _obedience(fleet: Fleet, state: str) -> Obedience:
+    from outhaul.fleet.obeying import Obedience
+
+    return Obedience(fleet, state)
+
+
+def _teller(fleet: Fleet, state: str, where: Callable[[], Meeting], stopped: Callable[[], bool]) -> Teller:
     from outhaul.fleet.telling import Teller
     from outhaul.frontends.cli.main import VERSION
     from outhaul.frontends.cli.show import receipt_fields
-    from outhaul.wiring import open_meeting
 
-    return Teller(
-        fleet, state, lambda: open_meeting(fleet.destination, fleet.connection), receipt_fields, VERSION, stopped
-    )
+    return Teller(fleet, state, where, receipt_fields, VERSION, stopped)
 
 
 @contextmanager

@@ -36,8 +36,8 @@ def watch(options: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT; SIGHUP reads the configuration anew."""
     manager = ServiceManager()
     heart = Heart()
-    voice = Voice(state_of(options), stopped)
-    loading = _Loading(options, manager, heart, voice)
+    loading = _Loading(options, manager, heart)
+    voice = loading.voice
     signal.signal(signal.SIGHUP, loading.ask)
     told = _JsonWatching(manager, heart) if options.json else _Watching(manager, heart, options)
 
@@ -62,11 +62,11 @@ def watch(options: argparse.Namespace) -> int:
 class _Loading:
     """The configuration, read at the start, and when a signal asks for it."""
 
-    def __init__(self, options: argparse.Namespace, manager: ServiceManager, heart: Heart, voice: Voice) -> None:
+    def __init__(self, options: argparse.Namespace, manager: ServiceManager, heart: Heart) -> None:
         self._options = options
         self._manager = manager
         self._heart = heart
-        self._voice = voice
+        self.voice = Voice(state_of(options), stopped, self.ask)
         self._asked = False
         self._last: tuple[list[Job], Bandwidth | None] | None = None
 
@@ -89,9 +89,10 @@ class _Loading:
             said = configured(self._options)
             for job in said.jobs:
                 compression(job)  # A library that is missing makes it wrong, too.
-            self._last = said.jobs, given_bandwidth(self._options) or said.bandwidth
+            self.voice.speak_to(said.fleet)
+            jobs, limit = self.voice.obeyed(said.jobs, said.bandwidth)
+            self._last = jobs, given_bandwidth(self._options) or limit
             self._heart.address = said.ping
-            self._voice.speak_to(said.fleet)
             _say("the configuration was read anew" if again else "")
         except ConfigurationError as error:
             if self._last is None:
