@@ -199,6 +199,7 @@ def test_a_payload_is_its_order(desk: Desk) -> None:
             read_order(wrong, desk.there.address, "logger-17")
 
 
+@pytest.mark.slow
 def test_from_keygen_to_pause_and_back(outhaul: Program, capsys: pytest.CaptureFixture[str]) -> None:
     """The whole way: a paused device carries nothing and says so; one that has pinned no key obeys nobody."""
     key = outhaul("fleet", "keygen", "fleet.key")

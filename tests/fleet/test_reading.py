@@ -13,8 +13,9 @@ import pytest
 from cli.program import Program
 from fleet.devices import HOUR_NS, SECOND_NS, body, status
 from outhaul.fleet.reading import Reader
+from outhaul.fleet.status import Found, read_status
 from outhaul.model.errors import Refused
-from outhaul.model.fleet import Found, Malformed, read_status, segment_key, status_key
+from outhaul.model.fleet import Malformed, segment_key, status_key
 from outhaul.model.job import Connection, Destination
 from outhaul.model.lifecycle import REASONS
 from outhaul.wiring import open_meeting
@@ -129,6 +130,7 @@ def test_what_is_trouble(changes: dict[str, Any], expected: list[str] | bool) ->
         assert expected == troubles
 
 
+@pytest.mark.slow
 def test_a_listing_that_fails_is_no_empty_fleet(outhaul: Program) -> None:
     """It is an error (law L10)."""
     ran = outhaul(
@@ -146,13 +148,13 @@ def test_on_real_servers(s3_server: Server, bucket: str, monkeypatch: pytest.Mon
     there = Destination(f"s3://{bucket}/a b", "s3", bucket, "a b")
     meeting = open_meeting(there, Connection(endpoint_url=s3_server.endpoint_url))
     for _ in range(2):
-        meeting.create(segment_key("a b", "x", "f", 1, 2, "d", 0), b"segment")
+        meeting.create(segment_key("a b", "x", "1970/01", "f", 1, 2, "d"), b"segment")
     times = [meeting.replace(status_key("a b", name), body(name)) for name in ("x", "y", "x")]
     assert all(abs((found or 0) - time.time_ns()) < 60 * SECOND_NS for found in times)
     found = [seen.found for seen in Reader(meeting, "a b").devices()]
     assert [(one.device, one.unreadable) for one in found] == [("x", ""), ("y", "")]
     assert (
-        meeting.read_one(segment_key("a b", "x", "f", 1, 2, "d", 0), 100), meeting.read_one("a b/none", 100),
+        meeting.read_one(segment_key("a b", "x", "1970/01", "f", 1, 2, "d"), 100), meeting.read_one("a b/none", 100),
     ) == (b"segment", None)  # fmt: skip
     with pytest.raises(Refused):
         meeting.read_one(status_key("a b", "x"), 5)

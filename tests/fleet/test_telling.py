@@ -18,9 +18,10 @@ import pytest
 from cli.program import Program
 from outhaul.app import status
 from outhaul.fleet import memory
+from outhaul.fleet.status import read_status
 from outhaul.fleet.telling import Teller, encoded
 from outhaul.frontends.cli.show import receipt_fields
-from outhaul.model.fleet import STATUS_BYTES_MAX, Fleet, read_status
+from outhaul.model.fleet import STATUS_BYTES_MAX, Fleet
 from outhaul.model.job import Connection, Destination
 from outhaul.wiring import open_meeting
 
@@ -102,6 +103,7 @@ def test_what_has_not_changed_is_not_told_again_before_a_heartbeat(outhaul: Prog
     assert told(outhaul.home)["fault"] == "a: its disk is gone"
 
 
+@pytest.mark.slow
 def test_a_memory_that_is_lost_costs_a_segment_again(outhaul: Program) -> None:
     """The same receipts are the same bytes under the same key; with more since, under another, and the import knows them."""
     outhaul.write("a.csv")
@@ -112,6 +114,7 @@ def test_a_memory_that_is_lost_costs_a_segment_again(outhaul: Program) -> None:
     assert before == [name for name, _ in segments(outhaul.home)]
 
 
+@pytest.mark.slow
 def test_a_new_ledger_is_another_one(outhaul: Program) -> None:
     """It begins to count anew, and its receipts are told under its own name."""
     outhaul.write("a.csv")
@@ -126,6 +129,7 @@ def test_a_new_ledger_is_another_one(outhaul: Program) -> None:
     assert len({name[0] for name in names}) == 2
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_used_is_one_line_and_changes_nothing(outhaul: Program) -> None:
     """Files are carried, and the exit code is that of the jobs."""
     (outhaul.home / "meet").write_text("a file")
@@ -153,6 +157,7 @@ def test_a_daemon_tells_while_it_carries(outhaul: Program) -> None:
         process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_names_that_are_no_text_are_told_as_text(outhaul: Program) -> None:
     """Long ones are cut; what is told is read again."""
     name = os.fsdecode(b"\xff" + b"\xc3\xbc" * 100)
@@ -177,6 +182,7 @@ def test_one_that_would_be_too_large_goes_without_its_jobs(outhaul: Program) -> 
     assert json.loads(body) == {"jobs": [], "jobs_left_out": 53}
 
 
+@pytest.mark.slow
 def test_no_data_job_takes_the_reserved_prefix_for_its_own(outhaul: Program) -> None:
     """The fleet meets where the job's files go: restore from there alone, rebuild, mirror leave it out."""
     config = outhaul.home / "outhaul.toml"
@@ -192,6 +198,7 @@ def test_no_data_job_takes_the_reserved_prefix_for_its_own(outhaul: Program) -> 
     assert (ran.code, [row["path"] for row in listed.events]) == (0, ["a.csv"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "expected"),
     [

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from outhaul.fleet.status import Found, read_status
 from outhaul.model.errors import StoreError
-from outhaul.model.fleet import DEVICE, STATUS_BYTES_MAX, Found, Malformed, read_status, reserved
+from outhaul.model.fleet import DEVICE, STATUS_BYTES_MAX, Malformed, reserved
 from outhaul.model.returning import Listed
 from outhaul.ports.meeting import Meeting
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from outhaul import app
 from outhaul.fleet.memory import Memory, load, save
+from outhaul.fleet.status import SOON_SECONDS
 from outhaul.ledgers.queries import JobStatus, ReceiptRow, is_held
 from outhaul.ledgers.tail import Tail
 from outhaul.model.errors import ConfigurationError, LedgerError
@@ -26,7 +27,6 @@ from outhaul.model.fleet import (
     JOBS_MAX,
     SECOND_NS,
     SEGMENT_BYTES_MAX,
-    SOON_SECONDS,
     STATUS_BYTES_MAX,
     Fleet,
     segment_key,
@@ -145,8 +145,8 @@ class Teller:
                 body, told = segment(map(self._fields, rows))
                 first, last, digest = rows[0].number, rows[told - 1].number, hashlib.sha256(body).hexdigest()
                 # The month is that of a receipt, so that what is told twice has one key.
-                month = rows[0].recorded_ns
-                key = segment_key(self._fleet.destination.prefix, self._device, ledger, first, last, digest, month)
+                month = time.strftime("%Y/%m", time.gmtime(rows[0].recorded_ns // SECOND_NS))
+                key = segment_key(self._fleet.destination.prefix, self._device, month, ledger, first, last, digest)
                 self._meeting.create(key, body)
                 self._memory = self._memory._replace(sent=last)
                 save(self._state, self._memory)

@@ -16,6 +16,7 @@ from importlib import import_module
 
 from outhaul.config.paths import absolute_from
 from outhaul.fleet.reading import Reader
+from outhaul.fleet.status import Found, span
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import given_connection
 from outhaul.frontends.cli.main import stopped
@@ -23,7 +24,6 @@ from outhaul.frontends.cli.metrics import label, write
 from outhaul.frontends.cli.show import terminal_width
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError, StoreError
-from outhaul.model.fleet import Found, span
 from outhaul.model.job import Connection, Destination
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import REASONS

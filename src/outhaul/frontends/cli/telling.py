@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.fleet import SECOND_NS, Fleet
-from outhaul.model.job import Job
 from outhaul.model.keys import printable
-from outhaul.model.orders import Order
-from outhaul.ports.meeting import Meeting
 
 if TYPE_CHECKING:
     from outhaul.engine.passes import Outcome
     from outhaul.fleet.obeying import Obedience
     from outhaul.fleet.telling import Teller
+    from outhaul.model.job import Job
+    from outhaul.model.orders import Order
+    from outhaul.ports.meeting import Meeting
 
 FIRST_SECONDS = 5.0
 """So soon after its start a daemon tells that it is there."""
