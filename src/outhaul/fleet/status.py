@@ -1,6 +1,6 @@
 """A status object, held against its form, and what is made of it: who is late, and who is in trouble.
 
-What others have written is input that nobody vouches for: each field is of its kind and within its bounds, or all of it is refused.
+What others have written is input that nobody vouches for: each field is of its kind and in its bounds, or all of it is refused.
 """
 
 from __future__ import annotations
