@@ -79,6 +79,8 @@ class JobStatus(NamedTuple):
     """0 where there was none."""
     last_run: dict[str, int]
     """Files of the last run by reason."""
+    last_well_ns: int = 0
+    """When a run ended last in which nothing was held, and the destination could be used; 0 where none has."""
 
 
 class Why(NamedTuple):
@@ -113,6 +115,9 @@ _RECEIPT_KINDS = (
     int, str, bytes, bytes, bytes, int, int, bytes, str, str, str, str, str, int, int, int, str | None, int | None,
     str, int, bytes, str, int, int, int,
 )  # fmt: skip
+_NOT_WELL = [reason for reason, one in REASONS.items() if one.state is State.HELD] + ["destination", "retry"]
+_WELL = "".join(f"AND instr(reasons, '\"{reason}\"') = 0 " for reason in _NOT_WELL)
+_NUMBER_MAX = (1 << 63) - 1
 _WAITING_KINDS = (bytes, bytes, int, str, str, int, int)
 
 
@@ -159,15 +164,21 @@ class Reading:
             places = self._database.execute(
                 "SELECT id, job, source, destination FROM place ORDER BY job, id"
             ).fetchall()
-            return [self._status(*place) for place in places]
+            receipts = self._receipts()
+            return [self._status(place, receipts.get(place[0], (0, 0))) for place in places]
 
-    def _status(self, place: int, job: str, source: bytes, destination: str) -> JobStatus:
+    def _receipts(self, after: int = 0, upto: int = _NUMBER_MAX) -> dict[int, tuple[int, int]]:
+        """Place, and how many receipts it has with numbers above `after`, up to `upto`, and the bytes of their files."""
+        rows = self._database.execute(
+            "SELECT d.place, count(*), sum(r.size) FROM receipt r CROSS JOIN directory d ON d.id = r.directory "
+            "WHERE r.id > ? AND r.id <= ? GROUP BY d.place",
+            (after, upto),
+        )
+        return {place: (files, size) for place, files, size in rows}
+
+    def _status(self, row: tuple[int, str, bytes, str], receipts: tuple[int, int]) -> JobStatus:
+        place, job, source, destination = row
         ask = self._database.execute
-        count, size = ask(
-            "SELECT count(*), coalesce(sum(size), 0) FROM receipt WHERE directory IN "
-            "(SELECT id FROM directory WHERE place = ?)",
-            (place,),
-        ).fetchone()
         waiting: dict[str, int] = {}
         waiting_bytes = 0
         for reason, files, held in ask(
@@ -181,9 +192,15 @@ class Reading:
             "SELECT ended_ns, reasons FROM run WHERE place = ? ORDER BY id DESC LIMIT 1", (place,)
         ).fetchone() or (0, "{}")
         return JobStatus(
-            job, to_path(source), destination, count, size, waiting, waiting_bytes,
-            _waiting(oldest) if oldest else None, last[0], json.loads(last[1]),
+            job, to_path(source), destination, *receipts, waiting, waiting_bytes,
+            _waiting(oldest) if oldest else None, last[0], json.loads(last[1]), self._last_well(place),
         )  # fmt: skip
+
+    def _last_well(self, place: int) -> int:
+        row = self._database.execute(
+            f"SELECT ended_ns FROM run WHERE place = ? {_WELL} ORDER BY id DESC LIMIT 1", (place,)
+        ).fetchone()
+        return row[0] if row else 0
 
     def waiting(self, *, job: str = "", limit: int = 0) -> list[tuple[str, str, Waiting]]:
         """Uncarried files, those that wait longest first, each with its job and source."""

@@ -12,11 +12,13 @@ from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
 from outhaul.config.paths import absolute_from
 from outhaul.config.profiles.kingfisher import is_kingfisher_file
+from outhaul.config.telling import Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
+from outhaul.frontends.telling.log import Log
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination, Job
@@ -33,16 +35,53 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, ping, program = configured(options)
+    jobs, limit, ping, program, telling = configured(options)
     if unknown := set(options.job) - {job.name for job in jobs}:
         names = ", ".join(job.name for job in jobs)
         raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
     wanted = [job for job in jobs if not options.job or job.name in options.job]
     if options.dry_run:
         return _carry(wanted, options, limit)
-    with pinged(ping) as told:
+    telling = given_telling(options, telling)
+    log = Log(quiet=options.quiet, verbose=options.verbose)
+    log.configure(telling.log)
+    with pinged(ping, log.notice) as told:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
-        return told.ended(_carry(wanted, options, limit) or left)
+        return told.ended(_told(wanted, options, limit, telling, log) or left)
+
+
+def _told(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None, telling: Telling, log: Log) -> int:
+    """As `_carry`, and everybody is told whom the configuration names."""
+    from outhaul.frontends.telling.everyone import Everyone
+    from outhaul.frontends.telling.publishing import write_once
+
+    state = state_of(options)
+    monitor, close = _monitor(options, log)
+    try:
+        with Everyone(monitor, log, state) as everyone:
+            everyone.configure(telling)
+            report = app.run(
+                jobs, state=state, monitor=everyone, stopped=stopped, bandwidth=given_bandwidth(options) or limit
+            )
+            for one in report.jobs:
+                everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
+            if not report.interrupted:
+                everyone.patience = 35.0
+    finally:
+        close()
+    write_once(state, telling.metrics, log.notice)
+    return report.exit_code
+
+
+def given_telling(options: argparse.Namespace, telling: Telling) -> Telling:
+    """Whom to tell, with what the command line says of the log."""
+    if options.log_file:
+        telling = telling._replace(log=telling.log._replace(file=os.path.abspath(options.log_file), config=""))
+    if options.log_format:
+        telling = telling._replace(log=telling.log._replace(form=options.log_format, config=""))
+    if options.log_file and not telling.log.form:
+        telling = telling._replace(log=telling.log._replace(form="text"))
+    return telling
 
 
 def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
@@ -165,11 +204,15 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
     return report.exit_code
 
 
-def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+def _monitor(options: argparse.Namespace, log: Log | None = None) -> tuple[Monitor, Callable[[], None]]:
     from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
 
     if options.json:
         return JsonMonitor(), lambda: None
+    if log is not None and log.settings:
+        from outhaul.frontends.telling.log_monitor import RunLog
+
+        return RunLog(log), lambda: None
     if options.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return PlainMonitor(quiet=options.quiet, verbose=options.verbose), lambda: None
     from outhaul.frontends.cli.progress import ProgressMonitor

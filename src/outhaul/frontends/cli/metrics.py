@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 
 from outhaul import app
 from outhaul.config.durations import duration_ns
+from outhaul.config.telling import MetricsSettings, listen
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
-from outhaul.frontends.cli.main import VERSION
+from outhaul.frontends.cli.main import VERSION, stopped
 from outhaul.ledgers.queries import JobStatus
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable
@@ -31,27 +32,68 @@ _METRICS = (
     ("waiting_bytes", "gauge", "Bytes of files that have not been carried."),
     ("oldest_waiting_age_seconds", "gauge", "Since when the oldest of them has been seen; 0 where none waits."),
     ("last_run_timestamp_seconds", "gauge", "When the last run ended; 0 where none has."),
-)
+    (
+        "last_success_timestamp_seconds", "gauge",
+        "When a run ended last in which nothing was held, and the destination could be used; 0 where none has.",
+    ),
+)  # fmt: skip
 
 
 def metrics(options: argparse.Namespace) -> int:
-    """Print them, or write them into a file for the textfile collector."""
-    text = "".join(f"{line}\n" for line in exposition(app.status(state_of(options)), time.time_ns()))
-    if not options.output:
+    """Print them, write them into a file for the textfile collector, or answer whoever asks for them."""
+    if options.listen:
+        return _listen(options)
+    text = as_text(app.status(state_of(options)))
+    if options.output:
+        write(text, options.output)
+    else:
         sys.stdout.write(text)
-        return 0
-    _refuse_others(options.output)
+    return 0
+
+
+def _listen(options: argparse.Namespace) -> int:
+    from outhaul.frontends.telling.publishing import Publishing
+
+    def notice(text: str) -> None:
+        print(f"outhaul: {printable(text)}", file=sys.stderr, flush=True)
+
+    if options.output:
+        raise ConfigurationError("--listen and --output: give one of them; `metrics.file` and `watch` do both")
+    try:
+        where = listen(options.listen)
+    except ValueError as error:
+        raise ConfigurationError(f"--listen: {error}") from None
+    limits = limit("--oldest", options.oldest), limit("--last-run", options.last_run)
+    with Publishing(state_of(options), notice) as publishing:
+        publishing.listen(MetricsSettings(where, oldest_ns=limits[0], last_run_ns=limits[1]))
+        notice(f"listening on {where}")
+        while not stopped():
+            time.sleep(0.2)
+    return 0
+
+
+def as_text(jobs: Sequence[JobStatus]) -> str:
+    """All of it, now."""
+    return "".join(f"{line}\n" for line in exposition(jobs, time.time_ns()))
+
+
+def write(text: str, path: str) -> None:
+    """Write them into a file, for the textfile collector.
+
+    Raises:
+        ConfigurationError: it cannot be written, or is somebody else's.
+    """
+    _refuse_others(path)
     # The collector reads at any moment: it sees the former text or this one (node_exporter, "Textfile Collector").
-    beside = f"{options.output}.{os.getpid()}"
+    beside = f"{path}.{os.getpid()}"
     try:
         with open(beside, "w", encoding="utf-8") as file:
             file.write(text)
-        os.rename(beside, options.output)
+        os.rename(beside, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(beside)
-        raise ConfigurationError(f"{options.output} cannot be written: {error.strerror}") from None
-    return 0
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _refuse_others(path: str) -> None:
@@ -100,6 +142,7 @@ def _values(name: str, job: JobStatus, now_ns: int) -> list[tuple[str, float]]:
         "waiting_bytes": job.waiting_bytes,
         "oldest_waiting_age_seconds": age_ns / 10**9,
         "last_run_timestamp_seconds": job.last_run_ns / 10**9,
+        "last_success_timestamp_seconds": job.last_well_ns / 10**9,
     }
     return [("", of_name[name])]
 
@@ -110,16 +153,26 @@ def _label(text: str) -> str:
 
 def health(options: argparse.Namespace) -> int:
     """Say in one line for each job what is not well; exit code 1 where anything is not."""
-    oldest_ns, run_ns = _limit("--oldest", options.oldest), _limit("--last-run", options.last_run)
-    faults = [
-        fault for job in app.status(state_of(options)) for fault in _faults(job, oldest_ns, run_ns, time.time_ns())
-    ]
-    for fault in faults:
-        print(printable(fault))
-    return 1 if faults else 0
+    oldest_ns, run_ns = limit("--oldest", options.oldest), limit("--last-run", options.last_run)
+    found = faults(app.status(state_of(options)), oldest_ns, run_ns)
+    for fault in found:
+        print(fault)
+    return 1 if found else 0
 
 
-def _limit(option: str, text: str) -> int:
+def faults(jobs: Sequence[JobStatus], oldest_ns: int, run_ns: int) -> list[str]:
+    """What is not well, one line each.
+
+    Args:
+        jobs: What the ledger knows.
+        oldest_ns: How long a file may have waited, in nanoseconds; 0 is not asked.
+        run_ns: The same of the time since the last run.
+    """
+    return [printable(fault) for job in jobs for fault in _faults(job, oldest_ns, run_ns, time.time_ns())]
+
+
+def limit(option: str, text: str) -> int:
+    """What an option says, in nanoseconds. Raises ConfigurationError where that is no time."""
     try:
         return duration_ns(text) if text else 0
     except ValueError as error:
