@@ -58,9 +58,10 @@ def sentry(telling: Telling, notice: Callable[[str], None]) -> Sequence[Listener
     given = telling.sentry_dsn
     where = "sentry-dsn" if given else "SENTRY_DSN"
     try:
+        # Who sends is not told (`send_default_pii`): that is the library's default, and naming it is deprecated in later ones.
         initialise(
             given or os.environ["SENTRY_DSN"], where, f'{where} = "https://KEY@sentry.example.net/7"',
-            default_integrations=False, auto_enabling_integrations=False, send_default_pii=False, max_breadcrumbs=0,
+            default_integrations=False, auto_enabling_integrations=False, max_breadcrumbs=0,
             include_local_variables=False, before_send=_without_names, shutdown_timeout=2,
         )  # fmt: skip
     except ConfigurationError as error:

@@ -53,7 +53,7 @@ class Server:
             why = getattr(error, "strerror", "") or error
             raise ConfigurationError(f"metrics: {settings.listen} cannot be listened on: {why}") from None
         self.port = int(self._listening.server_address[1])
-        self._thread = threading.Thread(target=self._listening.serve_forever, args=(0.5,), name="metrics", daemon=True)
+        self._thread = threading.Thread(target=self._listening.serve_forever, args=(0.2,), name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

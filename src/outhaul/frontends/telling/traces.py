@@ -32,9 +32,12 @@ def traces(notice: Callable[[str], None]) -> Sequence[Listener]:
     if off or os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp":
         return ()
     try:
-        return (TraceListener(_provider(notice)),)
+        return (TraceListener(_provider(notice), notice),)
     except ModuleNotFoundError as error:
         notice(f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and {error.name} is missing: pip install 'outhaul[opentelemetry]'")
+        return ()
+    except Exception as error:  # One of many variables holds what the library does not take.
+        notice(f"no traces are made: {type(error).__name__}: {error}")
         return ()
 
 
@@ -80,8 +83,9 @@ class _Pass:
 class TraceListener:
     """Makes spans; a `Listener`."""
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, notice: Callable[[str], None]) -> None:
         self._provider = provider
+        self._notice = notice
         self._tracer = provider.get_tracer("outhaul")
         self._passes: dict[str, _Pass] = {}
         self._faulty: set[str] = set()
@@ -131,6 +135,8 @@ class TraceListener:
         ending = threading.Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
         ending.join(min(seconds, _ENDS_SECONDS))
+        if ending.is_alive():
+            self._notice("the last traces were not taken in time where OTEL_EXPORTER_OTLP_ENDPOINT leads, and are lost")
 
     def _of(self, job: Job) -> _Pass:
         return self._passes.setdefault(job.name, _Pass())
