@@ -23,6 +23,9 @@ LEVELS = ("debug", "info", "warning", "error")
 HOOK = r"^(?:https://[^\s/?#@]{1,253}|http://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?)(?:[/?][^\s#]*)?$"
 LISTEN = r"^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}$"
 DSN = r"^https?://[^\s/?#@]+@[^\s/?#@]+/[^\s?#]*$"
+SENTRY_VARIABLE = "SENTRY_DSN"
+TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""With one of these, the environment asks for it."""
 WORDS_MAX, KEEP_MAX = 64, 1000
 SIZE_MIN, SIZE_MAX = 64 << 10, 1 << 40
 """Bytes of a log file."""

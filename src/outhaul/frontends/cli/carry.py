@@ -12,7 +12,7 @@ from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
 from outhaul.config.paths import absolute_from
 from outhaul.config.profiles.kingfisher import is_kingfisher_file
-from outhaul.config.telling import Telling
+from outhaul.config.telling import SENTRY_VARIABLE, TRACE_VARIABLES, Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
     log.configure(telling.log)
     with pinged(ping, log.notice) as told:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
+        if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
+            return told.ended(_carry(wanted, options, limit) or left)
         return told.ended(_told(wanted, options, limit, telling, log) or left)
 
 

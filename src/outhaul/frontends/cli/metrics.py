@@ -88,6 +88,7 @@ def write(text: str, path: str) -> None:
     beside = f"{path}.{os.getpid()}"
     try:
         with open(beside, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)  # The collector is somebody else, and a service has a strict umask.
             file.write(text)
         os.rename(beside, path)
     except OSError as error:

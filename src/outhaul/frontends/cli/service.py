@@ -25,7 +25,7 @@ def install_service(options: argparse.Namespace) -> int:
     said = configured(options)
     service = Service(
         _program(), os.path.abspath(config_path(options)), os.path.abspath(options.state) if options.state else "",
-        options.user or _owner(said.jobs), said.jobs,
+        options.user or _owner(said.jobs), said.jobs, (said.telling.log.file, said.telling.metrics.file),
     )  # fmt: skip
     _refuse_odd_paths(service)
     seconds = _seconds(options.every)

@@ -27,6 +27,8 @@ class Service(NamedTuple):
     """Absolute path of the state directory; '' for the one that systemd gives a service (/var/lib/outhaul)."""
     user: str
     jobs: Sequence[Job]
+    files: Sequence[str] = ()
+    """Absolute paths of files that it writes beside: a log, metrics."""
 
 
 _SANDBOX = """NoNewPrivileges=yes
@@ -164,6 +166,7 @@ def written_by(service: Service) -> list[str]:
     found = {service.state} if service.state else set()
     for job in service.jobs:
         found |= {job.source, job.archive, job.destination.directory}
+    found |= {path.rpartition("/")[0] or "/" for path in service.files if path}
     found.discard("")
     return [
         path for path in sorted(found) if not any(path.startswith(f"{other.rstrip('/')}/") for other in found - {path})

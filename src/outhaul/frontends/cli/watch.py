@@ -16,7 +16,7 @@ from outhaul.frontends.cli.pinging import Heart
 from outhaul.frontends.telling.everyone import Everyone
 from outhaul.frontends.telling.held_once import HeldOnce
 from outhaul.frontends.telling.log import ERROR, INFO, Log
-from outhaul.frontends.telling.log_monitor import LogMonitor
+from outhaul.frontends.telling.log_monitor import NOTICES_MAX, LogMonitor
 from outhaul.frontends.telling.publishing import Publishing
 from outhaul.host.service_manager import ServiceManager
 from outhaul.model.bandwidth import Bandwidth
@@ -135,6 +135,7 @@ class _JsonWatching(JsonMonitor):
         super().__init__()
         self._manager = manager
         self._held: dict[str, HeldOnce] = {}
+        self._notices: set[tuple[str, str]] = set()
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
@@ -150,6 +151,12 @@ class _JsonWatching(JsonMonitor):
         """See `ports.Monitor`."""
         self._manager.alive()
 
+    def notice(self, job: Job, text: str) -> None:
+        """See `ports.Monitor`. What was said since the job last changed is not said again."""
+        if (job.name, text) not in self._notices and len(self._notices) < NOTICES_MAX:
+            self._notices.add((job.name, text))
+            super().notice(job, text)
+
     def finished(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
         if tally.bytes_carried:
@@ -159,6 +166,8 @@ class _JsonWatching(JsonMonitor):
         """The events have told it."""
         if job.name in self._held:  # A source that cannot be opened ends before it is begun.
             self._held[job.name].end(whole=whole and not fault)
+        if not fault:
+            self._notices = {one for one in self._notices if one[0] != job.name}
 
 
 def _tell(heart: Heart, job: Job, outcome: Outcome) -> None:

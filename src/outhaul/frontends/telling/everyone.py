@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from outhaul.config.telling import Telling
+from outhaul.config.telling import SENTRY_VARIABLE, TRACE_VARIABLES, Telling
 from outhaul.frontends.telling.log import ERROR, WARNING, Log
 from outhaul.model.errors import AnotherInstance, ConfigurationError, OuthaulError
 from outhaul.model.events import Tally
@@ -73,10 +73,15 @@ class Everyone:
         Raises:
             ConfigurationError: one of them cannot be had; all stays as it was.
         """
+        before_log = self.log.settings
         self.log.configure(telling.log)
         if telling == self._telling:
             return
-        made = _listeners(telling, self._state, self.log)
+        try:
+            made = _listeners(telling, self._state, self.log)
+        except ConfigurationError:
+            self.log.configure(before_log)
+            raise
         self._telling, before = telling, self._listeners
         self._listeners = []
         for listener in before:
@@ -163,11 +168,11 @@ def _listeners(telling: Telling, state: str, log: Log) -> list[Listener]:
         from outhaul.frontends.telling.hooks import HookListener
 
         made.append(HookListener(telling, state, log.notice))
-    if telling.sentry_dsn or os.environ.get("SENTRY_DSN"):
+    if telling.sentry_dsn or os.environ.get(SENTRY_VARIABLE):
         from outhaul.frontends.telling.sentry import sentry
 
         made += sentry(telling, log.notice)
-    if any(os.environ.get(name) for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
+    if any(os.environ.get(name) for name in TRACE_VARIABLES):
         from outhaul.frontends.telling.traces import traces
 
         made += traces(log.notice)
