@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from cli.program import Program, Ran
+from outhaul.frontends.cli import service_files
+from outhaul.frontends.cli.service_files import Service
 
 CONFIG = """
 [[job]]
@@ -120,3 +122,9 @@ def test_systemd_accepts_it_and_finds_little_exposed(
     (unit,) = units.glob("*.service")
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={exposure}", str(unit)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_a_service_may_write_its_log_and_its_metrics() -> None:
+    """Into their directories, and nowhere else."""
+    service = Service("/bin/outhaul", "/etc/x.toml", "/s", "pi", [], ("/var/log/outhaul/x.log", "", "/var/lib/x.prom"))
+    assert service_files.written_by(service) == ["/s", "/var/lib", "/var/log/outhaul"]

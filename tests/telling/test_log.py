@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from outhaul.config.telling import LogSettings
+from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.frontends.telling.log import DEBUG, ERROR, INFO, WARNING, Log
 from outhaul.frontends.telling.log_monitor import LogMonitor
 from outhaul.model.errors import ConfigurationError
@@ -78,6 +79,21 @@ def test_the_journal_gets_priorities_and_no_time(
     monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino + 1}")
     Log().say(INFO, "elsewhere")
     assert capfd.readouterr().err == "outhaul: elsewhere\n"
+
+
+def test_an_account_of_a_run_has_priorities_too(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held is an error for the journal."""
+    found = os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+    monitor, tally = PlainMonitor(quiet=True), Tally()
+    monitor.started(JOB)
+    tally.seen = 1
+    tally.put("conflict")
+    monitor.standing(JOB, Standing("x", "conflict"))
+    monitor.finished(JOB, tally)
+    assert [line[:3] for line in capfd.readouterr().err.splitlines()] == ["<6>", "<6>", "<3>"]
 
 
 def test_a_file_turns_over(tmp_path: Path) -> None:

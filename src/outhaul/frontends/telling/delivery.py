@@ -25,6 +25,8 @@ SECONDS = 30.0
 """How long a hook may take."""
 WAITING_MAX = 100
 """How many may wait to be told."""
+LEFT_MAX = 4
+"""Answers that have begun, and take longer than their time."""
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SAID_BYTES = 4096
@@ -58,6 +60,7 @@ class Delivery:
         self._failing: dict[Hook, bool] = {}
         self._given_up = threading.Event()
         self._lost = False
+        self._left: list[threading.Thread] = []
 
     def tell(self, word: Word) -> None:
         """Have it told. Returns at once; where too many wait, this one is lost."""
@@ -95,6 +98,9 @@ class Delivery:
 
     def _post(self, word: Word) -> str:
         """Why it did not go through. One that answers a byte at a time is left behind when its time is over."""
+        self._left = [thread for thread in self._left if thread.is_alive()]
+        if len(self._left) >= LEFT_MAX:
+            return "earlier answers have not come to their end"
         answers: list[str] = []
         headers = {"Content-Type": "application/json"}
         there = threading.Thread(
@@ -104,6 +110,8 @@ class Delivery:
         deadline = time.monotonic() + self._seconds
         while there.is_alive() and time.monotonic() < deadline and not self._given_up.is_set():
             there.join(0.1)
+        if not answers:
+            self._left.append(there)
         return answers[0] if answers else f"no answer within {self._seconds:.0f} s"
 
     def _run(self, word: Word) -> str:

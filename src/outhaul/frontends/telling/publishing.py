@@ -71,6 +71,7 @@ class Publishing:
             if settings.listen:
                 self.listen(settings)
         except ConfigurationError as error:
+            self._settings = MetricsSettings()  # When the configuration is read anew, it is tried again.
             self._notice(error.problems[0])
         if settings.file:
             self._writer = _Writer(self._state, settings, self._notice)
