@@ -186,7 +186,7 @@ def test_a_codec_that_is_not_installed_is_a_wrong_configuration(
     path.write_text(CONFIG.format(quiet="0"))
     options = build_parser().parse_args(["watch", str(path), "--state", str(outhaul.state)])
     log, state = Log(), str(outhaul.state)
-    everyone = Everyone(PlainMonitor(), log, state)
+    everyone = Everyone([PlainMonitor()], log, state)
     loading = _Loading(options, ServiceManager(), Heart(log.notice), everyone, Publishing(state, log.notice))
     before = loading.load()
     path.write_text(CONFIG.format(quiet="0") + 'compress = "lz4"')

@@ -40,7 +40,7 @@ class Place:
     def run(self, configured: Configured) -> app.RunReport:
         """One run, as the command does it."""
         log = Log()
-        with Everyone(RunLog(log), log, self.state) as everyone:
+        with Everyone([RunLog(log)], log, self.state) as everyone:
             everyone.configure(configured.telling)
             report = app.run(configured.jobs, state=self.state, monitor=everyone)
             for one in report.jobs:

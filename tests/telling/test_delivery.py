@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from outhaul.config.telling import Hook
 from outhaul.frontends.telling import delivery
 from outhaul.frontends.telling.delivery import Delivery, Word
@@ -28,6 +30,7 @@ def shell(text: str) -> Hook:
     return Hook(("/bin/sh", "-c", text))
 
 
+@pytest.mark.slow
 def test_a_hook_that_hangs_is_killed_with_all_it_has_started(tmp_path: Path) -> None:
     """By its process group."""
     began = time.monotonic()
@@ -79,7 +82,7 @@ def test_an_end_waits_so_long_and_no_longer() -> None:
     assert time.monotonic() - began < 2
 
 
-def test_too_many_words_are_lost_and_hold_up_nothing(monkeypatch: object) -> None:
+def test_too_many_words_are_lost_and_hold_up_nothing() -> None:
     """One line says so."""
     said: list[str] = []
     there = Delivery(said.append)

@@ -106,9 +106,9 @@ def test_a_command_that_ends_by_a_fault_is_told(place: Place) -> None:
 
 
 def test_what_happens_often_is_gathered(tmp_path: Path) -> None:
-    """A thousand passes are one word at once, and one later with all the rest."""
+    """A hundred passes are one word at once, and one later with all the rest."""
     told, kept = listener(tmp_path)
-    for number in range(300):
+    for number in range(100):
         told.started(JOB)
         told.held(JOB, Standing(f"f{number}", "conflict"))
         told._of(JOB).files += 1
@@ -116,7 +116,7 @@ def test_what_happens_often_is_gathered(tmp_path: Path) -> None:
     assert kept.events[:2] == [("held", "1"), ("success", "1")]
     assert len(kept.words) == 2
     told.over(0)
-    assert sum(int(files) for _, files in kept.events) == 600
+    assert sum(int(files) for _, files in kept.events) == 200
 
 
 def test_held_anew_is_told_anew(tmp_path: Path) -> None:

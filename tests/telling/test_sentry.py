@@ -87,7 +87,7 @@ def test_whoever_fails_is_told_no_more(place: Place, capfd: pytest.CaptureFixtur
             raise ZeroDivisionError("no")
 
     log = Log()
-    everyone = Everyone(RecordingMonitor(), log, place.state)
+    everyone = Everyone([RecordingMonitor()], log, place.state)
     everyone._listeners.append(Bad(failures=False))
     for _ in range(2):
         everyone.passed(JOB, Tally(), "", whole=True)

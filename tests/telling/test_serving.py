@@ -86,6 +86,7 @@ def test_a_port_that_is_taken_is_a_notice(place: Place, there: Server) -> None:
     assert [f"metrics: 127.0.0.1:{there.port} cannot be listened on: Address already in use"] == said
 
 
+@pytest.mark.slow
 def test_a_file_is_written_and_written_again(place: Place) -> None:
     """And what stops that is said once."""
     said: list[str] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from outhaul.frontends.telling.traces import traces
 from telling.place import Place
@@ -28,6 +27,8 @@ def spans(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, 
 
 def _read(there: Receiver) -> dict[str, dict[str, object]]:
     """Number and name, and attributes with what else counts."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest  # It takes its time.
+
     found: dict[str, dict[str, object]] = {}
     for path, body in there.taken:
         assert (path, b"secret" in body) == ("/v1/traces", False)

@@ -58,9 +58,9 @@ def _told(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None,
     from outhaul.frontends.telling.publishing import write_once
 
     state = state_of(options)
-    monitor, close = _monitor(options, log)
+    monitors, close = _monitors(options, log)
     try:
-        with Everyone(monitor, log, state) as everyone:
+        with Everyone(monitors, log, state) as everyone:
             everyone.configure(telling)
             report = app.run(
                 jobs, state=state, monitor=everyone, stopped=stopped, bandwidth=given_bandwidth(options) or limit
@@ -73,6 +73,20 @@ def _told(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None,
         close()
     write_once(state, telling.metrics, log.notice)
     return report.exit_code
+
+
+def _monitors(options: argparse.Namespace, log: Log) -> tuple[list[Monitor], Callable[[], None]]:
+    """Where the log is elsewhere, a person at a terminal sees what goes on all the same."""
+    if options.json or not log.settings:
+        monitor, close = _monitor(options)
+        return [monitor], close
+    from outhaul.frontends.telling.log_monitor import RunLog
+
+    elsewhere = log.settings.file or log.settings.config
+    if not elsewhere or options.quiet or not sys.stderr.isatty():
+        return [RunLog(log)], lambda: None
+    monitor, close = _monitor(options)
+    return [monitor, RunLog(log)], close
 
 
 def given_telling(options: argparse.Namespace, telling: Telling) -> Telling:
@@ -206,15 +220,11 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
     return report.exit_code
 
 
-def _monitor(options: argparse.Namespace, log: Log | None = None) -> tuple[Monitor, Callable[[], None]]:
+def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
     from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
 
     if options.json:
         return JsonMonitor(), lambda: None
-    if log is not None and log.settings:
-        from outhaul.frontends.telling.log_monitor import RunLog
-
-        return RunLog(log), lambda: None
     if options.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return PlainMonitor(quiet=options.quiet, verbose=options.verbose), lambda: None
     from outhaul.frontends.cli.progress import ProgressMonitor

@@ -32,7 +32,7 @@ def watch(options: argparse.Namespace) -> int:
     manager, log = ServiceManager(), Log(quiet=options.quiet, verbose=options.verbose)
     heart = Heart(log.notice)
     told = _JsonWatching(manager) if options.json else _Watching(log, manager)
-    with Everyone(told, log, state_of(options)) as everyone, Publishing(state_of(options), log.notice) as publishing:
+    with Everyone([told], log, state_of(options)) as everyone, Publishing(state_of(options), log.notice) as publishing:
         loading = _Loading(options, manager, heart, everyone, publishing)
         signal.signal(signal.SIGHUP, loading.ask)
 

@@ -1,4 +1,4 @@
-"""All who are told of a run or a watch: the monitor that speaks to the user, and who else a configuration names.
+"""All who are told of a run or a watch: the monitors that speak to the user, and who else a configuration names.
 
 They hear the same, one after the other. Whoever fails is told no more, and the log says so: the work goes on.
 """
@@ -51,16 +51,16 @@ class Listener(Protocol):
 class Everyone:
     """The monitor of a command, as a context: what ends it is told, too."""
 
-    def __init__(self, monitor: Monitor, log: Log, state: str) -> None:
+    def __init__(self, monitors: Sequence[Monitor], log: Log, state: str) -> None:
         """Prepare.
 
         Args:
-            monitor: Speaks to the user.
+            monitors: Speak to the user.
             log: Of the command.
             state: The state directory.
         """
         self.log = log
-        self.monitor = monitor
+        self._monitors = tuple(monitors)
         self._state = state
         self.patience = 4.0
         """How many seconds a listener may take at the end for what is still to be told."""
@@ -101,51 +101,60 @@ class Everyone:
                 what = str(error) if isinstance(error, OuthaulError) else f"unforeseen: {type(error).__name__}: {error}"
                 self.log.say(ERROR, what, event="failure")
             self._each(lambda one: one.failed(error))
-        if over := getattr(self.monitor, "over", None):
-            over()
+        for monitor in self._monitors:
+            if over := getattr(monitor, "over", None):
+                over()
         self._each(lambda one: one.over(self.patience))
 
     # --- ports.Monitor --------------------------------------------------------------------------------------------------
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
-        self.monitor.started(job)
+        for monitor in self._monitors:
+            monitor.started(job)
         self._each(lambda one: one.started(job))
 
     def standing(self, job: Job, standing: Standing) -> None:
         """See `ports.Monitor`."""
-        self.monitor.standing(job, standing)
+        for monitor in self._monitors:
+            monitor.standing(job, standing)
         if self._listeners and standing.state is State.HELD:
             self._each(lambda one: one.held(job, standing))
 
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
         """See `ports.Monitor`."""
-        self.monitor.carried(job, receipts, proofs)
+        for monitor in self._monitors:
+            monitor.carried(job, receipts, proofs)
         self._each(lambda one: one.carried(job, receipts, proofs))
 
     def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
         """See `ports.Monitor`."""
-        self.monitor.released(job, disposals)
+        for monitor in self._monitors:
+            monitor.released(job, disposals)
         self._each(lambda one: one.released(job, disposals))
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
-        self.monitor.progress(job, tally)
+        for monitor in self._monitors:
+            monitor.progress(job, tally)
 
     def notice(self, job: Job, text: str) -> None:
         """See `ports.Monitor`."""
-        self.monitor.notice(job, text)
+        for monitor in self._monitors:
+            monitor.notice(job, text)
 
     def finished(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
-        self.monitor.finished(job, tally)
+        for monitor in self._monitors:
+            monitor.finished(job, tally)
 
     # --- beside it ------------------------------------------------------------------------------------------------------
 
     def passed(self, job: Job, tally: Tally, fault: str, *, whole: bool) -> None:
         """A pass is over; see `LogMonitor.passed`."""
-        if passed := getattr(self.monitor, "passed", None):
-            passed(job, tally, fault, whole=whole)
+        for monitor in self._monitors:
+            if passed := getattr(monitor, "passed", None):
+                passed(job, tally, fault, whole=whole)
         self._each(lambda one: one.passed(job, tally, fault, whole=whole))
 
     def beat(self) -> None:
