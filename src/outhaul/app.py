@@ -196,7 +196,7 @@ def status(state: str) -> list[JobStatus]:
     from outhaul.ledgers.queries import Reading
 
     with Reading(state) as reading:
-        return reading.status(time.time_ns())
+        return reading.status()
 
 
 def disk(job: JobStatus) -> Forecast | None:

@@ -15,8 +15,12 @@ import pytest
 from cli.program import Program
 from outhaul import wiring
 from outhaul.frontends.cli.main import build_parser
+from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.frontends.cli.pinging import Heart
 from outhaul.frontends.cli.watch import _Loading
+from outhaul.frontends.telling.everyone import Everyone
+from outhaul.frontends.telling.log import Log
+from outhaul.frontends.telling.publishing import Publishing
 from outhaul.host.service_manager import ServiceManager
 
 CONFIG = """
@@ -181,7 +185,9 @@ def test_a_codec_that_is_not_installed_is_a_wrong_configuration(
     monkeypatch.chdir(outhaul.home)
     path.write_text(CONFIG.format(quiet="0"))
     options = build_parser().parse_args(["watch", str(path), "--state", str(outhaul.state)])
-    loading = _Loading(options, ServiceManager(), Heart())
+    log, state = Log(), str(outhaul.state)
+    everyone = Everyone([PlainMonitor()], log, state)
+    loading = _Loading(options, ServiceManager(), Heart(log.notice), everyone, Publishing(state, log.notice))
     before = loading.load()
     path.write_text(CONFIG.format(quiet="0") + 'compress = "lz4"')
     for module in ("lz4", "lz4.frame"):

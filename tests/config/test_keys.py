@@ -82,7 +82,7 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, key, include, exclude, '
          "temporary-names, settle, compress, bundle, group, after, empty-directories, disk, max-files, every, at, proof, "
-         "on-conflict, object, via, priority, "
+         "on-conflict, object, via, priority, hooks, "
          "endpoint-url, region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, "
          "sse-c-key-file"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from outhaul.config import connection_settings, object_settings, values
+from outhaul.config import connection_settings, object_settings, telling, values
 from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.disk import disk
+from outhaul.config.telling import TELLING_KEYS, Hooks, Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
@@ -32,11 +33,11 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", "bandwidth", "ping", *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", "ping", *TELLING_KEYS, *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group",
     "after", "empty-directories", "disk", "max-files", "every", "at", "proof", "on-conflict", "object", "via",
-    "priority", *CONNECTION_KEYS,
+    "priority", "hooks", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -55,7 +56,9 @@ _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
-_ABOVE_JOBS = dict.fromkeys(("bandwidth", "ping"), "holds for all jobs together; write it above the first [[job]]")
+_ABOVE_JOBS = dict.fromkeys(
+    ("bandwidth", "ping", *TELLING_KEYS[1:]), "holds for all jobs together; write it above the first [[job]]"
+)
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -87,6 +90,8 @@ class Parsed(NamedTuple):
     """What all jobs together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    telling: Telling = Telling()
+    """Who else is told, and how."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -105,6 +110,7 @@ class _Parser:
         self._problems: list[Problem] = []
         self._job = ""
         self._names: dict[str, int] = {}
+        self._hooks: dict[str, Hooks] = {}
 
     def parse(self, tree: object) -> Parsed:
         if not isinstance(tree, dict):
@@ -115,7 +121,9 @@ class _Parser:
         defaults = self._connection(tree, (), Connection())
         limit = self._bandwidth(tree)
         ping = self._take(tree, (), "ping", values.ping, "")
-        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping)
+        told = telling.telling(tree, self._absolute, self._note)
+        jobs = self._jobs(tree, defaults)
+        return Parsed(jobs, self._problems, limit, ping, told._replace(of_jobs=self._hooks))
 
     def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
         if "bandwidth" not in tree:
@@ -175,6 +183,8 @@ class _Parser:
             via=self._take(table, where, "via", _via, ""),
             priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
+        if found := telling.hooks(table, where, self._absolute, self._note):
+            self._hooks[name] = found
         for path, text in unsuited(job):
             self._note((*where, *path), text)
         self._job = ""

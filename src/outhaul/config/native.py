@@ -17,6 +17,7 @@ from outhaul.config.keys import Problem, label, parse
 from outhaul.config.paths import absolute_from
 from outhaul.config.profiles import recognised
 from outhaul.config.profiles.profile import Profiled, Surroundings
+from outhaul.config.telling import Telling
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
@@ -34,6 +35,8 @@ class Configured(NamedTuple):
     """Address that is told how runs go; '' for none."""
     program: str = ""
     """The older program that the file is for; '' for the native form."""
+    telling: Telling = Telling()
+    """Who else is told, and how."""
 
 
 def load(path: str, *, state: str) -> list[Job]:
@@ -58,10 +61,12 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth, ping = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    jobs, problems, bandwidth, ping, telling = parse(
+        document.tree, absolute_from(os.path.dirname(os.path.abspath(path)))
+    )
     complete = _complete(jobs, problems, partial(checks.findings, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth, ping)
+    return Configured(complete, bandwidth, ping, telling=telling)
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:
@@ -71,7 +76,7 @@ def of_older(path: str, made: Profiled, state: str) -> Configured:
     link is the directory that it leads to.
     """
     _refuse(path, made.problems)
-    jobs, problems, bandwidth, _ = parse(made.tree, absolute_from("/"))
+    jobs, problems, bandwidth, *_ = parse(made.tree, absolute_from("/"))
     jobs = [job and job._replace(source=os.path.realpath(job.source)) for job in jobs]
     complete = _complete(jobs, problems, partial(checks.overlaps, state=state))
     _refuse(path, [_of_older(made, problem) for problem in problems])

@@ -12,11 +12,13 @@ from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
 from outhaul.config.paths import absolute_from
 from outhaul.config.profiles.kingfisher import is_kingfisher_file
+from outhaul.config.telling import SENTRY_VARIABLE, TRACE_VARIABLES, Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
+from outhaul.frontends.telling.log import Log
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination, Job
@@ -33,13 +35,66 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, ping, program = configured(options)
+    jobs, limit, ping, program, telling = configured(options)
     wanted = chosen(jobs, options.job)
     if options.dry_run:
         return _carry(wanted, options, limit)
-    with pinged(ping) as told:
+    telling = given_telling(options, telling)
+    log = Log(quiet=options.quiet, verbose=options.verbose)
+    log.configure(telling.log)
+    with pinged(ping, log.notice) as told:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
-        return told.ended(_carry(wanted, options, limit) or left)
+        if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
+            return told.ended(_carry(wanted, options, limit) or left)
+        return told.ended(_told(wanted, options, limit, telling, log) or left)
+
+
+def _told(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None, telling: Telling, log: Log) -> int:
+    """As `_carry`, and everybody is told whom the configuration names."""
+    from outhaul.frontends.telling.everyone import Everyone
+    from outhaul.frontends.telling.publishing import write_once
+
+    state = state_of(options)
+    monitors, close = _monitors(options, log)
+    try:
+        with Everyone(monitors, log, state) as everyone:
+            everyone.configure(telling)
+            report = app.run(
+                jobs, state=state, monitor=everyone, stopped=stopped, bandwidth=given_bandwidth(options) or limit
+            )
+            for one in report.jobs:
+                everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
+            if not report.interrupted:
+                everyone.patience = 35.0
+    finally:
+        close()
+    write_once(state, telling.metrics, log.notice)
+    return report.exit_code
+
+
+def _monitors(options: argparse.Namespace, log: Log) -> tuple[list[Monitor], Callable[[], None]]:
+    """Where the log is elsewhere, a person at a terminal sees what goes on all the same."""
+    if options.json or not log.settings:
+        monitor, close = _monitor(options)
+        return [monitor], close
+    from outhaul.frontends.telling.log_monitor import RunLog
+
+    elsewhere = log.settings.file or log.settings.config
+    if not elsewhere or options.quiet or not sys.stderr.isatty():
+        return [RunLog(log)], lambda: None
+    monitor, close = _monitor(options)
+    return [monitor, RunLog(log)], close
+
+
+def given_telling(options: argparse.Namespace, telling: Telling) -> Telling:
+    """Whom to tell, with what the command line says of the log."""
+    if options.log_file:
+        telling = telling._replace(log=telling.log._replace(file=os.path.abspath(options.log_file), config=""))
+    if options.log_format:
+        telling = telling._replace(log=telling.log._replace(form=options.log_format, config=""))
+    if options.log_file and not telling.log.form:
+        telling = telling._replace(log=telling.log._replace(form="text"))
+    return telling
 
 
 def chosen(jobs: list[Job], names: Sequence[str]) -> list[Job]:

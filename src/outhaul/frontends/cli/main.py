@@ -55,7 +55,12 @@ def guarded(program: str, command: Callable[[], int]) -> int:
     from outhaul.model.keys import printable
 
     def complain(text: str) -> None:
-        print(f"{program}: {text}", file=sys.stderr)
+        begin = ""
+        if "JOURNAL_STREAM" in os.environ:
+            from outhaul.frontends.telling.log import ERROR, priority
+
+            begin = priority(ERROR)
+        print(f"{begin}{program}: {text}", file=sys.stderr)
 
     _install_signals()
     try:
@@ -154,6 +159,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
     run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+    _add_log_options(run)
 
     watch = _command(
         commands, "watch", "watch.watch", "the same as a daemon: each file goes as soon as it has settled",
@@ -163,6 +169,7 @@ def build_parser() -> argparse.ArgumentParser:
         "config", metavar="CONFIG", nargs="?", help="configuration file, as for `run`; SIGHUP reads it anew"
     )
     watch.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+    _add_log_options(watch)
 
     for name, text, example in (
         ("move", "carry a directory away; sources are removed once proved", _MOVE_EXAMPLE),
@@ -277,9 +284,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     metrics = _command(
         commands, "metrics", "metrics.metrics", "what `status` tells, for Prometheus",
-        "outhaul metrics --output /var/lib/node_exporter/outhaul.prom", [state],
+        "outhaul metrics --output /var/lib/node_exporter/outhaul.prom\n  outhaul metrics --listen 127.0.0.1:9275", [state],
     )  # fmt: skip
     metrics.add_argument("--output", metavar="FILE", default="", help="write them there, for the textfile collector")
+    metrics.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        default="",
+        help="answer GET /metrics and /health there, such as 127.0.0.1:9275",
+    )
+    metrics.add_argument("--oldest", metavar="TIME", default="", help="with --listen: as `health`, for /health")
+    metrics.add_argument("--last-run", metavar="TIME", default="", help="with --listen: the same")
     health = _command(
         commands, "health", "metrics.health", "exit code 0 where all is well, for probes; else 1, and a line that says why",
         "outhaul health --oldest 2h --last-run 30m", [state],
@@ -369,6 +384,11 @@ def _reporting_options() -> argparse.ArgumentParser:
     options.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is held or fails")
     options.add_argument("-v", "--verbose", action="store_true", help="name every file")
     return options
+
+
+def _add_log_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log-file", metavar="FILE", default="", help="log there, and not on standard error")
+    command.add_argument("--log-format", choices=("text", "json"), default="", help="lines with a time, or JSON lines")
 
 
 def _count(text: str) -> int:
