@@ -1,6 +1,6 @@
 """A configuration file to complete jobs, or every problem with it.
 
-`keys.parse` judges the text, `checks.findings` holds the jobs against the machine, and here both become lines of the
+`keys.parse` judges the text, `checks.lasting` holds the jobs against the machine, and here both become lines of the
 form `FILE:LINE: job "NAME": KEY: what is wrong; what to write instead`. A file of an older program is compiled to the
 native form first (`profiles`), and its problems are told by its own lines and keys.
 """
@@ -64,7 +64,7 @@ def read(path: str, *, state: str) -> Configured:
     jobs, problems, bandwidth, ping, telling = parse(
         document.tree, absolute_from(os.path.dirname(os.path.abspath(path)))
     )
-    complete = _complete(jobs, problems, partial(checks.findings, state=state))
+    complete = _complete(jobs, problems, partial(checks.lasting, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
     return Configured(complete, bandwidth, ping, telling=telling)
 
