@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from outhaul.config import connection_settings, object_settings, values
+from outhaul.config import connection_settings, object_settings, timing, values
 from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.together import unsuited
@@ -31,10 +31,11 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", "bandwidth", "ping", *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", "ping", "time-zone", "nice", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
-    "empty-directories", "max-files", "every", "at", "proof", "on-conflict", "object", "via", "priority", *CONNECTION_KEYS,
+    "empty-directories", "max-files", "max-bytes", "max-bytes-per-day", "max-bytes-per-month", "order", "every", "at", "cron",
+    "time-zone", "jitter", "quiet-hours", "proof", "on-conflict", "object", "via", "priority", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -53,7 +54,7 @@ _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
-_ABOVE_JOBS = dict.fromkeys(("bandwidth", "ping"), "holds for all jobs together; write it above the first [[job]]")
+_ABOVE_JOBS = dict.fromkeys(("bandwidth", "ping", "nice"), "holds for all jobs together; write it above the first [[job]]")
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -85,6 +86,10 @@ class Parsed(NamedTuple):
     """What all jobs together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    time_zone: str = ""
+    """In which the times of `bandwidth` are; '' is the machine's own."""
+    nice: int = 0
+    """How much others go before us, 0 to 19."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -102,6 +107,7 @@ class _Parser:
         self._absolute = absolute
         self._problems: list[Problem] = []
         self._job = ""
+        self._zone = ""
         self._names: dict[str, int] = {}
 
     def parse(self, tree: object) -> Parsed:
@@ -113,7 +119,9 @@ class _Parser:
         defaults = self._connection(tree, (), Connection())
         limit = self._bandwidth(tree)
         ping = self._take(tree, (), "ping", values.ping, "")
-        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping)
+        self._zone = self._take(tree, (), "time-zone", timing.time_zone, "")
+        nice = self._take(tree, (), "nice", timing.nice, 0)
+        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping, self._zone, nice)
 
     def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
         if "bandwidth" not in tree:
@@ -162,8 +170,7 @@ class _Parser:
             **self._after(table, where),
             **self._empty_directories(table, where),
             files_max=self._take(table, where, "max-files", values.files_max, 0),
-            every_ns=self._take(table, where, "every", values.kept, 0),
-            at=self._take(table, where, "at", values.times_of_day, ()),
+            **self._timing(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
             on_conflict=self._take(
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
@@ -335,6 +342,21 @@ class _Parser:
         return {
             "empty_ns": self._take(empty, where, "remove-after", values.kept, 0),
             "empty_include": self._patterns(empty, where, "include"),
+        }
+
+    def _timing(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say when, in which order, and how much."""
+        return {
+            "bytes_max": self._take(table, where, "max-bytes", timing.bytes_max, 0),
+            "bytes_a_day": self._take(table, where, "max-bytes-per-day", timing.bytes_max, 0),
+            "bytes_a_month": self._take(table, where, "max-bytes-per-month", timing.bytes_max, 0),
+            "order": self._take(table, where, "order", lambda value: values.choice(value, timing.ORDERS), ""),
+            "every_ns": self._take(table, where, "every", values.kept, 0),
+            "at": self._take(table, where, "at", values.times_of_day, ()),
+            "cron": self._take(table, where, "cron", timing.cron, ""),
+            "time_zone": self._take(table, where, "time-zone", timing.time_zone, self._zone),
+            "jitter_ns": self._take(table, where, "jitter", timing.jitter, 0),
+            "quiet_hours": self._take(table, where, "quiet-hours", timing.quiet_hours, ()),
         }
 
     def _objects(self, table: dict[str, Any], where: Where) -> ObjectSettings:

@@ -32,6 +32,10 @@ class Configured(NamedTuple):
     """What all of them together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    time_zone: str = ""
+    """In which the times of `bandwidth` are; '' is the machine's own."""
+    nice: int = 0
+    """How much others go before us, 0 to 19."""
     program: str = ""
     """The older program that the file is for; '' for the native form."""
 
@@ -58,10 +62,10 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth, ping = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    jobs, problems, bandwidth, *said = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
     complete = _complete(jobs, problems, partial(checks.findings, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth, ping)
+    return Configured(complete, bandwidth, *said)
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:
@@ -71,7 +75,7 @@ def of_older(path: str, made: Profiled, state: str) -> Configured:
     link is the directory that it leads to.
     """
     _refuse(path, made.problems)
-    jobs, problems, bandwidth, _ = parse(made.tree, absolute_from("/"))
+    jobs, problems, bandwidth, *_ = parse(made.tree, absolute_from("/"))
     jobs = [job and job._replace(source=os.path.realpath(job.source)) for job in jobs]
     complete = _complete(jobs, problems, partial(checks.overlaps, state=state))
     _refuse(path, [_of_older(made, problem) for problem in problems])

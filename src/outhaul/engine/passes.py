@@ -1,12 +1,12 @@
 """One pass over one job: what an earlier one left, the walk, what is under way to its end, and what is old enough to go.
 
-A pass stands still once, when only large files are left: then other jobs have their turn (`side_by_side.py`). How a file travels
-is in `rounds.py`.
+A pass goes on in turns, so that other jobs have theirs (`side_by_side.py`): one ends when its time is over, and when only large
+files are left. How a file travels is in `rounds.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,11 +14,13 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.bundling import record_left_behind
 from outhaul.engine.closing import close
 from outhaul.engine.large import Slots
+from outhaul.engine.ordering import Reservoir
 from outhaul.engine.recovery import recover
 from outhaul.engine.rounds import Round
 from outhaul.engine.walking import Walk
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal
+from outhaul.model.errors import SourceError
+from outhaul.model.evidence import Disposal, Settled
 from outhaul.model.job import Job
 from outhaul.ports import Moment, Tree
 from outhaul.stages.discover import Part
@@ -36,6 +38,8 @@ class Outcome(NamedTuple):
     """Directory, and when on the boot clock, in nanoseconds, the first of its files that wait will be ready."""
     whole: bool = True
     """Whether that was the whole source."""
+    resumes_ns: int = 0
+    """When on the wall clock files go on that wait for another day or month; 0 where none does."""
 
 
 class Scope(NamedTuple):
@@ -83,8 +87,22 @@ class Pass(Round):
             SourceError: the source itself cannot be read; nothing was concluded about its files.
             LedgerError: the ledger failed; nothing more was let go.
         """
-        next(self._steps)
+        while self.turn():
+            pass
         return self.is_busy
+
+    def turn(self) -> bool:
+        """Go on until `turn_over`, or until only what is large is left.
+
+        Returns:
+            Whether there is more to do than to wait for that. Raises as `begin`.
+        """
+        try:
+            return next(self._steps, False)
+        except SourceError:  # What comes back now is taken by nobody.
+            self._weigh(-self._bytes_in_flight)
+            self._slots.free += self._large_under_way
+            raise
 
     def serve(self) -> None:
         """Take what has come back meanwhile."""
@@ -97,11 +115,13 @@ class Pass(Round):
 
     def finish(self) -> Outcome:
         """The rest. Raises LedgerError."""
-        next(self._steps, None)
-        return Outcome(self.tally, self._door.fault, "", self._standings.ready_at, self._part is None)
+        for _ in self._steps:
+            pass
+        resumes_ns = self._limits.resumes_ns
+        return Outcome(self.tally, self._door.fault, "", self._standings.ready_at, self._part is None, resumes_ns)
 
-    def _pass(self) -> Iterator[None]:
-        """The pass, which stands still once: when only large files are left."""
+    def _pass(self) -> Iterator[bool]:
+        """The pass. It stands still where a turn ends: True; and once where only large files are left: False."""
         ports = self.ports
         now = ports.clock.moment()
         ports.monitor.started(self.job)
@@ -109,10 +129,10 @@ class Pass(Round):
             if not self.dry_run and self._part is None:
                 self._recover(self._tree)
                 self._look_for_bundles()
-            self._walk(self._tree, now)
-            self._drain(self._tree, but_large=True)
-            yield
-            self._drain(self._tree)
+            yield from self._walk(self._tree, now)
+            yield from self._drain(self._tree, but_large=True)
+            yield False
+            yield from self._drain(self._tree)
             self._account()
             if self._part is not None and not self.tally.bytes_carried:
                 ports.ledger.settle()
@@ -139,15 +159,36 @@ class Pass(Round):
 
     # --- find and settle ------------------------------------------------------------------------------------
 
-    def _walk(self, tree: Tree, now: Moment) -> None:
+    def _walk(self, tree: Tree, now: Moment) -> Iterator[bool]:
+        waiting = Reservoir(self.job.order)
         for looked in self._found.looks(tree, now):
             for settled in looked.settled:
-                self._add(settled, tree)
-            if looked.group is not None:
+                if (next_ := waiting.put(settled)) is not None:
+                    yield from self._carry(next_, tree)
+            if looked.group is not None and self._admits(looked.group.members):
                 self._add_group(looked.group, tree)
             if looked.proved and not self.dry_run:
-                self._make_room(tree, 0)
+                yield from self._room(tree)
             self._release(looked.proved, tree, looked.proved_group)
+            if self.turn_over():
+                yield True
+        for settled in waiting.rest():
+            yield from self._carry(settled, tree)
+
+    def _carry(self, settled: Settled, tree: Tree) -> Iterator[bool]:
+        if self._admits([settled]):
+            yield from self._room(tree, settled.sighting.size)
+            self._add(settled, tree)
+
+    def _admits(self, files: Sequence[Settled]) -> bool:
+        """Whether these files, which go together, are not more than may go."""
+        if not self._limits.any:
+            return True
+        why = self._limits.refusal(files, [self._standings.past.get(settled.sighting) for settled in files])
+        now = self.ports.clock.moment()
+        for settled in files if why else ():
+            self._standings.wait(settled.sighting, self._standings.taken(settled.sighting), now, *why)
+        return why is None
 
     def _close(self, tree: Tree, now: Moment) -> None:
         if self.ports.stopped() or self._part is not None:

@@ -13,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
-from outhaul.ledgers import reserve
+from outhaul.ledgers import boots, reserve, traffic
 from outhaul.ledgers.damage import FILE_NAME, note_damage, set_aside_if_damaged
 from outhaul.ledgers.opening import connect, lock
 from outhaul.ledgers.rows import (
@@ -38,7 +38,7 @@ from outhaul.ledgers.schema import migrate
 from outhaul.model.bundle import Bundle
 from outhaul.model.errors import LedgerError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting
+from outhaul.model.evidence import Disposal, Proof, Receipt, Sighting, stored_bytes
 from outhaul.model.job import Job
 from outhaul.ports import Abilities, Begun, BegunBundle, Moment, Observation
 
@@ -211,6 +211,8 @@ class SqliteLedger:
                 for number, proof in enumerate(proofs, first)
             ]
             self._insert_receipts(rows)
+            if sent := stored_bytes(proof for proof in proofs if proof.sent):
+                traffic.add(self._database, place, recorded_ns, sent)
             for bundle in {proof.within.bundle for proof in proofs if proof.within is not None}:
                 self._database.execute("UPDATE bundle SET members = NULL WHERE id = ?", (bundle,))
         self._next = first + len(proofs)
@@ -264,6 +266,16 @@ class SqliteLedger:
                     (run.outcome, now, run.number, run.number + index - start - 1),
                 ))  # fmt: skip
                 start = index
+
+    def sent_since(self, place: int, wall_ns: int) -> int:
+        """See `ports.Ledger`."""
+        with _faults(self._state):
+            return traffic.since(self._database, place, wall_ns)
+
+    def largest_waiting(self, place: int, reason: str, detail: str) -> int:
+        """See `ports.Ledger`."""
+        with _faults(self._state):
+            return traffic.largest_waiting(self._database, place, reason, detail)
 
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """See `ports.Ledger`."""
@@ -358,26 +370,10 @@ class SqliteLedger:
 
     def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
         """See `ports.Ledger`."""
-        offset = now.wall_ns - now.boot_ns
         with _faults(self._state):
-            latest = self._database.execute("SELECT coalesce(max(latest_wall_ns), 0) FROM boot").fetchone()[0]
-            row = self._database.execute("SELECT offset_ns, jumped FROM boot WHERE id = ?", (now.boot_id,)).fetchone()
-            is_behind, is_ahead = now.wall_ns < latest, now.wall_ns > latest
-            has_jumped = row is not None and (bool(row[1]) or abs(offset - row[0]) > tolerance_ns)
-        if row is None:
-            jumped = is_behind
-            self._noted.append((
-                "INSERT OR IGNORE INTO boot (id, offset_ns, latest_wall_ns, jumped) VALUES (?,?,?,?)",
-                (now.boot_id, offset, now.wall_ns, jumped),
-            ))  # fmt: skip
-            return not jumped
-        jumped = has_jumped
-        if jumped != bool(row[1]) or is_ahead:
-            self._noted.append((
-                "UPDATE boot SET latest_wall_ns = max(latest_wall_ns, ?), jumped = ? WHERE id = ?",
-                (now.wall_ns, jumped, now.boot_id),
-            ))  # fmt: skip
-        return not jumped
+            steady, note = boots.steady_since(self._database, now, tolerance_ns)
+        self._noted += note
+        return steady
 
     def abilities(self, address: str, now: Moment) -> Abilities | None:
         """See `ports.Ledger`."""

@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, ping, program = configured(options)
+    said = configured(options)
+    jobs, limit, ping, program = said.jobs, said.bandwidth, said.ping, said.program
     if unknown := set(options.job) - {job.name for job in jobs}:
         names = ", ".join(job.name for job in jobs)
         raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
