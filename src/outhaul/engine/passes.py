@@ -71,6 +71,8 @@ class Pass(Round):
         self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen, scope.part)
         self._found.entering = scope.entering
         self._steps = self._pass()
+        self.begun = False
+        """Whether it has had a turn."""
 
     def run(self) -> Outcome:
         """Do it. Raises as `begin`."""
@@ -97,6 +99,7 @@ class Pass(Round):
         Returns:
             Whether there is more to do than to wait for that. Raises as `begin`.
         """
+        self.begun = True
         try:
             return next(self._steps, False)
         except SourceError:  # What comes back now is taken by nobody.
@@ -106,7 +109,8 @@ class Pass(Round):
 
     def serve(self) -> None:
         """Take what has come back meanwhile."""
-        self._collect(self._tree, 0)
+        if self.begun:
+            self._collect(self._tree, 0)
 
     @property
     def is_busy(self) -> bool:
@@ -177,7 +181,8 @@ class Pass(Round):
 
     def _carry(self, settled: Settled, tree: Tree) -> Iterator[bool]:
         if self._admits([settled]):
-            yield from self._room(tree, settled.sighting.size)
+            if self._is_next(settled):
+                yield from self._room(tree, settled.sighting.size)
             self._add(settled, tree)
 
     def _admits(self, files: Sequence[Settled]) -> bool:

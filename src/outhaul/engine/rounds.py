@@ -192,13 +192,20 @@ class Round:
         there = self._slots.bytes if self._tasks or weight > _BATCH_BYTES_MAX else 0
         return there > 0 and there + weight > BYTES_IN_FLIGHT_MAX
 
-    def _room(self, tree: Tree, weight: int = 0) -> Iterator[bool]:
-        """Wait until there is room for what is gathered and for so much more; others have their turns meanwhile."""
-        more = max(self._batch_bytes, self._gathered.weight) + weight
-        while not self.ports.stopped() and self._is_full(more):
+    def _room(self, tree: Tree, size: int = 0) -> Iterator[bool]:
+        """Wait until what is gathered, with a file of this size, has room to go; others have their turns meanwhile."""
+        weight = max(self._batch_bytes, self._gathered.weight) + size
+        while not self.ports.stopped() and self._is_full(weight):
             self._collect(tree)
             if self.turn_over():
                 yield True
+
+    def _is_next(self, settled: Settled) -> bool:
+        """Whether with this file there is enough for something to go."""
+        size = settled.sighting.size
+        if self._gathered.takes(settled):
+            return self._gathered.weight // 2 + size >= self.job.bundle_bytes
+        return len(self._batch) + 1 >= self._pace.batch or self._batch_bytes + size >= _BATCH_BYTES_MAX
 
     def _weigh(self, weight: int) -> None:
         """So much more memory is in use."""

@@ -1,7 +1,10 @@
-"""The jobs of a run, in their order, while large files of the ones before are still on their way.
+"""The jobs of a run side by side: each has turns of a tenth of a second, as many as its priority gives it.
 
-A job has its turn until only large files of it are left; then the next one begins. All share the workers, the places for large
-files, and this one thread: whoever waits for results has those of the others handed to them.
+Whose turn is next follows from the time that each has had, divided by its weight (stride scheduling: Waldspurger and Weihl, 1995).
+So jobs of one priority share alike, one of a higher priority gets four times as much as one of the next, and none starves. A
+job that comes later begins with what the others have had: nobody saves up. One of which only large files are left needs no turns.
+All share the workers, the places for large files, memory, and this one thread: whoever waits for results has those of the others
+handed to them. Not done here: taking back what has been handed to the workers.
 """
 
 from __future__ import annotations
@@ -13,17 +16,21 @@ from typing import Any, NamedTuple
 
 from outhaul.engine.batches import Ports
 from outhaul.engine.large import Slots
-from outhaul.engine.passes import Outcome, Pass
+from outhaul.engine.passes import WHOLE, Outcome, Pass, Scope
 from outhaul.model.errors import SourceError
 from outhaul.model.job import Job
 from outhaul.ports import Workers
+
+TURN_NS = 100 * 10**6
+WEIGHTS = {"high": 16, "normal": 4, "low": 1}
+_NEVER = 1 << 62
 
 
 def run_jobs(jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False) -> Iterator[tuple[int, Outcome]]:
     """One pass over each of these jobs.
 
     Args:
-        jobs: In the order in which they have their turns.
+        jobs: In the order in which they have their first turns.
         ports: The world.
         dry_run: Say what would be carried, and touch nothing.
 
@@ -34,24 +41,85 @@ def run_jobs(jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False) -> Ite
     Raises:
         LedgerError: the ledger failed; nothing more was let go.
     """
-    desk, slots = Desk(ports.workers), Slots()
+    turns = Turns(ports)
     for index, job in enumerate(jobs):
-        if ports.stopped():
-            break
-        seat = Seat(desk)
-        round_ = Pass(job, ports._replace(workers=seat), dry_run=dry_run, slots=slots)
+        turns.sit(index, job, dry_run=dry_run)
+    while (index := turns.next()) is not None and not (ports.stopped() and turns.is_fresh(index)):
+        ended = turns.take(index)
+        if ended is not None:
+            yield index, ended
+    for index in list(turns.desk.left):
+        if not turns.is_fresh(index):
+            yield index, turns.finish(index)
+
+
+class Turns:
+    """The passes that are under way, and whose turn it is."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.desk = Desk(ports.workers)
+        self._slots = Slots()
+        self._ports = ports
+        self._had: dict[int, int] = {}
+        """Of those that need turns: the nanoseconds that each has had, divided by its weight."""
+        self._weights: dict[int, int] = {}
+        self._until = 0
+
+    def sit(self, index: int, job: Job, *, dry_run: bool = False, scope: Scope = WHOLE) -> None:
+        """A pass over a job is to begin."""
+        seat = Seat(self.desk)
+        round_ = Pass(job, self._ports._replace(workers=seat), dry_run=dry_run, slots=self._slots, scope=scope)
+        round_.turn_over = self._over
+        self.desk.left[index] = seat, round_
+        self._weights[index] = WEIGHTS[job.priority]
+        self._had[index] = min(self._had.values(), default=0)
+
+    def next(self) -> int | None:
+        """Whose turn it is; of those that have had as much, the higher priority's, and then the first."""
+        return min(self._had, key=lambda index: (self._had[index], -self._weights[index], index), default=None)
+
+    def is_fresh(self, index: int) -> bool:
+        """Whether it has had no turn yet."""
+        return not self.desk.left[index][1].begun
+
+    def take(self, index: int) -> Outcome | None:
+        """Have a turn; what the pass came to, where that was its last.
+
+        Raises:
+            LedgerError: the ledger failed; nothing more was let go.
+        """
+        _, round_ = self.desk.left[index]
+        began = self._ports.clock.monotonic_ns()
+        self._until = began + TURN_NS
         try:
-            if round_.begin():
-                desk.left[index] = (seat, round_)
-                continue
-            yield index, round_.finish()
+            more = round_.turn()
         except SourceError as error:
-            fault = f"{job.source}: {error}"
-            ports.monitor.notice(job, fault)
-            yield index, Outcome(round_.tally, "", fault)
-    for index, (_, round_) in list(desk.left.items()):
-        yield index, round_.finish()
-        del desk.left[index]
+            fault = f"{round_.job.source}: {error}"
+            self._ports.monitor.notice(round_.job, fault)
+            self._leave(index)
+            return Outcome(round_.tally, "", fault)
+        if more:
+            self._had[index] += max(1, self._ports.clock.monotonic_ns() - began) // self._weights[index] + 1
+            return None
+        if not round_.is_busy:
+            return self.finish(index)
+        del self._had[index]
+        return None
+
+    def finish(self, index: int) -> Outcome:
+        """Go on to the end, without turns; what it came to. Raises as `take`."""
+        _, round_ = self.desk.left[index]
+        self._until = _NEVER
+        outcome = round_.finish()
+        self._leave(index)
+        return outcome
+
+    def _leave(self, index: int) -> None:
+        del self.desk.left[index]
+        self._had.pop(index, None)
+
+    def _over(self) -> bool:
+        return self._ports.clock.monotonic_ns() >= self._until
 
 
 class Desk:
@@ -60,7 +128,7 @@ class Desk:
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
         self.left: dict[int, tuple[Seat, Pass]] = {}
-        """The jobs of which only large files are left."""
+        """The passes that are under way."""
         self.under_way = 0
         """Tasks of all seats together."""
         self._serving = False

@@ -3,7 +3,7 @@
 A hint only hurries a look; what it says is looked at like anything else, and what it does not say is found by the next whole
 pass. Between passes it is known when the first waiting file of a directory will be ready, so that it goes then. How often a
 job is looked at whole follows from what that costs, where the job does not say: half a percent of a core.
-Where only large files of a job are left, the others have their turns. Not done here: waiting for a network to come back by
+Passes go on in turns, so that a job that is due begins while another is in the midst of a long one. Not done here: waiting for a network to come back by
 asking for it, and a second pass over a job while its large files are under way.
 """
 
@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from outhaul.engine.batches import Ports
-from outhaul.engine.large import Slots
-from outhaul.engine.passes import Outcome, Pass, Scope
+from outhaul.engine.passes import Outcome, Scope
 from outhaul.engine.retry import pause_ns
-from outhaul.engine.side_by_side import Desk, Seat
-from outhaul.model.errors import SourceError
+from outhaul.engine.side_by_side import Turns
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
 from outhaul.ports import Moment
@@ -143,45 +141,43 @@ class Watch:
         self._tell = tell
         now = ports.clock.moment()
         self._jobs = [Attention(job, calendar, now) for job in jobs]
-        self._desk, self._slots = Desk(ports.workers), Slots()
+        self._turns = Turns(ports)
+        self._left = self._turns.desk.left
         self._took: dict[int, int] = {}
 
     def run(self, until: Callable[[], bool]) -> None:
         """Go on until this says so, or the run is asked to end; what is under way then comes home. Raises LedgerError."""
         while not (until() or self._ports.stopped()):
             now = self._ports.clock.moment().boot_ns
-            ready = [
-                index for index, one in enumerate(self._jobs) if index not in self._desk.left and one.next_at <= now
-            ]
+            ready = [index for index, one in enumerate(self._jobs) if index not in self._left and one.next_at <= now]
             for index in ready:
-                self._begin(index, now)
-            if self._desk.left:
+                self._sit(index, now)
+            if (turn := self._turns.next()) is not None:
+                self._take_turn(turn)
+            elif self._left:
                 self._serve()
-            elif not ready:
+            else:
                 self._rest(now, REST_SECONDS)
-        for index in list(self._desk.left):
-            self._end(index)
+        for index in list(self._left):
+            self._take(index, self._turns.finish(index))
 
-    def _begin(self, index: int, now: int) -> None:
-        """A pass over one job; where only large files of it are left, it goes on beside the others."""
-        one, seat = self._jobs[index], Seat(self._desk)
+    def _sit(self, index: int, now: int) -> None:
+        """A pass over one job is to begin."""
+        one = self._jobs[index]
         part = one.scope(now)
-        cover = partial(self._cover, index)
-        ports = self._ports._replace(workers=seat)
-        round_ = Pass(one.job, ports, slots=self._slots, scope=Scope(part, cover))
-        began = self._ports.clock.monotonic_ns()
-        try:
-            busy = round_.begin()
-        except SourceError as error:
-            fault = f"{one.job.source}: {error}"
-            self._ports.monitor.notice(one.job, fault)
-            self._take(index, Outcome(round_.tally, "", fault))
-            return
-        finally:
-            self._took[index] = self._ports.clock.monotonic_ns() - began
-        self._desk.left[index] = seat, round_
-        if not busy:
-            self._end(index)
+        self._took[index] = 0
+        self._turns.sit(index, one.job, scope=Scope(part, partial(self._cover, index)))
+
+    def _take_turn(self, index: int) -> None:
+        """One turn; after it there may be word for another job."""
+        clock = self._ports.clock
+        began = clock.monotonic_ns()
+        ended = self._turns.take(index)
+        self._took[index] += clock.monotonic_ns() - began
+        if ended is not None:
+            self._take(index, ended)
+        else:
+            self._rest(clock.moment().boot_ns, 0)
 
     def _cover(self, index: int, directory: str) -> None:
         """Before it is listed: what comes to be in it from now on is told of."""
@@ -192,16 +188,10 @@ class Watch:
         """Large files are under way: take what has come back, and hear what there is to be heard."""
         now = self._ports.clock.moment().boot_ns
         self._rest(now, SERVE_SECONDS)
-        for index, (_, round_) in list(self._desk.left.items()):
+        for index, (_, round_) in list(self._left.items()):
             round_.serve()
             if not round_.is_busy:
-                self._end(index)
-
-    def _end(self, index: int) -> None:
-        _, round_ = self._desk.left[index]
-        outcome = round_.finish()
-        del self._desk.left[index]
-        self._take(index, outcome)
+                self._take(index, self._turns.finish(index))
 
     def _take(self, index: int, outcome: Outcome) -> None:
         one, clock = self._jobs[index], self._ports.clock
@@ -209,7 +199,7 @@ class Watch:
         self._tell(one.job, outcome)
 
     def _rest(self, now: int, seconds: float) -> None:
-        free = [one.next_at for index, one in enumerate(self._jobs) if index not in self._desk.left]
+        free = [one.next_at for index, one in enumerate(self._jobs) if index not in self._left]
         next_at = min(free, default=_NEVER)
         word = self._hints.wait(max(0.0, min(seconds, (next_at - now) / SECOND_NS)))
         now = self._ports.clock.moment().boot_ns
