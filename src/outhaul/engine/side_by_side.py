@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from outhaul.engine.batches import Ports
 from outhaul.engine.large import Slots
+from outhaul.engine.pace import THREADS_MAX
 from outhaul.engine.passes import WHOLE, Outcome, Pass, Scope
 from outhaul.model.errors import SourceError
 from outhaul.model.job import Job
@@ -43,6 +44,8 @@ def run_jobs(jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False) -> Ite
     """
     turns = Turns(ports)
     for index, job in enumerate(jobs):
+        if why := ports.permits.hindrance(job):
+            ports.monitor.notice(job, why.words)
         turns.sit(index, job, dry_run=dry_run)
     while (index := turns.next()) is not None and not (ports.stopped() and turns.is_fresh(index)):
         ended = turns.take(index)
@@ -115,7 +118,7 @@ class Turns:
         return outcome
 
     def _leave(self, index: int) -> None:
-        del self.desk.left[index]
+        self.desk.seats.remove(self.desk.left.pop(index)[0])
         self._had.pop(index, None)
 
     def _over(self) -> bool:
@@ -129,15 +132,13 @@ class Desk:
         self.workers = workers
         self.left: dict[int, tuple[Seat, Pass]] = {}
         """The passes that are under way."""
-        self.under_way = 0
-        """Tasks of all seats together."""
+        self.seats: list[Seat] = []
         self._serving = False
 
     def gather(self, timeout_seconds: float) -> None:
         """Hand out what has come in."""
         for result in self.workers.finished(timeout_seconds):
             result.seat.under_way -= 1
-            self.under_way -= 1
             result.seat.box.append(result.of)
 
     def serve(self, but: Seat) -> None:
@@ -158,14 +159,19 @@ class Seat:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        desk.seats.append(self)
         self.cores = desk.workers.cores
         self.box: list[Any] = []
         self.under_way = 0
         """Tasks that it has handed out."""
+        self.wanted = 0
+        """Threads that it has asked for."""
 
     def widen(self, threads: int) -> None:
-        """See `ports.Workers`. Threads that are busy with large files of other jobs are not there for this one."""
-        self._desk.workers.widen(threads + self._desk.under_way - self.under_way)
+        """See `ports.Workers`. Threads that are busy with files of other jobs are not there for this one."""
+        self.wanted = threads
+        busy = sum([min(seat.wanted, seat.under_way) for seat in self._desk.seats if seat is not self])
+        self._desk.workers.widen(min(threads + busy, THREADS_MAX))
 
     def in_turn(self) -> AbstractContextManager[object]:
         """See `ports.Workers`."""
@@ -174,7 +180,6 @@ class Seat:
     def submit(self, task: Callable[[], Any]) -> None:
         """See `ports.Workers`."""
         self.under_way += 1
-        self._desk.under_way += 1
         self._desk.workers.submit(partial(_done, self, task))
 
     def finished(self, timeout_seconds: float) -> list[Any]:

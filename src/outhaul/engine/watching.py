@@ -35,17 +35,27 @@ GATHER_NS = SECOND_NS // 10
 """How long word of a directory is gathered before it is looked at."""
 PAUSE_FACTOR, PAUSES_MAX = 10, 8
 """A job whose source or destination cannot be used is left alone for so many times the pauses of a run: up to five minutes."""
+JUMP_NS = 2 * SECOND_NS
+"""The wall clock was set where it has moved by more against the boot clock."""
+HURRY_NS = 5 * SECOND_NS
+"""How often word of the network hurries a job at most: a link may come and go."""
+_HINDERED = ("paused", "quiet-hours")
 _NEVER = 1 << 62
 
 
 class Attention:
     """What is known of one job between its passes. All times are of the boot clock, in nanoseconds."""
 
-    def __init__(self, job: Job, calendar: Callable[[Job, int], int | None], now: Moment) -> None:
+    def __init__(
+        self, job: Job, calendar: Callable[[Job, int], int | None], now: Moment, late: Callable[[Job], int]
+    ) -> None:
         self.job = job
         self._calendar = calendar
-        at = calendar(job, now.wall_ns)
-        self._whole_at = now.boot_ns if at is None else now.boot_ns + at - now.wall_ns
+        self._at = at = calendar(job, now.wall_ns)
+        self._offset = now.wall_ns - now.boot_ns
+        self._whole_at = now.boot_ns + (late(job) if at is None else at - now.wall_ns)
+        self._hurried = -HURRY_NS
+        self._owes = False
         self._not_before = 0
         self._due: dict[str, int] = {}
         self._known: set[str] = set()
@@ -67,6 +77,28 @@ class Attention:
         """Word was lost: the whole source is to be looked at."""
         if self._by_parts or self.job.groups:
             self._whole_at = min(self._whole_at, max(now, self._not_before))
+
+    def clock(self, now: Moment) -> None:
+        """The wall clock may have been set: a time that has gone by meanwhile is now, and another one is found anew."""
+        offset = now.wall_ns - now.boot_ns
+        if self._at is None or abs(offset - self._offset) <= JUMP_NS:
+            return
+        self._offset = offset
+        if now.wall_ns < self._at:
+            self._at = self._calendar(self.job, now.wall_ns) or self._at
+        if not self._failures:
+            self._whole_at = now.boot_ns + max(0, self._at - now.wall_ns)
+
+    def free(self, now: int) -> None:
+        """Nothing hinders the job: files that waited for that go."""
+        if self._owes:
+            self._owes, self._whole_at = False, min(self._whole_at, now)
+
+    def reachable(self, now: int) -> None:
+        """What could not be used may be there again. Not at once: an address may still be on its way, and others come too."""
+        if self._failures and now - self._hurried >= HURRY_NS:
+            self._hurried = now
+            self._whole_at = min(self._whole_at, now + pause_ns(1, now))
 
     def made(self, directory: str, now: int) -> None:
         """A directory has come to be: whatever was known of what lay under its name is of another."""
@@ -104,13 +136,22 @@ class Attention:
             self._whole_at = now.boot_ns + PAUSE_FACTOR * pause_ns(min(self._failures, PAUSES_MAX), now.boot_ns)
         elif outcome.whole or self._failures:
             self._failures = 0
+            self._offset = now.wall_ns - now.boot_ns
             self._whole_at = now.boot_ns + self._until_next(outcome.tally.seen, now.wall_ns)
+        self._owes = self._owes or any(reason in tally.by_reason for reason in _HINDERED)
+        if outcome.resumes_ns > now.wall_ns or (outcome.resumes_ns and tally.bytes_carried):
+            self._resume(outcome.resumes_ns, now)
+
+    def _resume(self, wall_ns: int, now: Moment) -> None:
+        """Files wait for another day or month. A job with times of the day waits for these."""
+        if self._at is None and not self._failures:
+            self._whole_at = min(self._whole_at, now.boot_ns + max(0, wall_ns - now.wall_ns))
 
     def _ripens(self, directory: str, at: int) -> None:
         self._due[directory] = min(self._due.get(directory, _NEVER), at)
 
     def _until_next(self, seen: int, wall_ns: int) -> int:
-        at = self._calendar(self.job, wall_ns)
+        self._at = at = self._calendar(self.job, wall_ns)
         if at is not None:
             return at - wall_ns
         return self.job.every_ns or min(max(LEAST_NS, LOOK_NS * seen), MOST_NS)
@@ -126,6 +167,7 @@ class Watch:
         hints: Hints,
         calendar: Callable[[Job, int], int | None],
         tell: Callable[[Job, Outcome], None],
+        late: Callable[[Job], int] = lambda _job: 0,
     ) -> None:
         """Prepare.
 
@@ -135,19 +177,22 @@ class Watch:
             hints: Word of changes.
             calendar: When on the wall clock a job is next due after a moment; None for one without times of the day.
             tell: Is told what each pass came to.
+            late: How long the first look at a job waits, in nanoseconds, where it has no times of the day.
         """
         self._ports = ports
         self._hints = hints
         self._tell = tell
         now = ports.clock.moment()
-        self._jobs = [Attention(job, calendar, now) for job in jobs]
+        self._jobs = [Attention(job, calendar, now, late) for job in jobs]
         self._turns = Turns(ports)
         self._left = self._turns.desk.left
         self._took: dict[int, int] = {}
+        self._hindered = [False] * len(self._jobs)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Go on until this says so, or the run is asked to end; what is under way then comes home. Raises LedgerError."""
         while not (until() or self._ports.stopped()):
+            self._ask()
             now = self._ports.clock.moment().boot_ns
             ready = [index for index, one in enumerate(self._jobs) if index not in self._left and one.next_at <= now]
             for index in ready:
@@ -160,6 +205,18 @@ class Watch:
                 self._rest(now, REST_SECONDS)
         for index in list(self._left):
             self._take(index, self._turns.finish(index))
+
+    def _ask(self) -> None:
+        """What the clock on the wall, the hour, and people have to say."""
+        now = self._ports.clock.moment()
+        for index, one in enumerate(self._jobs):
+            one.clock(now)
+            why = self._ports.permits.hindrance(one.job)
+            if self._hindered[index] != (why is not None):
+                self._hindered[index] = why is not None
+                self._ports.monitor.notice(one.job, why.words if why else "it goes on")
+            if why is None:
+                one.free(now.boot_ns)
 
     def _sit(self, index: int, now: int) -> None:
         """A pass over one job is to begin."""
@@ -207,6 +264,9 @@ class Watch:
             self._jobs[index].made(directory, now)
         for index, directory in word.written:
             self._jobs[index].heard(directory, now)
+        if word.network:
+            for one in self._jobs:
+                one.reachable(now)
         if word.lost:
             for one in self._jobs:
                 one.hurry(now)

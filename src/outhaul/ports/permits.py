@@ -16,6 +16,11 @@ class Hindrance(NamedTuple):
     detail: str
     """Until when, and why, in words."""
 
+    @property
+    def words(self) -> str:
+        """All of it in a line."""
+        return f"{_WORDS[self.reason]}: {self.detail}; its files wait"
+
 
 class Period(NamedTuple):
     """A day or a month, in the time zone of a job. Wall clock, in nanoseconds since 1970."""
@@ -39,6 +44,7 @@ class Permits(NamedTuple):
     month: Callable[[Job, int], Period]
 
 
+_WORDS = {"paused": "paused", "quiet-hours": "quiet hours"}
 _ALWAYS = Period(0, 1 << 62, "", "")
 FREE = Permits(lambda _job: None, lambda _job, _wall_ns: _ALWAYS, lambda _job, _wall_ns: _ALWAYS)
 """Nothing hinders, and a day never ends."""

@@ -39,11 +39,12 @@ def run(options: argparse.Namespace) -> int:
         names = ", ".join(job.name for job in jobs)
         raise ConfigurationError(f"--job {sorted(unknown)[0]}: there is no such job; there is {names}")
     wanted = [job for job in jobs if not options.job or job.name in options.job]
+    be_nice(options, said.nice)
     if options.dry_run:
-        return _carry(wanted, options, limit)
+        return _carry(wanted, options, limit, said.time_zone)
     with pinged(ping) as told:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
-        return told.ended(_carry(wanted, options, limit) or left)
+        return told.ended(_carry(wanted, options, limit, said.time_zone) or left)
 
 
 def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
@@ -91,6 +92,13 @@ def configured(options: argparse.Namespace) -> Configured:
     return said._replace(jobs=jobs)
 
 
+def configured_names(path: str, state: str) -> list[str]:
+    """The names of the jobs of a configuration. Raises as `configured`."""
+    from outhaul.config.native import load
+
+    return [job.name for job in load(path, state=state)]
+
+
 def _over(given: Connection, job: Job) -> Job:
     """The job with what the command line says laid over what its configuration does."""
     said = {name: value for name, value in given._asdict().items() if value}
@@ -128,6 +136,27 @@ def given_bandwidth(options: argparse.Namespace) -> Bandwidth | None:
         raise ConfigurationError(f"--bandwidth: {error}") from None
 
 
+def be_nice(options: argparse.Namespace, configured: int) -> None:
+    """Let others go before us, as the command line says, or else the configuration.
+
+    Raises:
+        ConfigurationError: that is no number for it.
+    """
+    wanted = configured
+    if options.nice:
+        from outhaul.config.timing import nice
+
+        try:
+            wanted = nice(int(options.nice) if options.nice.isdecimal() else options.nice)
+        except ValueError as error:
+            raise ConfigurationError(f"--nice: {error}") from None
+    if wanted:
+        from outhaul.host.niceness import step_back
+
+        if fault := step_back(wanted):
+            print(f"outhaul: {fault}", file=sys.stderr)
+
+
 def state_of(options: argparse.Namespace) -> str:
     """The state directory, absolute."""
     return os.path.abspath(options.state) if options.state else default_state()
@@ -149,7 +178,9 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None) -> int:
+def _carry(
+    jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, time_zone: str = ""
+) -> int:
     limit = given_bandwidth(options) or limit
     monitor, close = _monitor(options)
     try:
@@ -160,6 +191,7 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
             stopped=stopped,
             dry_run=options.dry_run,
             bandwidth=limit,
+            time_zone=time_zone,
         )
     finally:
         close()

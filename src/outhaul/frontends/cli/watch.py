@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from outhaul import app
 from outhaul.engine.passes import Outcome
 from outhaul.frontends.cli import say
-from outhaul.frontends.cli.carry import configured, given_bandwidth, state_of
+from outhaul.frontends.cli.carry import be_nice, configured, given_bandwidth, state_of
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor, describe
 from outhaul.frontends.cli.pinging import Heart
@@ -60,7 +60,7 @@ class _Loading:
         self._manager = manager
         self._heart = heart
         self._asked = False
-        self._last: tuple[list[Job], Bandwidth | None] | None = None
+        self._last: tuple[list[Job], Bandwidth | None, str] | None = None
 
     def ask(self, *_: object) -> None:
         """It is to be read anew."""
@@ -72,7 +72,7 @@ class _Loading:
         self._heart.beat()
         return self._asked
 
-    def load(self) -> tuple[list[Job], Bandwidth | None]:
+    def load(self) -> tuple[list[Job], Bandwidth | None, str]:
         """Read it. One that is wrong is refused as a whole, and the last one holds; at the start there is none."""
         again, self._asked = self._last is not None, False
         if again:
@@ -81,7 +81,8 @@ class _Loading:
             said = configured(self._options)
             for job in said.jobs:
                 compression(job)  # A library that is missing makes it wrong, too.
-            self._last = said.jobs, given_bandwidth(self._options) or said.bandwidth
+            self._last = said.jobs, given_bandwidth(self._options) or said.bandwidth, said.time_zone
+            be_nice(self._options, said.nice)
             self._heart.address = said.ping
             _say("the configuration was read anew" if again else "")
         except ConfigurationError as error:
@@ -171,6 +172,8 @@ class _Watching:
     def notice(self, job: Job, text: str) -> None:
         """See `ports.Monitor`. What was said last is not said again."""
         one = self._of(job)
+        if one.fault and text.startswith(f"{job.destination.address} cannot"):
+            return  # Told when it began; weeks without a network are two lines, whatever each try ended with.
         if one.notice != text:
             one.notice = text
             self.line(f"{job.name}: {text}")
