@@ -96,7 +96,15 @@ def run(
     with Wiring(state) as wired:
         open_store = opener(bandwidth, stopped, state, time_zone)
         ports = Ports(
-            wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression, permits(state)
+            wired.files,
+            wired.ledger,
+            wired.workers,
+            wired.clock,
+            monitor,
+            open_store,
+            stopped,
+            compression,
+            permits(state),
         )
         if wired.ledger.set_aside and jobs:
             monitor.notice(
@@ -126,7 +134,8 @@ def watch(
     """Carry files as they settle, until it is asked to end.
 
     Args:
-        load: Gives the jobs, what they may send, and the time zone of that; asked at the start, and when they are to be loaded anew.
+        load: Gives the jobs, what they may send, and the time zone of that; asked at the start, and when they are to be
+            loaded anew.
         state: As for `run`. It is held all the time.
         monitor: Is told what happens.
         stopped: As for `run`.
@@ -149,13 +158,19 @@ def watch(
                 compression(job)
             open_store = opener(bandwidth, stopped, state, time_zone)
             ports = Ports(
-                wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression, permits(state)
+                wired.files,
+                wired.ledger,
+                wired.workers,
+                wired.clock,
+                monitor,
+                open_store,
+                stopped,
+                compression,
+                permits(state),
             )
             hints = open_hints(notice)
             try:
-                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, tell, jitter_ns).run(
-                    reload
-                )
+                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, tell, jitter_ns).run(reload)
             finally:
                 hints.close()
 

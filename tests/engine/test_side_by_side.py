@@ -137,5 +137,5 @@ def test_a_thread_that_is_busy_for_one_job_is_not_there_for_another() -> None:
     assert other.finished(5) == ["done"]
     over.set()
     assert one.finished(5) == [True]
-    assert (0, 0) == (one.under_way, other.under_way)
+    assert (one.under_way, other.under_way) == (0, 0)
     workers.close()

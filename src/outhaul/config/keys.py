@@ -16,7 +16,7 @@ from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.together import unsuited
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
-from outhaul.model.bandwidth import PRIORITIES, Bandwidth
+from outhaul.model.bandwidth import PRIORITIES, Bandwidth, Window
 from outhaul.model.job import (
     NEWEST_LIMIT_NS_DEFAULT,
     QUIET_NS_DEFAULT,
@@ -54,7 +54,9 @@ _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
-_ABOVE_JOBS = dict.fromkeys(("bandwidth", "ping", "nice"), "holds for all jobs together; write it above the first [[job]]")
+_ABOVE_JOBS = dict.fromkeys(
+    ("bandwidth", "ping", "nice"), "holds for all jobs together; write it above the first [[job]]"
+)
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -64,6 +66,8 @@ _NOT_STAYING = dict.fromkeys(
     ARCHIVE_KEYS, "does not go with delete-after: the file stays where it is, and then it goes"
 )
 
+_NO_TIMES: tuple[int, ...] = ()
+_NO_HOURS: tuple[Window, ...] = ()
 T = TypeVar("T")
 
 
@@ -352,11 +356,11 @@ class _Parser:
             "bytes_a_month": self._take(table, where, "max-bytes-per-month", timing.bytes_max, 0),
             "order": self._take(table, where, "order", lambda value: values.choice(value, timing.ORDERS), ""),
             "every_ns": self._take(table, where, "every", values.kept, 0),
-            "at": self._take(table, where, "at", values.times_of_day, ()),
+            "at": self._take(table, where, "at", values.times_of_day, _NO_TIMES),
             "cron": self._take(table, where, "cron", timing.cron, ""),
             "time_zone": self._take(table, where, "time-zone", timing.time_zone, self._zone),
             "jitter_ns": self._take(table, where, "jitter", timing.jitter, 0),
-            "quiet_hours": self._take(table, where, "quiet-hours", timing.quiet_hours, ()),
+            "quiet_hours": self._take(table, where, "quiet-hours", timing.quiet_hours, _NO_HOURS),
         }
 
     def _objects(self, table: dict[str, Any], where: Where) -> ObjectSettings:

@@ -62,10 +62,11 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth, *said = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
-    complete = _complete(jobs, problems, partial(checks.findings, state=state))
+    said = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    problems = said.problems
+    complete = _complete(said.jobs, problems, partial(checks.findings, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth, *said)
+    return Configured(complete, *said[2:])
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:

@@ -60,8 +60,8 @@ def cron(value: object) -> str:
     try:
         next(CronSim(fields, datetime.now(UTC)))
     except CronSimError as error:
-        said = str(error)
-        raise ValueError(f"{said[:1].lower()}{said[1:]} in {shown(value)}; the fields are minute, hour, day, month, weekday")
+        fault = f"{str(error)[:1].lower()}{str(error)[1:]} in {shown(value)}"
+        raise ValueError(f"{fault}; the fields are minute, hour, day, month, weekday") from None
     except StopIteration:
         raise ValueError(f"{shown(value)} never comes") from None
     return fields

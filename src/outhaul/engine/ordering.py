@@ -1,8 +1,9 @@
 """Which of the files that are ready goes first, where a job says so: by modification time, among so many as memory is given for.
 
-The files that a walk finds pass through here. With up to `FILES_MAX` of them that is their order. With more, each that goes is the
-first of those that wait here at that moment: the order is exact among `FILES_MAX` neighbours of the walk, and the walk takes
-directories by name (`stages/discover.py`). A backlog of any size is not sorted: that takes memory for all of it, or a walk for each piece.
+The files that a walk finds pass through here. With up to `FILES_MAX` of them that is their order. With more, each that goes is
+the first of those that wait here at that moment: the order is exact among `FILES_MAX` neighbours of the walk, and the walk
+takes directories by name (`stages/discover.py`). A backlog of any size is not sorted: that takes memory for all of it, or a
+walk for each piece.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from outhaul.engine.ordering import Reservoir
 from outhaul.engine.recovery import recover
 from outhaul.engine.rounds import Round
 from outhaul.engine.walking import Walk
-from outhaul.model.events import Tally
 from outhaul.model.errors import SourceError
+from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Settled
 from outhaul.model.job import Job
 from outhaul.ports import Moment, Tree
@@ -190,9 +190,8 @@ class Pass(Round):
         if not self._limits.any:
             return True
         why = self._limits.refusal(files, [self._standings.past.get(settled.sighting) for settled in files])
-        now = self.ports.clock.moment()
-        for settled in files if why else ():
-            self._standings.wait(settled.sighting, self._standings.taken(settled.sighting), now, *why)
+        if why is not None:
+            self._let_wait(files, why)
         return why is None
 
     def _close(self, tree: Tree, now: Moment) -> None:

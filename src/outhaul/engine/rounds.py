@@ -142,9 +142,12 @@ class Round:
         self._send(tree)
 
     def _refuse(self, files: Sequence[Settled], why: Hindrance) -> None:
-        """Files that may not go now: they wait, and nothing has failed."""
-        now = self.ports.clock.moment()
+        """Files that were admitted, and may not go now: nothing has failed."""
         self._limits.home([settled.sighting.size for settled in files])
+        self._let_wait(files, why)
+
+    def _let_wait(self, files: Sequence[Settled], why: Hindrance) -> None:
+        now = self.ports.clock.moment()
         for settled in files:
             self._standings.wait(settled.sighting, self._standings.taken(settled.sighting), now, *why)
 

@@ -1,10 +1,10 @@
 """The jobs of a run side by side: each has turns of a tenth of a second, as many as its priority gives it.
 
-Whose turn is next follows from the time that each has had, divided by its weight (stride scheduling: Waldspurger and Weihl, 1995).
-So jobs of one priority share alike, one of a higher priority gets four times as much as one of the next, and none starves. A
-job that comes later begins with what the others have had: nobody saves up. One of which only large files are left needs no turns.
-All share the workers, the places for large files, memory, and this one thread: whoever waits for results has those of the others
-handed to them. Not done here: taking back what has been handed to the workers.
+Whose turn is next follows from the time that each has had, divided by its weight (stride scheduling: Waldspurger and Weihl,
+1995). So jobs of one priority share alike, one of a higher priority gets four times as much as one of the next, and none starves.
+A job that comes later begins with what the others have had: nobody saves up. One of which only large files are left needs no
+turns. All share the workers, the places for large files, memory, and this one thread: whoever waits for results has those of the
+others handed to them. Not done here: taking back what has been handed to the workers.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def run_jobs(jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False) -> Ite
         if why := ports.permits.hindrance(job):
             ports.monitor.notice(job, why.words)
         turns.sit(index, job, dry_run=dry_run)
-    while (index := turns.next()) is not None and not (ports.stopped() and turns.is_fresh(index)):
-        ended = turns.take(index)
+    while (turn := turns.next()) is not None and not (ports.stopped() and turns.is_fresh(turn)):
+        ended = turns.take(turn)
         if ended is not None:
-            yield index, ended
+            yield turn, ended
     for index in list(turns.desk.left):
         if not turns.is_fresh(index):
             yield index, turns.finish(index)

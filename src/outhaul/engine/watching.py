@@ -3,8 +3,9 @@
 A hint only hurries a look; what it says is looked at like anything else, and what it does not say is found by the next whole
 pass. Between passes it is known when the first waiting file of a directory will be ready, so that it goes then. How often a
 job is looked at whole follows from what that costs, where the job does not say: half a percent of a core.
-Passes go on in turns, so that a job that is due begins while another is in the midst of a long one. Not done here: waiting for a network to come back by
-asking for it, and a second pass over a job while its large files are under way.
+Passes go on in turns, so that a job that is due begins while another is in the midst of a long one. Word of the network hurries
+the next try of what could not be used; a wall clock that was set has times of the day found anew. Not done here: a second pass
+over a job while its large files are under way.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Let other programs go first: for the processor by nice(2), for disks by ioprio_set(2) on Linux.
 
 Linux derives the priority at a disk from the one at the processor as long as nobody sets it, so nice(2) is enough; only the
-last step, 19, also asks for the idle class, which waits until nobody else wants the disk. Threads inherit what holds when they are
-started, so this is done before there are any. Nothing is ever given back: only root may.
+last step, 19, also asks for the idle class, which waits until nobody else wants the disk. Threads inherit what holds when they
+are started, so this is done before there are any. Nothing is ever given back: only root may.
 """
 
 from __future__ import annotations
@@ -40,4 +40,4 @@ def _idle_disk() -> bool:
         return False
     import ctypes
 
-    return ctypes.CDLL(None, use_errno=True).syscall(number, _WHO_PROCESS, 0, _IDLE) == 0
+    return bool(ctypes.CDLL(None).syscall(number, _WHO_PROCESS, 0, _IDLE) == 0)

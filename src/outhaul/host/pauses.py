@@ -1,6 +1,7 @@
-"""Which jobs are paused: a small file in the state directory, written whole and synced, which a `watch` beside it reads within a second.
+"""Which jobs are paused: a small file in the state directory, written whole and synced; a `watch` beside reads it in a second.
 
-It needs no ledger, and nobody has to be asked: whoever may write the state directory may pause. Times are those of the wall clock.
+It needs no ledger, and nobody has to be asked: whoever may write the state directory may pause. Times are those of the wall
+clock.
 Not done here: stopping anything. Whoever is about to begin something asks.
 """
 

@@ -89,9 +89,7 @@ REASONS: dict[str, Reason] = {
     "quiet-hours": Reason(
         State.WAITING, "is ready in the quiet hours of its job", "It goes when they are over: quiet-hours."
     ),
-    "paused": Reason(
-        State.WAITING, "its job is paused", "It goes when the pause is over, or with `outhaul resume`."
-    ),
+    "paused": Reason(State.WAITING, "its job is paused", "It goes when the pause is over, or with `outhaul resume`."),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
     "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
     "destination": Reason(

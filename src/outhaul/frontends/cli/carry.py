@@ -178,9 +178,7 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(
-    jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, time_zone: str = ""
-) -> int:
+def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, time_zone: str = "") -> int:
     limit = given_bandwidth(options) or limit
     monitor, close = _monitor(options)
     try:

@@ -166,14 +166,18 @@ def build_parser() -> argparse.ArgumentParser:
 
     pause = _command(
         commands, "pause", "pausing.pause", "stop carrying, beside a `watch` or before the next `run`; nothing is left half done",
-        "outhaul pause\n  outhaul pause camera --for 2h --why 'the link is needed'", [state],
+        "outhaul pause\n  outhaul pause camera --for 2h --why maintenance", [state],
     )  # fmt: skip
     pause.add_argument("job", metavar="JOB", nargs="*", help="only these jobs (default: all)")
     end = pause.add_mutually_exclusive_group()
-    end.add_argument("--for", metavar="TIME", dest="duration", default="", help="how long, such as 2h (default: until `resume`)")
+    end.add_argument(
+        "--for", metavar="TIME", dest="duration", default="", help="how long, such as 2h (default: until `resume`)"
+    )
     end.add_argument("--until", metavar="TIME", default="", help="until when: 06:00, or 2026-11-22T06:00")
     pause.add_argument("--why", metavar="TEXT", default="", help="what `status` says of it")
-    pause.add_argument("--config", metavar="FILE", default="", help="where the names of jobs are (default: as for `run`)")
+    pause.add_argument(
+        "--config", metavar="FILE", default="", help="where the names of jobs are (default: as for `run`)"
+    )
     resume = _command(
         commands, "resume", "pausing.resume", "end a pause", "outhaul resume\n  outhaul resume camera", [state]
     )

@@ -101,7 +101,9 @@ def _moment(text: str, now: int) -> int:
         else:
             found = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(f'--until: expected a time such as "06:00" or "2026-11-22T06:00", not "{text}"') from None
+        raise ConfigurationError(
+            f'--until: expected a time such as "06:00" or "2026-11-22T06:00", not "{text}"'
+        ) from None
     if found.timestamp() * _SECOND_NS <= now:
         raise ConfigurationError(f"--until: {text} is over")
     return int(found.timestamp()) * _SECOND_NS
