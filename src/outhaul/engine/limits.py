@@ -68,7 +68,7 @@ class Limits:
         if not self._spans:
             return
         self._under_way -= sum(files)
-        sent = stored_bytes(proof for proof in proofs if proof.sent)
+        sent = stored_bytes([proof for proof in proofs if proof.sent])
         for span in self._spans:
             span.used += sent
 

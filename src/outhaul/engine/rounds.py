@@ -198,6 +198,8 @@ class Round:
     def _room(self, tree: Tree, size: int = 0) -> Iterator[bool]:
         """Wait until what is gathered, with a file of this size, has room to go; others have their turns meanwhile."""
         weight = max(self._batch_bytes, self._gathered.weight) + size
+        if self.turn_over():
+            yield True
         while not self.ports.stopped() and self._is_full(weight):
             self._collect(tree)
             if self.turn_over():

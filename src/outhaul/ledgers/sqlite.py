@@ -211,7 +211,7 @@ class SqliteLedger:
                 for number, proof in enumerate(proofs, first)
             ]
             self._insert_receipts(rows)
-            if sent := stored_bytes(proof for proof in proofs if proof.sent):
+            if sent := stored_bytes([proof for proof in proofs if proof.sent]):
                 traffic.add(self._database, place, recorded_ns, sent)
             for bundle in {proof.within.bundle for proof in proofs if proof.within is not None}:
                 self._database.execute("UPDATE bundle SET members = NULL WHERE id = ?", (bundle,))
