@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from config.trees import trees
 from outhaul import config
-from outhaul.config import bandwidth, connection_settings, durations, keys, object_settings, values
+from outhaul.config import bandwidth, connection_settings, durations, keys, object_settings, timing, values
 from outhaul.config.paths import absolute_from
 from outhaul.model.bandwidth import PRIORITIES
 
@@ -69,6 +69,10 @@ def test_the_schema_is_a_schema() -> None:
         ),
         ([bandwidth.TIME_PATTERN] * 2, [WINDOW[key]["pattern"] for key in ("from", "to")]),
         ([bandwidth.DAYS_PATTERN], [WINDOW["days"]["pattern"]]),
+        (timing.ORDERS, JOB["properties"]["order"]["enum"]),
+        ([timing.CRON], [JOB["properties"]["cron"]["pattern"]]),
+        ([timing.ZONE] * 2, [table["properties"]["time-zone"]["pattern"] for table in (SCHEMA, JOB)]),
+        ([timing.HOURS], [JOB["properties"]["quiet-hours"]["oneOf"][0]["pattern"]]),
         ([values.NAME], [JOB["properties"]["name"]["pattern"]]),
         ([values.ENDPOINT], [JOB["properties"]["endpoint-url"]["pattern"]]),
         ([values.REGION], [JOB["properties"]["region"]["pattern"]]),
@@ -116,6 +120,8 @@ def test_parser_and_schema_know_the_same_words(parser: Any, schema: Any) -> None
             "sse-c-key-file": "~/key",
         },
         {"fips": True, "proxy": "http://proxy:3128"},
+        {"cron": "10 2 * * 1-5", "time-zone": "Europe/Berlin", "jitter": "5m", "quiet-hours": "sat,sun 22:00-06:00"},
+        {"max-bytes": "1GB", "max-bytes-per-day": "1B", "max-bytes-per-month": "2MiB", "order": "oldest-first"},
     ],
 )
 def test_both_accept(more: dict[str, Any]) -> None:
@@ -181,6 +187,13 @@ WRONG: list[dict[str, Any]] = [
     {"requester-pays": "requester"},
     {"proxy": "http://user:pass@proxy:3128"},
     {"ca-file": ""},
+    {"cron": "@daily"},
+    {"time-zone": "/etc/passwd"},
+    {"quiet-hours": []},
+    {"quiet-hours": "22:00"},
+    {"max-bytes": "0"},
+    {"max-bytes-per-day": 5},
+    {"order": ""},
 ]
 
 

@@ -188,6 +188,8 @@ class _Watching:
         _tell(self._heart, job, outcome)
         one, fault = self._of(job), outcome.destination_fault or outcome.source_fault
         one.held.end(outcome)
+        if not fault and {"paused", "quiet-hours"} & outcome.tally.by_reason.keys():
+            fault = one.fault  # Nothing was tried.
         if bool(fault) != bool(one.fault):
             self.line(f"{job.name}: {fault}; tried again in a while" if fault else f"{job.name}: it goes on")
         one.fault = fault
