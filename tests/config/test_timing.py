@@ -10,7 +10,9 @@ from outhaul.config.native import read
 from outhaul.model.bandwidth import Window
 
 JOB = '[[job]]\nname = "a"\nsource = "/data"\nto = "s3://bucket"\n'
-ALL = JOB + """
+ALL = (
+    JOB
+    + """
 max-bytes = "500MB"
 max-bytes-per-day = "1GB"
 max-bytes-per-month = "20GB"
@@ -20,6 +22,7 @@ time-zone = "Europe/Berlin"
 jitter = "5m"
 quiet-hours = ["22:00-06:00", "sat,sun 08:00-24:00"]
 """
+)
 
 
 def test_every_key_reaches_the_job(tmp_path: Path) -> None:

@@ -212,9 +212,7 @@ def test_the_order_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
 def put(order: Order, times: list[int]) -> list[int]:
     """The times in the order in which they come out."""
     reservoir = Reservoir(order)
-    out = [
-        reservoir.put(Settled(Sighting("", f"{index}", 1, 1, 1, time, time), 0)) for index, time in enumerate(times)
-    ]
+    out = [reservoir.put(Settled(Sighting("", f"{index}", 1, 1, 1, time, time), 0)) for index, time in enumerate(times)]
     return [settled.sighting.mtime_ns for settled in [*filter(None, out), *reservoir.rest()]]
 
 

@@ -78,7 +78,10 @@ def test_the_kernel_tells_of_a_link() -> None:
 def test_others_go_first() -> None:
     """For the processor; the last step takes the disk only when nobody else wants it."""
     said = "import os; from outhaul.host.niceness import step_back; print(step_back(19), os.getpriority(os.PRIO_PROCESS, 0))"
-    assert subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout.split()[-1] == "19"
+    assert (
+        subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout.split()[-1]
+        == "19"
+    )
 
 
 def test_what_cannot_be_done_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
