@@ -14,10 +14,13 @@ import pytest
 
 from cli.program import Program
 from outhaul import wiring
+from outhaul.engine.passes import Outcome
 from outhaul.frontends.cli.main import build_parser
 from outhaul.frontends.cli.pinging import Heart
-from outhaul.frontends.cli.watch import _Loading
+from outhaul.frontends.cli.watch import _JsonWatching, _Loading, _Watching
 from outhaul.host.service_manager import ServiceManager
+from outhaul.model.events import Tally
+from outhaul.model.job import Destination, Job
 
 CONFIG = """
 [[job]]
@@ -197,3 +200,26 @@ def test_a_wrong_configuration_at_the_start(outhaul: Program) -> None:
     Path(outhaul.home / "outhaul.toml").write_text("bad")
     assert outhaul("watch", "outhaul.toml", "--state", str(outhaul.state)).code == 2
     assert os.listdir(outhaul.source) == []
+
+
+@pytest.mark.parametrize("kind", ["plain", "json"])
+def test_weeks_without_a_network_are_a_few_lines(
+    kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is tried, and whatever each try ends with; a pause meanwhile does not look like the end of it."""
+    options = build_parser().parse_args(["watch", "x"])
+    made = (ServiceManager(), Heart())
+    told = _Watching(*made, options) if kind == "plain" else _JsonWatching(*made)
+    job = Job("a", "/s", Destination("s3://b", "s3", "b", ""))
+    for number in range(6000):
+        told.started(job)
+        told.notice(job, f"s3://b cannot be used: attempt {number}")
+        told.passed(job, Outcome(Tally(), f"attempt {number}"))
+    paused = Tally()
+    paused.put("paused")
+    told.passed(job, Outcome(paused, ""))
+    told.notice(job, "s3://b cannot be used: once more")
+    told.passed(job, Outcome(Tally(), "once more"))
+    told.passed(job, Outcome(Tally(), ""))
+    said = capsys.readouterr()
+    assert len((said.out + said.err).splitlines()) <= 3

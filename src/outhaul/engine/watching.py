@@ -204,7 +204,7 @@ class Watch:
                 self._serve()
             else:
                 self._rest(now, REST_SECONDS)
-        for index in list(self._left):
+        for index in [index for index in self._left if not self._turns.is_fresh(index)]:
             self._take(index, self._turns.finish(index))
 
     def _ask(self) -> None:

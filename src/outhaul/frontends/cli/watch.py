@@ -122,12 +122,39 @@ class _HeldOnce:
             self._told &= self._now
 
 
+class _Noticed:
+    """What was said last of a job: it is not said again; nor, while its destination cannot be used, why not at each try.
+
+    So weeks without a network are a few lines, whatever each try ended with.
+    """
+
+    def __init__(self) -> None:
+        self._last = ""
+        self.fault = ""
+
+    def is_new(self, job: Job, text: str) -> bool:
+        """Whether a notice is still to be told."""
+        again = text == self._last or (self.fault and text.startswith(f"{job.destination.address} cannot be used"))
+        self._last = text
+        return not again
+
+    def passed(self, outcome: Outcome) -> bool:
+        """Take what a pass came to; whether that is another state than before."""
+        fault, before = outcome.destination_fault or outcome.source_fault, self.fault
+        if not fault and _HINDERED & outcome.tally.by_reason.keys():
+            return False  # Nothing was tried.
+        self.fault = fault
+        return bool(fault) != bool(before)
+
+
+_HINDERED = {"paused", "quiet-hours"}
+
+
 class _State:
     """What was said of one job."""
 
     def __init__(self) -> None:
-        self.fault = ""
-        self.notice = ""
+        self.noticed = _Noticed()
         self.files = self.bytes = 0
         self.since = 0.0
         self.held = _HeldOnce()
@@ -171,11 +198,7 @@ class _Watching:
 
     def notice(self, job: Job, text: str) -> None:
         """See `ports.Monitor`. What was said last is not said again."""
-        one = self._of(job)
-        if one.fault and text.startswith(f"{job.destination.address} cannot"):
-            return  # Told when it began; weeks without a network are two lines, whatever each try ended with.
-        if one.notice != text:
-            one.notice = text
+        if self._of(job).noticed.is_new(job, text):
             self.line(f"{job.name}: {text}")
 
     def finished(self, job: Job, tally: Tally) -> None:
@@ -186,13 +209,11 @@ class _Watching:
     def passed(self, job: Job, outcome: Outcome) -> None:
         """Say what has changed."""
         _tell(self._heart, job, outcome)
-        one, fault = self._of(job), outcome.destination_fault or outcome.source_fault
+        one = self._of(job)
         one.held.end(outcome)
-        if not fault and {"paused", "quiet-hours"} & outcome.tally.by_reason.keys():
-            fault = one.fault  # Nothing was tried.
-        if bool(fault) != bool(one.fault):
+        if one.noticed.passed(outcome):
+            fault = one.noticed.fault
             self.line(f"{job.name}: {fault}; tried again in a while" if fault else f"{job.name}: it goes on")
-        one.fault = fault
         if one.files and (time.monotonic() - one.since >= SUM_SECONDS):
             self._sum(job.name, one)
         waiting = outcome.tally.of(State.WAITING)
@@ -226,6 +247,7 @@ class _JsonWatching(JsonMonitor):
         self._manager = manager
         self._heart = heart
         self._held: dict[str, _HeldOnce] = {}
+        self._noticed: dict[str, _Noticed] = {}
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
@@ -246,10 +268,16 @@ class _JsonWatching(JsonMonitor):
         if tally.bytes_carried:
             super().finished(job, tally)
 
+    def notice(self, job: Job, text: str) -> None:
+        """See `ports.Monitor`."""
+        if self._noticed.setdefault(job.name, _Noticed()).is_new(job, text):
+            super().notice(job, text)
+
     def passed(self, job: Job, outcome: Outcome) -> None:
         """The events have told it."""
         if job.name in self._held:  # A source that cannot be opened ends before it is begun.
             self._held[job.name].end(outcome)
+        self._noticed.setdefault(job.name, _Noticed()).passed(outcome)
         _tell(self._heart, job, outcome)
 
     def over(self) -> None:
