@@ -179,6 +179,26 @@ def test_a_pause_in_the_midst_of_it(machine: Machine, seed: int | None, job: Job
     assert job != JOB or machine.lost() == set()
 
 
+@pytest.mark.parametrize("calls", range(1, 16))
+def test_a_pause_at_any_moment(machine: Machine, calls: int) -> None:
+    """Of groups and of large files nothing is lost, and nothing counts as a failure of the store."""
+    asked: list[int] = []
+
+    def hindrance(_job: Job) -> Hindrance | None:
+        asked.append(1)
+        return PAUSED if len(asked) > calls else None
+
+    job = JOB._replace(groups=("run-*",))
+    machine.permits = machine.permits._replace(hindrance=hindrance)
+    machine.produce("large", bytes(range(256)) * 2000)
+    machine.produce("run-1/a", bytes(range(255)) * 2000)
+    assert set(machine.run(job).tally.by_reason) <= {"removed", "paused"}
+    assert machine.clock.slept_seconds == []
+    machine.permits = FREE
+    machine.run(job)
+    assert machine.files.files() == {}
+
+
 def test_a_pause_between_the_packing_of_files_and_their_turn(machine: Machine) -> None:
     """What is gathered, and has not begun, waits."""
     asked: list[int] = []

@@ -386,7 +386,7 @@ def test_files_over_the_limit_of_a_day_go_when_the_next_begins(machine: Machine)
     day.watch(5000, limited)
     assert len(machine.stored()) == 4
     assert machine.observations()["4"].detail == "it goes on at 2"
-    day.watch(60, limited._replace(at=(1,)), calendar=at_two(machine, 10, 90_000))
+    day.watch(5060, limited._replace(at=(1,)), calendar=at_two(machine, 10, 90_000))
     assert len(machine.stored()) == 4
 
 

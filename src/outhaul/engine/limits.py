@@ -56,7 +56,7 @@ class Limits:
                 self.resumes_ns = max(self.resumes_ns, span.resumes_ns)
                 return why
         for span in self._spans:
-            span.admitted(size)
+            span.first = 0
         self._under_way += size
         if not tried:
             self._files += len(files)
@@ -91,7 +91,8 @@ class _Span:
         self._period_of = period
         self._period = Period(0, 0, "", "")
         self.used = 0
-        self._first = 0  # The size of what is to go before all others.
+        self.first = 0
+        """The size of what is to go before all others."""
         self.resumes_ns = 0
 
     def refusal(self, size: int, under_way: int) -> Hindrance | None:
@@ -100,15 +101,10 @@ class _Span:
         if not self._period.begin_ns <= now < self._period.end_ns:
             self._begin(now)
         spent = self.used + under_way
-        if (not spent and size >= self._first) or (not self._first and spent + size <= self._most):
+        if (not spent and size >= self.first) or (not self.first and spent + size <= self._most):
             return None
         self.resumes_ns = now if under_way else self._period.end_ns
         return Hindrance(self._reason, _until(self._period.end))
-
-    def admitted(self, size: int) -> None:
-        """So many bytes go."""
-        if size >= self._first:
-            self._first = 0
 
     def _begin(self, now: int) -> None:
         """Another day, or the first look at this one; also where the wall clock was set."""
@@ -117,7 +113,7 @@ class _Span:
         if not self.used:
             # One that is not seen any more, in a directory that is closed, say, keeps others waiting for one day only.
             largest = self._ports.ledger.largest_waiting(self._place, self._reason, _until(self._period.begin))
-            self._first = largest if largest > self._most else 0
+            self.first = largest if largest > self._most else 0
 
 
 def _until(then: str) -> str:

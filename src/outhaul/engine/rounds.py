@@ -119,7 +119,7 @@ class Round:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         weight = sum([settled.sighting.size for settled in batch])
         store = self._door.store() if batch else None
-        if batch and self._has_room(batch, weight, tree) and store is not None:
+        if batch and self._may_go(batch, weight) and store is not None:
             self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
 
     def _send_gathered(self, tree: Tree) -> None:
@@ -127,7 +127,7 @@ class Round:
         weight, files = self._gathered.weight, self._gathered.take()
         if len(files) == 1:
             self._add_alone(files[0], tree)
-        elif files and self._has_room(files, weight, tree):
+        elif files and self._may_go(files, weight):
             self._submit(partial(pack_bundle, files, weight, self.job, tree, self.ports))
             self._door.store()
 
@@ -151,8 +151,8 @@ class Round:
         for settled in files:
             self._standings.wait(settled.sighting, self._standings.taken(settled.sighting), now, *why)
 
-    def _has_room(self, batch: Sequence[Settled], weight: int, tree: Tree) -> bool:
-        """Whether these files may go, once there is room for them; where the store cannot be used, they are set back."""
+    def _may_go(self, batch: Sequence[Settled], weight: int) -> bool:
+        """Whether these files may go, room having been waited for; where the store cannot be used, they are set back."""
         if why := self.ports.permits.hindrance(self.job):
             self._refuse(batch, why)
             return False
@@ -160,8 +160,6 @@ class Round:
             for settled in batch:
                 self._set_back(settled, Misconfigured(self._door.fault))
             return False
-        while not self.ports.stopped() and self._is_full(weight):
-            self._collect(tree)
         if self.ports.stopped():
             return False
         self._weigh(weight)
@@ -413,7 +411,9 @@ class Round:
             elif self._again:
                 again, self._again = self._again, []
                 for settled in again:
+                    yield from self._room(tree, settled.sighting.size)
                     self._add(settled, tree)
+            yield from self._room(tree)
             if not self.ports.stopped():
                 self._send_rest(tree)
             self._send_large(tree)
