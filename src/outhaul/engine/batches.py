@@ -18,6 +18,7 @@ from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
 from outhaul.ports import Begun, Clock, Codec, Compression, FileSystem, Ledger, Monitor, OpenFile, Store, Tree, Workers
+from outhaul.ports.permits import FREE, Permits
 from outhaul.stages.bundle import Packed
 from outhaul.stages.dispose import dispose
 from outhaul.stages.group import Group
@@ -46,6 +47,8 @@ class Ports(NamedTuple):
     """True once somebody has asked the run to end."""
     compression: Callable[[Job], Compression | None] = lambda _job: None
     """What a job wants compressed; None where nothing is."""
+    permits: Permits = FREE
+    """Whether files of a job may go now."""
 
 
 class Carried(NamedTuple):
@@ -155,7 +158,7 @@ def carry_large(
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
             compression = ports.compression(job)
             packed = package(job, settled, file, store.small_max, compression)
-            packed = packed._replace(source=UntilStopped(file, ports.stopped, passing))
+            packed = packed._replace(source=UntilStopped(file, job, ports, passing))
             codec = compression.named(packed.codec) if compression and packed.codec else None
             sent = send_large(packed, begun, codec, file.unchanged, job, store, ports)
             if isinstance(sent, Begun):
@@ -198,16 +201,17 @@ def send_large(
 
 
 class UntilStopped:
-    """A source that ends a long upload when the run is asked to end, and tells how far it is."""
+    """A source that ends a long upload when the run is asked to end, or its job may not go on; and tells how far it is."""
 
-    def __init__(self, source: ByteSource, stopped: Callable[[], bool], passing: Passing) -> None:
+    def __init__(self, source: ByteSource, job: Job, ports: Ports, passing: Passing) -> None:
         self._source = source
-        self._stopped = stopped
+        self._job = job
+        self._ports = ports
         self._passing = passing
 
     def pread(self, length: int, offset: int) -> bytes:
         """See `ByteSource`."""
-        if self._stopped():
+        if self._ports.stopped() or self._ports.permits.hindrance(self._job) is not None:
             raise Interrupted("it goes on where it is")
         data = self._source.pread(length, offset)
         self._passing.passed = offset + len(data)

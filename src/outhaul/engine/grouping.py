@@ -42,7 +42,7 @@ def carry_group(
         if packed.body is not None and begun is not None:
             raise UploadGone("it was begun when it was larger")
         if packed.body is None:
-            packed = packed._replace(source=UntilStopped(tar, ports.stopped, passing))
+            packed = packed._replace(source=UntilStopped(tar, job, ports, passing))
         elif not tar.unchanged():
             raise SourceChanged("it changed while its group was read")
         sent = send_large(packed, begun, pieces, tar.unchanged, job, store, ports)

@@ -14,6 +14,8 @@ from outhaul.stages.settle import SECOND_NS
 _SOON = {"changed": SECOND_NS, "in-use": 2 * SECOND_NS, "writers-unknown": 60 * SECOND_NS}
 """Reasons that end without anybody's doing, and after how long it is worth looking again."""
 _LATER_MOST = 6
+_DATED = ("day-limit", "month-limit", "quiet-hours", "paused")
+"""Reasons whose particulars say until when: these change while the reason stays."""
 _PROGRESS_NS = 100 * 10**6
 
 
@@ -43,6 +45,7 @@ class Standings:
         if (
             past is None
             or past.reason != reason
+            or (reason in _DATED and past.detail != detail)
             or past.since.boot_id != now.boot_id
             or not same_generation(past.sighting, sighting)
         ):
