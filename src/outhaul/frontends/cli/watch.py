@@ -14,10 +14,10 @@ from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor
 from outhaul.frontends.cli.pinging import Heart
 from outhaul.frontends.telling.everyone import Everyone
-from outhaul.frontends.telling.said_once import HeldOnce, Noticed
 from outhaul.frontends.telling.log import ERROR, INFO, Log
 from outhaul.frontends.telling.log_monitor import LogMonitor
 from outhaul.frontends.telling.publishing import Publishing
+from outhaul.frontends.telling.said_once import HeldOnce, Noticed
 from outhaul.host.service_manager import ServiceManager
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError

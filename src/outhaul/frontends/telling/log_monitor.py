@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.monitors import summary
-from outhaul.frontends.telling.said_once import HeldOnce, Noticed
 from outhaul.frontends.telling.log import DEBUG, ERROR, INFO, WARNING, Log
+from outhaul.frontends.telling.said_once import HeldOnce, Noticed
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, stored_bytes
 from outhaul.model.job import Job
