@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from outhaul.model.forecast import Forecast
 
 EVERYTHING = Selection()
+_MUCH_BYTES = 4 << 20
 
 
 class JobReport(NamedTuple):
@@ -154,7 +155,15 @@ def watch(
     from outhaul.engine.batches import Ports
     from outhaul.engine.watching import Watch
     from outhaul.host.calendar import jitter_ns, next_time
+    from outhaul.host.memory import Memory
     from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener, permits
+
+    memory = Memory()
+
+    def told(job: Job, outcome: Outcome) -> None:
+        tell(job, outcome)
+        if outcome.tally.bytes_carried >= _MUCH_BYTES:
+            memory.give_back()
 
     with Wiring(state) as wired:
         while not stopped():
@@ -176,7 +185,7 @@ def watch(
             )
             hints = open_hints(notice)
             try:
-                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, tell, jitter_ns).run(reload)
+                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(reload)
             finally:
                 hints.close()
 

@@ -275,13 +275,73 @@ def test_a_destination_that_cannot_be_used_is_left_alone_for_a_while(machine: Ma
 
     machine.open_store = open_store  # type: ignore[assignment]
     machine.produce("one", b"one")
-    day.then(60, fault.clear)
+    machine.produce("b/two", b"two")
+    day.then(75, fault.clear)
     machine.clock.advance(10)
-    day.watch(400)
-    gaps = [b[0] - a[0] for a, b in zip(day.passes, day.passes[1:], strict=False)]
-    assert machine.stored() == {"site/one": b"one"}
-    assert 2 <= len([at for at, *_ in day.passes if at < 60]) <= 12
-    assert gaps[0] < gaps[2]
+    day.watch(400, QUIET._replace(every_ns=3600 * SECOND))
+    tries = [at for at, _, whole in day.passes if not whole and at < 75]
+    gaps = [later - earlier for earlier, later in zip([0.0, *tries], tries, strict=False)]
+    assert machine.stored() == {"site/one": b"one", "site/b/two": b"two"}
+    assert 2 <= len(tries) <= 12
+    assert gaps[0] < gaps[-1]
+    (success,) = [number for number, (at, _, whole) in enumerate(day.passes) if at >= 75 and not whole]
+    assert (day.passes[success + 1][2], day.passes[success + 1][0] - day.passes[success][0] < 0.1) == (True, True)
+
+
+def test_what_waits_is_counted_while_the_destination_is_away(machine: Machine) -> None:
+    """As often as ever, but no more often than it is tried."""
+    machine.open_store = lambda _job: (_ for _ in ()).throw(Misconfigured("no such bucket"))
+    machine.produce("one", b"one")
+    day = Day(machine)
+    machine.clock.advance(10)
+    day.watch(290, QUIET._replace(every_ns=50 * SECOND))
+    assert 2 <= len([at for at, _, whole in day.passes if whole]) <= 6
+
+
+@pytest.mark.parametrize("left", ["b/two", "one", ""])
+def test_a_file_that_it_was_to_be_tried_with_is_gone(machine: Machine, left: str) -> None:
+    """Then it is tried with whatever there is."""
+    away = [True]
+
+    def open_store(_job: Job) -> object:
+        if away:
+            raise Misconfigured("no such bucket")
+        return machine.store
+
+    machine.open_store = open_store  # type: ignore[assignment]
+    machine.produce("one", b"one")
+    machine.produce("b/two", b"two")
+    machine.clock.advance(10)
+    day = Day(machine)
+
+    def back() -> None:
+        for path in {"one", "b/two"} - {left}:
+            machine.files.remove(path)
+        away.clear()
+
+    day.then(2, back)
+    day.watch(60, QUIET._replace(every_ns=3600 * SECOND))
+    assert machine.stored().keys() == ({f"site/{left}"} if left else set())
+
+
+def test_a_link_that_comes_and_goes_is_tried_soon(machine: Machine) -> None:
+    """Where something got through, the next pause is the shortest again."""
+    there = [True]
+
+    def open_store(_job: Job) -> object:
+        there[0] = not there[0]
+        if there[0]:
+            raise Misconfigured("no such bucket")
+        return machine.store
+
+    machine.open_store = open_store  # type: ignore[assignment]
+    day = Day(machine)
+    for number in range(60):
+        day.at(10 * number, f"{number}", str(number).encode())
+    day.watch(700)
+    gaps = [later[0] - earlier[0] for earlier, later in zip(day.passes, day.passes[1:], strict=False)]
+    assert len(machine.stored()) == 60
+    assert max(gaps) <= 12
 
 
 def test_a_source_that_is_not_there_comes_back(machine: Machine) -> None:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from outhaul.model.bundle import Bundle
-from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone
+from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone, bare
 from outhaul.model.events import Passing
 from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import After, Job
@@ -100,12 +100,13 @@ def carry(
     answer_ns, by_bytes = 0, job.proof == "read-back"
     sent = upload_small([packed for _, packed in packages], job.on_conflict, store, at_once, by_bytes=by_bytes)
     for (settled, _), (outcome, took_ns) in zip(packages, sent, strict=True):
+        if isinstance(outcome, StoreError):
+            carried.setbacks.append((settled, outcome))
+            continue
         try:
-            if isinstance(outcome, StoreError):
-                raise outcome
             carried.proofs.append(prove(outcome, job.proof, store, ports.clock.wall_ns()))
         except StoreError as error:
-            carried.setbacks.append((settled, error))
+            carried.setbacks.append((settled, bare(error)))
             continue
         if took_ns and (not answer_ns or took_ns < answer_ns):
             answer_ns = took_ns
@@ -139,9 +140,9 @@ def each_opened(
                         with folder.open(settled.sighting.name) as file:
                             taken.append((settled, take(settled, file)))
                     except (SourceError, StoreError) as error:
-                        carried.setbacks.append((settled, error))
+                        carried.setbacks.append((settled, bare(error)))
         except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
-            carried.setbacks.extend((settled, error) for settled in group)
+            carried.setbacks.extend((settled, bare(error)) for settled in group)
     return taken
 
 
@@ -165,7 +166,7 @@ def carry_large(
                 return carried._replace(begun=(settled, sent))
             carried.proofs.append(sent)
     except (SourceError, StoreError) as error:
-        carried.setbacks.append((settled, error))
+        carried.setbacks.append((settled, bare(error)))
     return carried
 
 
@@ -229,9 +230,9 @@ def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers
                         try:
                             released.disposals.append(dispose(receipt, folder, after))
                         except SourceError as error:
-                            released.setbacks.append((receipt, error))
+                            released.setbacks.append((receipt, bare(error)))
             except SourceError as error:
-                released.setbacks.extend((receipt, error) for receipt in group)
+                released.setbacks.extend((receipt, bare(error)) for receipt in group)
     return released
 
 

@@ -41,6 +41,8 @@ class Outcome(NamedTuple):
     """Whether that was the whole source."""
     resumes_ns: int = 0
     """When on the wall clock files go on that wait for another day or month; 0 where none does."""
+    tried_in: str | None = None
+    """A directory with a file that waits for the destination; None where there is none."""
 
 
 class Scope(NamedTuple):
@@ -125,8 +127,15 @@ class Pass(Round):
         """The rest. Raises LedgerError."""
         for _ in self._steps:
             pass
-        resumes_ns = self._limits.resumes_ns
-        return Outcome(self.tally, self._door.fault, "", self._standings.ready_at, self._part is None, resumes_ns)
+        found = self._standings
+        return Outcome(
+            self.tally,
+            self._door.fault,
+            ready_at=found.ready_at,
+            whole=self._part is None,
+            resumes_ns=self._limits.resumes_ns,
+            tried_in=found.tried_in,
+        )
 
     def _pass(self) -> Iterator[bool]:
         """The pass. It stands still where a turn ends: True; and once where only large files are left: False."""

@@ -38,7 +38,7 @@ from outhaul.stages.group import Group
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS
 
-BYTES_IN_FLIGHT_MAX = 48 << 20
+BYTES_IN_FLIGHT_MAX = 32 << 20
 """Memory for file contents, for all jobs together; a job of which nothing is under way has one batch besides."""
 _BATCH_BYTES_MAX = 4 << 20
 _RECEIPTS_PER_TRANSACTION = 512

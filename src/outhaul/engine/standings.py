@@ -30,6 +30,8 @@ class Standings:
         self._place = place
         self._ports = ports
         self._told_ns = 0
+        self.tried_in: str | None = None
+        """A directory with a file that waits for the destination; None where there is none."""
         self.ready_at: dict[str, int] = {}
         """Directory, and when on the boot clock the first of its files that wait will be ready."""
 
@@ -75,6 +77,8 @@ class Standings:
             if past is not None:
                 self._ports.ledger.note(self._place, forgotten=[(sighting.directory, sighting.name)])
         else:
+            if reason in ("retry", "destination"):
+                self.tried_in = sighting.directory
             self._observe(sighting, past, reason, detail, attempts)
             if reason in _SOON:  # Later and later: it may stay so for long, and its whole directory is looked at.
                 later_ns = _SOON[reason] << min(before, _LATER_MOST)

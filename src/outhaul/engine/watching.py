@@ -10,7 +10,7 @@ over a job while its large files are under way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 from outhaul.engine.batches import Ports
@@ -49,6 +49,16 @@ _HINDERED = ("paused", "quiet-hours")
 _NEVER = 1 << 62
 
 
+class _Everything(Container[str]):
+    """Every directory."""
+
+    def __contains__(self, directory: object) -> bool:
+        return True
+
+
+_EVERYTHING = _Everything()
+
+
 class Attention:
     """What is known of one job between its passes. All times are of the boot clock, in nanoseconds."""
 
@@ -66,13 +76,14 @@ class Attention:
         self._due: dict[str, int] = {}
         self._known: set[str] = set()
         self._failures = 0
+        self._try_in, self._try_at = "", _NEVER
         self._in_need_at = 0
         self._by_parts = not job.groups and at is None
 
     @property
     def next_at(self) -> int:
         """When there is something to do."""
-        due = min(self._due.values(), default=_NEVER) if not self._failures else _NEVER
+        due = min(self._due.values(), default=_NEVER) if not self._failures else self._try_at
         return min(self._whole_at, max(self._not_before, due))
 
     def heard(self, directory: str, now: int) -> None:
@@ -110,7 +121,11 @@ class Attention:
         """What could not be used may be there again. Not at once: an address may still be on its way, and others come too."""
         if self._failures and now - self._hurried >= HURRY_NS:
             self._hurried = now
-            self._whole_at = min(self._whole_at, now + pause_ns(1, now))
+            soon = now + pause_ns(1, now)
+            if self._try_at < _NEVER:
+                self._try_at = min(self._try_at, soon)
+            else:
+                self._whole_at = min(self._whole_at, soon)
 
     def made(self, directory: str, now: int) -> None:
         """A directory has come to be: whatever was known of what lay under its name is of another."""
@@ -125,6 +140,8 @@ class Attention:
             self._due.clear()
             self._known.clear()
             return None
+        if self._failures:
+            return Part([self._try_in], _EVERYTHING)
         ripe = [directory for directory, at in self._due.items() if at <= now]
         for directory in ripe:
             del self._due[directory]
@@ -144,8 +161,11 @@ class Attention:
         idle = tally.seen - tally.of(State.CARRIED) + tally.by_reason.get("unchanged", 0)
         self._not_before = now.boot_ns + took_ns * idle // max(1, tally.seen)
         if outcome.destination_fault or outcome.source_fault:
-            self._failures += 1
-            self._whole_at = now.boot_ns + PAUSE_FACTOR * pause_ns(min(self._failures, PAUSES_MAX), now.boot_ns)
+            self._failed(outcome, now)
+        elif self._failures and not outcome.whole and not tally.of(State.CARRIED):
+            self._try_at, self._whole_at = _NEVER, now.boot_ns  # Nothing was left there to try it with.
+        elif self._failures and not outcome.whole:
+            self._failures, self._whole_at = 0, now.boot_ns
         elif outcome.whole or self._failures:
             self._failures = 0
             self._in_need_at = now.boot_ns + max(SHORT_NS, SHORT_FACTOR * took_ns)
@@ -154,6 +174,18 @@ class Attention:
         self._owes = self._owes or any(reason in tally.by_reason for reason in _HINDERED)
         if outcome.resumes_ns > now.wall_ns or (outcome.resumes_ns and tally.bytes_carried):
             self._resume(outcome.resumes_ns, now)
+
+    def _failed(self, outcome: Outcome, now: Moment) -> None:
+        """It is tried again with the files of one directory, so that a large backlog costs no look at all of it each time."""
+        self._failures = 1 if outcome.tally.bytes_carried else self._failures + 1
+        again_at = now.boot_ns + PAUSE_FACTOR * pause_ns(min(self._failures, PAUSES_MAX), now.boot_ns)
+        self._try_at = _NEVER
+        if outcome.tried_in is None or not self._by_parts:
+            self._whole_at = again_at
+            return
+        self._try_in, self._try_at = outcome.tried_in, again_at
+        if outcome.whole:
+            self._whole_at = max(again_at, now.boot_ns + self._until_next(outcome.tally.seen, now.wall_ns))
 
     def _resume(self, wall_ns: int, now: Moment) -> None:
         """Files wait for another day or month. A job with times of the day waits for these."""
