@@ -465,6 +465,29 @@ def test_files_over_the_limit_of_a_day_go_when_the_next_begins(machine: Machine)
     assert len(machine.stored()) == 4
 
 
+def test_beneath_the_directory_that_it_is_tried_with_nothing_is_looked_at(machine: Machine) -> None:
+    """Else each try would be a look at everything."""
+    machine.open_store = lambda _job: (_ for _ in ()).throw(Misconfigured("no such bucket"))
+    machine.produce("one", b"one")
+    machine.clock.advance(10)
+    day = Day(machine, tells=False)
+    day.then(1, lambda: machine.produce("b/two", b"two"))
+    day.watch(60, QUIET._replace(every_ns=3600 * SECOND))
+    assert "b" not in day.covered
+
+
+def test_word_of_the_network_hurries_a_source_as_well(machine: Machine) -> None:
+    """It may be on the network itself."""
+    machine.files.missing = True
+    machine.produce("one", b"one")
+    machine.clock.advance(10)
+    day = Day(machine)
+    day.then(100, lambda: setattr(machine.files, "missing", False))
+    day.then(101, lambda: setattr(day, "network", True))
+    day.watch(105)
+    assert machine.stored() == {"site/one": b"one"}
+
+
 def test_word_of_the_network_hurries_a_try(machine: Machine) -> None:
     """Not at once, and not at each word: a link may come and go. A job that is well is not hurried."""
     machine.files.missing = True

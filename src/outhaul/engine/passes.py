@@ -178,7 +178,7 @@ class Pass(Round):
     # --- find and settle ------------------------------------------------------------------------------------
 
     def _walk(self, tree: Tree, now: Moment) -> Iterator[bool]:
-        waiting = Reservoir(self.job.order)
+        waiting = Reservoir(self.job.order, largest_first=self._disk.is_short)
         for looked in self._found.looks(tree, now):
             for settled in looked.settled:
                 if (next_ := waiting.put(settled)) is not None:
