@@ -93,7 +93,7 @@ def _look(reader: Reader, there: Destination, options: argparse.Namespace) -> in
     judged = [(found, found.troubles(now, _MEANINGS)) for found in devices]
     judged.sort(key=lambda one: (not one[1], not one[0].late_ns(now), -one[0].late_ns(now), one[0].device))
     if options.metrics:
-        write(options.metrics, "".join(f"{line}\n" for line in _exposition(judged, now)))
+        write("".join(f"{line}\n" for line in _exposition(judged, now)), options.metrics)
     troubled = any(troubles for _, troubles in judged)
     if options.json:
         for found, troubles in judged:

@@ -6,7 +6,6 @@ device any more knows that something is wrong.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.fleet import SECOND_NS, Fleet
-from outhaul.model.keys import printable
 
 if TYPE_CHECKING:
     from outhaul.engine.passes import Outcome
@@ -36,15 +34,22 @@ LAST_SECONDS = 20.0
 class Voice:
     """What this process tells of itself. It says nothing where there is no fleet."""
 
-    def __init__(self, state: str, stopped: Callable[[], bool], changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        state: str,
+        stopped: Callable[[], bool],
+        say: Callable[[str], None],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         """Prepare.
 
         Args:
             state: The state directory.
             stopped: Whether the process is asked to end.
+            say: Writes a line of the log.
             changed: Called, from another thread, when another order holds than before.
         """
-        self._state, self._stopped, self._changed = state, stopped, changed
+        self._state, self._stopped, self._say, self._changed = state, stopped, say, changed
         self._obedience: Obedience | None = None
         self._order: Order | None = None
         self._refused = ""
@@ -76,7 +81,7 @@ class Voice:
         until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(order.expires_ns // SECOND_NS))
         said = ["nothing is carried"] if order.paused else []
         said += [f"no more than {order.rate:,} bytes a second are sent"] if order.rate else []
-        _say(f"order {order.sequence} of the fleet, until {until}: {' and '.join(said) or 'as configured'}")
+        self._say(f"order {order.sequence} of the fleet, until {until}: {' and '.join(said) or 'as configured'}")
         return [] if order.paused else jobs, Bandwidth(order.rate) if order.rate else limit
 
     def job(self, name: str, fault: str) -> None:
@@ -114,11 +119,13 @@ class Voice:
             self._teller.tell(dict(self._faults), self._obedience.report() if self._obedience else None)
         except Exception as error:  # Whatever it is, files go on being carried.
             if not self._failures:
-                _say(f"{fleet.destination.address} was not told how this device is: {error or type(error).__name__}")
+                self._say(
+                    f"{fleet.destination.address} was not told how this device is: {error or type(error).__name__}"
+                )
             self._failures += 1
             return min(AGAIN_SECONDS * (1 << min(self._failures - 1, 10)), AGAIN_MAX_SECONDS)
         if self._failures:
-            _say(f"{fleet.destination.address} is told again how this device is")
+            self._say(f"{fleet.destination.address} is told again how this device is")
         self._failures = 0
         return fleet.interval_ns / SECOND_NS
 
@@ -138,7 +145,7 @@ class Voice:
             return
         order = obedience.look(self._where()) if obedience.is_due() else obedience.holds()
         if obedience.refused and obedience.refused != self._refused:
-            _say(f"refused: {obedience.refused}")
+            self._say(f"refused: {obedience.refused}")
         self._refused = obedience.refused
         if order != self._order:
             self._order = order
@@ -160,17 +167,10 @@ def _teller(fleet: Fleet, state: str, where: Callable[[], Meeting], stopped: Cal
 
 
 @contextmanager
-def voiced(fleet: Fleet | None, state: str, stopped: Callable[[], bool]) -> Iterator[Voice]:
+def voiced(fleet: Fleet | None, state: str, stopped: Callable[[], bool], say: Callable[[str], None]) -> Iterator[Voice]:
     """For a run: while it lasts, once an interval, and at its end."""
-    voice = Voice(state, stopped)
+    voice = Voice(state, stopped, say)
     if fleet is not None:
         voice.speak_to(fleet, fleet.interval_ns / SECOND_NS)
     yield voice
     voice.finish()
-
-
-def _say(text: str) -> None:
-    try:
-        print(f"outhaul: {printable(text)}", file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        return
