@@ -103,6 +103,14 @@ def test_what_has_not_changed_is_not_told_again_before_a_heartbeat(outhaul: Prog
     assert told(outhaul.home)["fault"] == "a: its disk is gone"
 
 
+def test_the_end_of_a_run_sets_right_what_it_told_before(outhaul: Program) -> None:
+    """Once more within the interval, where it told while it went on; the next run waits for its time."""
+    outhaul.copy("-q")
+    first = teller(outhaul, 3600 * SECOND_NS)
+    assert (first.tell({}), first.tell({"a": "x"}), first.tell({"a": "x"}, ending=True)) == (True, False, True)
+    assert not teller(outhaul, 3600 * SECOND_NS).tell({"a": "y"}, ending=True)
+
+
 @pytest.mark.slow
 def test_a_memory_that_is_lost_costs_a_segment_again(outhaul: Program) -> None:
     """The same receipts are the same bytes under the same key; with more since, under another, and the import knows them."""

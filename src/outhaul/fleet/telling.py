@@ -81,6 +81,7 @@ class Teller:
         self._opened: Meeting | None = None
         self._version, self._stopped = version, stopped
         self._device = device_of(fleet)
+        self._has_told = False
         self._memory = load(state)
         if self._memory.to != self._place:
             self._memory = Memory(self._place)
@@ -94,12 +95,15 @@ class Teller:
         since = time.time_ns() - self._memory.told_ns
         return not 0 <= since < self._fleet.interval_ns
 
-    def tell(self, faults: Mapping[str, str], control: Mapping[str, object] | None = None) -> bool:
+    def tell(
+        self, faults: Mapping[str, str], control: Mapping[str, object] | None = None, *, ending: bool = False
+    ) -> bool:
         """Tell what is new, where it is due.
 
         Args:
             faults: What cannot be used, by job.
             control: What it has been told to do; None where nobody may tell it anything.
+            ending: Whether the run is over: what it told while it went on is to be set right, due or not.
 
         Returns:
             Whether anything was told.
@@ -109,7 +113,7 @@ class Teller:
             LedgerError: the ledger cannot be read.
             OSError: it cannot be remembered.
         """
-        if not self.is_due():
+        if not self.is_due() and not (ending and self._has_told):
             return False
         self._tell_receipts()
         jobs = self._jobs()
@@ -118,6 +122,7 @@ class Teller:
         if state == self._memory.state and 0 <= now - self._memory.told_ns < self._fleet.heartbeat_ns:
             return False
         self._tell_status(status, state, now)
+        self._has_told = True
         return True
 
     @property

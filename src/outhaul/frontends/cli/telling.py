@@ -116,7 +116,9 @@ class Voice:
             if self._teller is None:
                 self._teller = _teller(fleet, self._state, self._where, self._stopped)
             self._listen()
-            self._teller.tell(dict(self._faults), self._obedience.report() if self._obedience else None)
+            self._teller.tell(
+                dict(self._faults), self._obedience.report() if self._obedience else None, ending=self._over
+            )
         except Exception as error:  # Whatever it is, files go on being carried.
             if not self._failures:
                 self._say(
