@@ -23,6 +23,7 @@ from outhaul.fleet.telling import Teller, encoded
 from outhaul.frontends.cli.show import receipt_fields
 from outhaul.model.fleet import STATUS_BYTES_MAX, Fleet
 from outhaul.model.job import Connection, Destination
+from outhaul.ports.meeting import Meeting
 from outhaul.wiring import open_meeting
 
 SECOND_NS = 10**9
@@ -109,6 +110,36 @@ def test_the_end_of_a_run_sets_right_what_it_told_before(outhaul: Program) -> No
     first = teller(outhaul, 3600 * SECOND_NS)
     assert (first.tell({}), first.tell({"a": "x"}), first.tell({"a": "x"}, ending=True)) == (True, False, True)
     assert not teller(outhaul, 3600 * SECOND_NS).tell({"a": "y"}, ending=True)
+
+
+@pytest.mark.slow
+def test_receipts_that_come_meanwhile_wait_for_the_next_time(outhaul: Program) -> None:
+    """While a long backlog is carried there are always more: how the device is, is told nevertheless."""
+    outhaul.write("0.csv")
+    outhaul.copy("-q")
+    one = teller(outhaul)
+    one._opened = _Busy(one._meeting, outhaul)
+    assert one.tell({})
+    assert (told(outhaul.home)["receipts_told"], told(outhaul.home)["carried"]["files"]) == (1, 2)
+
+
+class _Busy:
+    """A place that takes so long that another file has been carried meanwhile."""
+
+    def __init__(self, there: Meeting, outhaul: Program) -> None:
+        self._outhaul = outhaul
+        self.replace, self.read_one, self.read_many, self.listing = (
+            there.replace, there.read_one, there.read_many, there.listing,
+        )  # fmt: skip
+        self._create = there.create
+        self._count = 0
+
+    def create(self, key: str, body: bytes) -> None:
+        """See `ports.Meeting`."""
+        self._count += 1
+        self._outhaul.write(f"{self._count}.csv")
+        self._outhaul.copy("-q")
+        self._create(key, body)
 
 
 @pytest.mark.slow

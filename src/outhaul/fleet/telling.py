@@ -146,14 +146,16 @@ class Teller:
             ledger = tail.identity()
             if ledger != self._memory.ledger:
                 self._memory = self._memory._replace(ledger=ledger, sent=0)
-            while not self._stopped() and (rows := tail.after(self._memory.sent, ROWS_MAX)):
+            last = tail.last()  # Those that come meanwhile are for the next time: else it would never tell how it is.
+            while self._memory.sent < last and not self._stopped():
+                rows = tail.after(self._memory.sent, ROWS_MAX)
                 body, told = segment(map(self._fields, rows))
-                first, last, digest = rows[0].number, rows[told - 1].number, hashlib.sha256(body).hexdigest()
+                first, end, digest = rows[0].number, rows[told - 1].number, hashlib.sha256(body).hexdigest()
                 # The month is that of a receipt, so that what is told twice has one key.
                 month = time.strftime("%Y/%m", time.gmtime(rows[0].recorded_ns // SECOND_NS))
-                key = segment_key(self._fleet.destination.prefix, self._device, month, ledger, first, last, digest)
+                key = segment_key(self._fleet.destination.prefix, self._device, month, ledger, first, end, digest)
                 self._meeting.create(key, body)
-                self._memory = self._memory._replace(sent=last)
+                self._memory = self._memory._replace(sent=end)
                 save(self._state, self._memory)
 
     def _tell_status(self, status: dict[str, Any], state: str, now: int) -> None:

@@ -25,6 +25,11 @@ class Tail(Reading):
             ).fetchone()
         return hashlib.sha256(repr(row).encode()).hexdigest()[:12] if row else ""
 
+    def last(self) -> int:
+        """The number of the latest receipt; 0 where there is none."""
+        with self._faults():
+            return int(self._database.execute("SELECT coalesce(max(id), 0) FROM receipt").fetchone()[0])
+
     def after(self, number: int, limit: int) -> list[ReceiptRow]:
         """The next receipts behind this one, oldest first."""
         with self._faults():
