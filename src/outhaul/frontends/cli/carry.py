@@ -58,7 +58,7 @@ def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
     """What archive-upload has left behind, before the first run of its jobs."""
     from outhaul.frontends.older.archive_upload import take_over
 
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         return take_over(jobs, state_of(options), monitor, lambda text: print(f"outhaul: {text}", file=sys.stderr))
     finally:
@@ -159,7 +159,7 @@ def config_path(options: argparse.Namespace) -> str:
 
 def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None) -> int:
     limit = given_bandwidth(options) or limit
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         report = app.run(
             jobs,
@@ -174,7 +174,8 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
     return report.exit_code
 
 
-def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+def monitor_of(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+    """Who tells what happens, as the options say, and what ends that."""
     from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
 
     if options.json:
