@@ -37,6 +37,7 @@ _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PACK = re.compile(r"([0-9a-f]{32})\.[0-9]{1,6}\.pack")
 _TEXT = re.compile(r"([0-9a-f]{32})(?:\.[0-9a-f]{16})?\.(manifest|receipt)")
+_UNFINISHED = ".new"
 _READ_ME = b"""Packages of outhaul, on their way to object storage: `outhaul carry` brings them there.
 Please give this stick back with all that is on it: the machine it comes from waits for the receipts.
 """
@@ -73,6 +74,9 @@ class StickDirectory:
                 os.close(above)
         try:
             self._hold()
+            for name in self._names():
+                if name.endswith(_UNFINISHED):  # Of one that died, or was pulled out; nobody else is here.
+                    self.remove(name)
             self.id = self._identity(make=make)
         except BaseException:
             os.close(self._folder)
@@ -183,7 +187,7 @@ class StickDirectory:
 
     def _write(self, name: str, text: bytes) -> None:
         """A new file, whole under its name or not there: a file system without a journal may still tear it, and a line tells."""
-        unfinished = f"{name}.new"
+        unfinished = name + _UNFINISHED
         with told(self.path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(unfinished, dir_fd=self._folder)
