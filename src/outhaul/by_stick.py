@@ -231,7 +231,9 @@ class _Stores:
         if offer.customer_key != bool(connection.sse_c_key_file):
             return f"its device {'has' if offer.customer_key else 'has not'} the store encrypt it with a key (--sse-c-key-file)"
         if offer.settings != NO_SETTINGS and not self._settings:
-            return "asks for object settings, which are taken from a signed stick only (--key-file), or with --trust-stick"
+            return (
+                "asks for object settings, which are taken from a signed stick only (--key-file), or with --trust-stick"
+            )
         return ""
 
 

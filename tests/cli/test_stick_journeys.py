@@ -96,12 +96,12 @@ def test_there_and_back(journey: Journey) -> None:
     journey.outhaul.write("a/one.csv", b"1")
     journey.outhaul.write("ä%:?.csv", b"odd")
     assert "2 packages written" in journey.export().out
-    assert ["a/one.csv", "ä%:?.csv"] == journey.left()
+    assert journey.left() == ["a/one.csv", "ä%:?.csv"]
     assert journey.carry().out.startswith("2 packages carried (4 B); bring the stick back")
-    assert {"site-7/a/one.csv": b"1", "site-7/ä%25:?.csv": b"odd"} == journey.stored()
-    assert ([".manifest", ".receipt"], ["a/one.csv", "ä%:?.csv"]) == (journey.on_stick(), journey.left())
+    assert journey.stored() == {"site-7/a/one.csv": b"1", "site-7/ä%25:?.csv": b"odd"}
+    assert (journey.on_stick(), journey.left()) == ([".manifest", ".receipt"], ["a/one.csv", "ä%:?.csv"])
     ran = journey.export()
-    assert (0, True, [], []) == (ran.code, "2 receipts taken" in ran.out, journey.left(), journey.on_stick())
+    assert (ran.code, "2 receipts taken" in ran.out, journey.left(), journey.on_stick()) == (0, True, [], [])
     receipts = journey.outhaul("ls", "--json", "--state", str(journey.outhaul.state)).events
     assert {"carried"} == {each["proof"] for each in receipts}
 
@@ -113,9 +113,9 @@ def test_who_is_believed(journey: Journey) -> None:
     assert journey.export(signed=False).code == 0
     assert journey.carry(signed=False).code == 0
     ran = journey.export(signed=False)
-    assert (1, ["one"], True) == (ran.code, journey.left(), "1 receipt not believed" in ran.err)
-    assert (1, ["one"]) == (journey.export().code, journey.left())
-    assert (0, []) == (journey.export("--trust-stick", signed=False).code, journey.left())
+    assert (ran.code, journey.left(), "1 receipt not believed" in ran.err) == (1, ["one"], True)
+    assert (journey.export().code, journey.left()) == (1, ["one"])
+    assert (journey.export("--trust-stick", signed=False).code, journey.left()) == (0, [])
 
 
 @pytest.mark.slow
@@ -127,9 +127,9 @@ def test_a_tampered_package_does_not_go(journey: Journey) -> None:
     (pack,) = journey.folder.glob("*.pack")
     pack.write_bytes(pack.read_bytes().replace(b"two", b"TWO"))
     ran = journey.carry()
-    assert (1, {"site-7/one": b"one"}) == (ran.code, journey.stored())
+    assert (ran.code, journey.stored()) == (1, {"site-7/one": b"one"})
     assert "1 package left on the stick: its bytes on the stick are not those that its device has packed" in ran.err
-    assert (0, ["two"]) == (journey.export().code, journey.left())
+    assert (journey.export().code, journey.left()) == (0, ["two"])
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def test_a_tampered_receipt_lets_nothing_go(journey: Journey) -> None:
     lines[0]["etag"] = "other"
     lines[1]["mac"] = "0" * 64
     receipts.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert (1, ["one", "two"]) == (journey.export().code, journey.left())
+    assert (journey.export().code, journey.left()) == (1, ["one", "two"])
 
 
 @pytest.mark.slow
@@ -156,10 +156,10 @@ def test_receipts_of_another_device_and_of_another_trip(journey: Journey) -> Non
     kept = journey.stick.with_name("kept")
     shutil.copytree(journey.stick, kept)
     ran = journey.export()
-    assert (0, ["one"], True) == (ran.code, journey.left(), "1 package written" in ran.out)
-    assert (0, []) == (journey.export(state="another").code, journey.left())
+    assert (ran.code, journey.left(), "1 package written" in ran.out) == (0, ["one"], True)
+    assert (journey.export(state="another").code, journey.left()) == (0, [])
     journey.outhaul.write("one", b"1")
-    assert (0, ["one"]) == (journey.export(stick=kept, state="another").code, journey.left())
+    assert (journey.export(stick=kept, state="another").code, journey.left()) == (0, ["one"])
 
 
 @pytest.mark.slow
@@ -172,10 +172,10 @@ def test_two_sticks_and_the_network(journey: Journey) -> None:
     assert "0 packages written" in journey.export(stick=other).out
     assert "1 package written" in journey.export("--again", stick=other).out
     ran = journey.outhaul("run", str(journey.configuration), "--state", str(journey.outhaul.state), **journey.access)
-    assert (0, []) == (ran.code, journey.left())
-    assert (0, 0) == (journey.carry().code, journey.carry(stick=other).code)
-    assert (0, 0) == (journey.export().code, journey.export(stick=other).code)
-    assert ({"site-7/one": b"1"}, []) == (journey.stored(), journey.on_stick())
+    assert (ran.code, journey.left()) == (0, [])
+    assert (journey.carry().code, journey.carry(stick=other).code) == (0, 0)
+    assert (journey.export().code, journey.export(stick=other).code) == (0, 0)
+    assert (journey.stored(), journey.on_stick()) == ({"site-7/one": b"1"}, [])
 
 
 @pytest.mark.slow
@@ -188,8 +188,8 @@ def test_where_a_package_may_go(journey: Journey) -> None:
     elsewhere = journey.server.make_bucket("elsewhere")
     assert f"and not to s3://{elsewhere}" in journey.carry(to=f"s3://{elsewhere}").err
     assert "object settings" in journey.carry(signed=False).err
-    assert ({}, 0, ["site-7/one.zst"]) == (journey.stored(), journey.carry().code, list(journey.stored()))
-    assert (0, []) == (journey.export().code, journey.left())
+    assert (journey.stored(), journey.carry().code, list(journey.stored())) == ({}, 0, ["site-7/one.zst"])
+    assert (journey.export().code, journey.left()) == (0, [])
     back = journey.outhaul.home / "back"
     ran = journey.outhaul(
         "restore",
@@ -200,7 +200,7 @@ def test_where_a_package_may_go(journey: Journey) -> None:
         journey.server.endpoint_url,
         **journey.access,
     )
-    assert (0, b"1" * 1000) == (ran.code, (back / "one").read_bytes())
+    assert (ran.code, (back / "one").read_bytes()) == (0, b"1" * 1000)
 
 
 @pytest.mark.slow
@@ -212,7 +212,7 @@ def test_other_bytes_under_its_key(journey: Journey) -> None:
     assert journey.export().code == 0
     assert "left on the stick: other bytes" in journey.carry("--on-conflict", "hold").err
     assert journey.carry().code == 0
-    assert (0, []) == (journey.export().code, journey.left())
+    assert (journey.export().code, journey.left()) == (0, [])
     (row,) = journey.outhaul("ls", "--json", "--state", str(journey.outhaul.state)).events
     assert {"site-7/one": b"theirs", row["key"]: b"ours"} == journey.stored()
 
@@ -221,8 +221,8 @@ def test_other_bytes_under_its_key(journey: Journey) -> None:
 def test_what_is_told_in_one_line(journey: Journey, outhaul: Program) -> None:
     """No stick, no key, a key on the stick, a key for all, both meanings of `export`, jobs that do not travel."""
     nowhere = outhaul.home / "nowhere"
-    assert (4, True) == ((ran := journey.export(stick=nowhere)).code, "is it mounted?" in ran.err)
-    assert (4, True) == ((ran := journey.carry()).code, "holds nothing of outhaul" in ran.err)
+    assert ((ran := journey.export(stick=nowhere)).code, "is it mounted?" in ran.err) == (4, True)
+    assert ((ran := journey.carry()).code, "holds nothing of outhaul" in ran.err) == (4, True)
     assert "--to DIR" in outhaul("export").err
     assert "leave one out" in journey.export("--format", "csv").err
     assert "write s3://" in journey.carry(to="/tmp/x").err
@@ -234,7 +234,7 @@ def test_what_is_told_in_one_line(journey: Journey, outhaul: Program) -> None:
     shutil.copy(journey.key, lost)
     assert "lies on the stick" in outhaul(*journey.exporting(journey.stick), "--key-file", str(lost)).err
     journey.configure('on-conflict = "replace"')
-    assert (2, True) == ((ran := journey.export()).code, "does not travel on a stick" in ran.err)
+    assert ((ran := journey.export()).code, "does not travel on a stick" in ran.err) == (2, True)
 
 
 @pytest.mark.slow
@@ -257,9 +257,9 @@ def test_killed_anywhere(journey: Journey, record_property: object) -> None:
     for _ in range(2):
         assert journey.export().code == 0
         assert journey.carry().code == 0
-    assert (0, []) == (journey.export().code, journey.left())
+    assert (journey.export().code, journey.left()) == (0, [])
     assert {f"site-7/{name}": content for name, content in contents.items()} == journey.stored()
-    assert [] == journey.on_stick()
+    assert journey.on_stick() == []
 
 
 def _killed(journey: Journey, command: list[str], after: float) -> None:

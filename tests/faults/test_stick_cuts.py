@@ -1,7 +1,7 @@
 """A stick that is pulled out, and machines that die, at every call: each content is in the source, or proved in the store.
 
-Both machines are this process; what fails is the n-th call of the operating system that concerns the stick, or what the device remembers
-of sticks: by an error of the device (EIO, ENODEV, ENOSPC), or by the end of the process there and then. The store is the
+Both machines are this process; what fails is the n-th system call that concerns the stick, or what the device remembers of
+sticks: by an error of the device (EIO, ENODEV, ENOSPC), or by the end of the process there and then. The store is the
 simulated one, whose calls fail too. `tests/cli/test_stick_journeys.py` has real processes, SIGKILL, and a real server.
 """
 
@@ -41,11 +41,12 @@ class Faulty:
     """The module `os` with a counter: its n-th call that matters goes wrong, and once a stick is gone it stays so."""
 
     def __init__(self) -> None:
-        self.count, self.at, self.fault, self.broken = 0, 0, "crash", False
+        self.count, self.at, self.broken = 0, 0, False
+        self.fault: str | int = "crash"
 
     def begin(self, at: int, fault: str | int) -> None:
         """From now on: the n-th call."""
-        self.count, self.at, self.fault, self.broken = 0, at, fault, False  # type: ignore[assignment]
+        self.count, self.at, self.fault, self.broken = 0, at, fault, False
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)

@@ -96,8 +96,8 @@ def _carry_batch(batch: Sequence[Offer], stick: CarriedStick, carrier: Carrier) 
         except StoreError as error:
             done.append(_stays(offer, error))
             continue
-        if package.body is None:
-            done.append(_carry_large(offer, package, store, carrier))
+        if isinstance(package.source, _Packed) and package.body is None:
+            done.append(_carry_large(offer, package, package.source, store, carrier))
         else:
             alike.setdefault((id(store), offer.rule), (store, []))[1].append((offer, package))
     for store, some in alike.values():
@@ -105,22 +105,22 @@ def _carry_batch(batch: Sequence[Offer], stick: CarriedStick, carrier: Carrier) 
     return done
 
 
-def _carry_small(some: Sequence[tuple[Offer, Package]], store: Store, carrier: Carrier) -> list[Carriage]:
+def _carry_small(
+    some: Sequence[tuple[Offer, Package]], store: Store, carrier: Carrier, attempt: int = 1
+) -> list[Carriage]:
     done: list[Carriage] = []
-    for attempt in range(1, ATTEMPTS_IN_A_RUN + 1):
-        again: list[tuple[Offer, Package]] = []
-        by_bytes = some[0][0].rule == "read-back"
-        sent = upload_small([package for _, package in some], carrier.rule, store, AT_ONCE, by_bytes=by_bytes)
-        for (offer, package), (outcome, _) in zip(some, sent, strict=True):
-            found = _proved(offer, outcome, store, carrier)
-            if isinstance(found, Transient) and attempt < ATTEMPTS_IN_A_RUN and not carrier.stopped():
-                again.append((offer, package))
-            else:
-                done.append(Carriage(offer, found) if isinstance(found, Proof) else _stays(offer, found))
-        if not again:
-            break
-        some = again
+    again: list[tuple[Offer, Package]] = []
+    by_bytes = some[0][0].rule == "read-back"
+    sent = upload_small([package for _, package in some], carrier.rule, store, AT_ONCE, by_bytes=by_bytes)
+    for (offer, package), (outcome, _) in zip(some, sent, strict=True):
+        found = _proved(offer, outcome, store, carrier)
+        if isinstance(found, Transient) and _may_try_again(attempt, carrier):
+            again.append((offer, package))
+        else:
+            done.append(Carriage(offer, found) if isinstance(found, Proof) else _stays(offer, found))
+    if again:
         _pause(attempt, carrier)
+        done += _carry_small(again, store, carrier, attempt + 1)
     return done
 
 
@@ -133,24 +133,24 @@ def _proved(offer: Offer, outcome: Upload | StoreError, store: Store, carrier: C
         return error
 
 
-def _carry_large(offer: Offer, package: Package, store: Store, carrier: Carrier) -> Carriage:
-    for attempt in range(1, ATTEMPTS_IN_A_RUN + 1):
-        source = package.source
-        assert isinstance(source, _Packed)
-        source.begin()
-        try:
-            by_bytes = offer.rule == "read-back"
-            sent = upload(package, carrier.rule, store, by_bytes=by_bytes, unchanged=source.is_whole)
-            if sent.package.sha256 != offer.sha256:
-                raise Unproved("the stick gives other bytes than its manifest says")
-            return Carriage(offer, prove(sent, offer.rule, store, carrier.clock.wall_ns()))
-        except Transient as error:
-            if attempt == ATTEMPTS_IN_A_RUN or carrier.stopped():
-                return _stays(offer, error)
-            _pause(attempt, carrier)
-        except OuthaulError as error:
+def _carry_large(
+    offer: Offer, package: Package, source: _Packed, store: Store, carrier: Carrier, attempt: int = 1
+) -> Carriage:
+    try:
+        by_bytes = offer.rule == "read-back"
+        sent = upload(package, carrier.rule, store, by_bytes=by_bytes, unchanged=source.is_whole)
+        if sent.package.sha256 != offer.sha256:
+            raise Unproved("the stick gives other bytes than its manifest says")
+        return Carriage(offer, prove(sent, offer.rule, store, carrier.clock.wall_ns()))
+    except OuthaulError as error:
+        if not isinstance(error, Transient) or not _may_try_again(attempt, carrier):
             return _stays(offer, error)
-    raise AssertionError("the last attempt returns")
+    _pause(attempt, carrier)
+    return _carry_large(offer, package, source, store, carrier, attempt + 1)
+
+
+def _may_try_again(attempt: int, carrier: Carrier) -> bool:
+    return attempt < ATTEMPTS_IN_A_RUN and not carrier.stopped()
 
 
 def _pause(attempt: int, carrier: Carrier) -> None:
@@ -167,7 +167,6 @@ def _package(offer: Offer, stick: CarriedStick, small_max: int) -> Package:
     Raises:
         Refused: its bytes are not those of its manifest.
     """
-    source = _Packed(offer, stick)
     body = b"".join(stick.chunks(offer)) if offer.length <= small_max else None
     digest = hashlib.sha256(body or b"")
     for chunk in stick.chunks(offer) if body is None else ():
@@ -177,7 +176,7 @@ def _package(offer: Offer, stick: CarriedStick, small_max: int) -> Package:
     codec, content, size, mtime_ns = _noted(offer)
     seen = Sighting("", offer.key, 0, 0, size, mtime_ns, 0)
     md5 = hashlib.md5(body, usedforsecurity=False).digest() if body is not None else b""
-    return Package(seen, offer.key, offer.length, offer.sha256, md5, body, source, codec, content)
+    return Package(seen, offer.key, offer.length, offer.sha256, md5, body, _Packed(offer, stick), codec, content)
 
 
 def _noted(offer: Offer) -> tuple[str, bytes, int, int]:
@@ -196,17 +195,17 @@ class _Packed:
 
     def __init__(self, offer: Offer, stick: CarriedStick) -> None:
         self._offer, self._stick = offer, stick
-        self.begin()
+        self._begin()
 
-    def begin(self) -> None:
-        """From its beginning, once more."""
+    def _begin(self) -> None:
         self._chunks, self._ready, self._at = self._stick.chunks(self._offer), b"", 0
         self._sha256 = hashlib.sha256()
 
     def pread(self, length: int, offset: int) -> bytes:
-        """See `ByteSource`; in order only, and from the beginning again."""
-        if offset != self._at:
-            self.begin()
+        """See `ByteSource`; in order only, or from the beginning again."""
+        if not offset:
+            self._begin()
+        assert offset == self._at, "it is read out of order"
         while len(self._ready) < length:
             chunk = next(self._chunks, b"")
             if not chunk:

@@ -215,7 +215,7 @@ def _digest_of(value: object) -> bytes:
     return bytes.fromhex(value)
 
 
-def _rule_of(value: object) -> str:
+def _rule_of(value: object) -> Any:
     return _one_of(value, get_args(ProofRule))
 
 

@@ -1,8 +1,8 @@
 """A stick, as the store of a job whose bucket is out of reach.
 
-True here: an upload is a package on a stick, and proves nothing; `vouch` has the receipts that came back (`stick_export.py`). What
-stands under a key is what is on its way there, as far as this device knows: the rest is found out by the carrier, by the same rules.
-What is not done: nothing is replaced, and no upload goes on in another process.
+True here: an upload is a package on a stick, and proves nothing; `vouch` has the receipts that came back (`stick_export.py`).
+What stands under a key is what is on its way there, as far as this device knows: the rest is found out by the carrier, by the
+same rules. What is not done: nothing is replaced, and no upload goes on in another process.
 """
 
 from __future__ import annotations

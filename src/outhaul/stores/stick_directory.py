@@ -1,7 +1,7 @@
 """The files on a stick: packs of packages, manifests, receipts. Everything is beneath one directory descriptor.
 
-A stick may have any file system: names are lower-case hexadecimal digits and one suffix, a pack is cut into files that FAT32 takes,
-and nothing needs links, permissions or more than a rename to a new name. What is written is synced, and read back from the
+A stick may have any file system: names are lower-case hexadecimal digits and suffixes, a pack is cut into files that FAT32
+takes, and nothing needs links, permissions or more than a rename to a new name. What is written is synced, and read back from the
 device as far as the system lets us (O_DIRECT, or else without its page cache); a stick whose own controller lies is
 found out by the carrier, which reads everything again. Files are opened without following links, and must be regular (L1).
 An fsync that fails is final for that file (L11). What lines mean is `model/stick.py`'s.

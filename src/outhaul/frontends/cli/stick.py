@@ -68,8 +68,8 @@ def _say_export(report: by_stick.StickReport, options: argparse.Namespace) -> in
         print(f"stick {report.stick[:8]}: {took}{wrote}, {report.away:,} on their way")
     if report.refused:
         _complain(
-            f"{_count(report.refused, 'receipt')} not believed: not signed with your key. Name it with --key-file FILE; or, where nobody "
-            "else has had this stick, say --trust-stick"
+            f"{_count(report.refused, 'receipt')} not believed: not signed with your key. Name it with --key-file FILE; or, "
+            "where nobody else has had this stick, say --trust-stick"
         )
     if report.same_disk:
         _complain(f"{options.to} is on the disk of the sources: is the stick mounted?")
