@@ -129,7 +129,26 @@ def test_a_tampered_package_does_not_go(journey: Journey) -> None:
     ran = journey.carry()
     assert (ran.code, journey.stored()) == (1, {"site-7/one": b"one"})
     assert "1 package left on the stick: its bytes on the stick are not those that its device has packed" in ran.err
-    assert (journey.export().code, journey.left()) == (0, ["two"])
+    ran = journey.export()
+    assert (ran.code, journey.left(), "1 receipt taken, 1 package written" in ran.out) == (0, ["two"], True)
+    assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+def test_a_pack_that_is_damaged_as_a_whole(journey: Journey) -> None:
+    """Also where nothing of it could be carried, and where its manifest is torn: it is written again."""
+    journey.outhaul.write("one", b"one")
+    assert journey.export().code == 0
+    (pack,) = journey.folder.glob("*.pack")
+    pack.write_bytes(b"")
+    assert journey.carry().code == 1
+    assert "1 package written" in journey.export().out
+    for manifest in journey.folder.glob("*.manifest"):
+        manifest.write_bytes(manifest.read_bytes()[:99])
+    assert "1 package written" in journey.export().out
+    assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ class CarriedStick(Protocol):
         """The bytes of a package, read from the device; fewer than it should have where the pack is damaged."""
 
     def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
-        """Receipts of packages of a pack. When this returns, they are on the stick."""
+        """Receipts of packages of a pack; none tells that a carrier was here. When this returns, they are on the stick."""
 
     def let_go(self, pack: str) -> None:
         """Remove the bytes of a pack, all of whose packages have receipts."""

@@ -42,7 +42,8 @@ class StickInHand:
 
     def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
         """See `ports.stick.CarriedStick`."""
-        self._stick.write_receipts(pack, [receipt_line(one, self._key) for one in carried])
+        if carried or pack not in dict(self._stick.texts("receipt")):
+            self._stick.write_receipts(pack, [receipt_line(one, self._key) for one in carried])
 
     def let_go(self, pack: str) -> None:
         """See `ports.stick.CarriedStick`."""

@@ -7,13 +7,14 @@ is to be trusted. What is written counts once its manifest is on the stick; befo
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from outhaul.model.errors import AlreadyThere
-from outhaul.model.stick import Carried, Offer, answers, offer_line, read_receipt, suffices
+from outhaul.model.errors import AlreadyThere, Misconfigured
+from outhaul.model.stick import Carried, Offer, answers, offer_line, read_offer, read_receipt, suffices
 from outhaul.stores.stick_directory import PackWriter, StickDirectory, full
 from outhaul.stores.stick_memory import StickMemory, Trip, elsewhere
 
@@ -61,6 +62,7 @@ class Visit:
         self._lock = threading.RLock()
         self._known: dict[tuple[str, str], Known] = {}
         self._foreign: set[tuple[str, str]] = set()
+        self._visited: set[str] = set()
         self._unbelieved: dict[str, set[int]] = {}
         self._vouched: set[tuple[str, int]] = set()
         self._writer: PackWriter | None = None
@@ -95,22 +97,39 @@ class Visit:
         """What was given to this stick, with its receipts; what is not on it any more, and has none, is forgotten."""
         found: dict[str, Trip] = {}
         receipts = self._receipts()
-        manifests, packs = {pack for pack, _ in self.stick.texts("manifest")}, self.stick.packs()
+        manifests, packs = dict(self.stick.texts("manifest")), self.stick.packs()
         for trip in trips:
             own = receipts.get(trip.pack, {})
-            if trip.pack not in packs or trip.pack not in manifests:
-                # A receipt that is not believed today, for want of the key, may be tomorrow.
-                said = {*own, *self._unbelieved.get(trip.pack, ())}
-                trip = trip._replace(offers=tuple([offer for offer in trip.offers if offer.number in said]))
-            found[trip.pack] = trip
-            self._know(trip, own)
-        for pack in set(packs) - manifests:  # Somebody died before it counted for anything.
+            # A receipt that is not believed today, for want of the key, may be tomorrow.
+            said = {*own, *self._unbelieved.get(trip.pack, ())}
+            listed = self.stick.lines(manifests[trip.pack]) if trip.pack in packs and trip.pack in manifests else []
+            there = self._intact(listed, trip, said)
+            found[trip.pack] = trip._replace(offers=tuple([one for one in trip.offers if one.number in said | there]))
+            self._know(found[trip.pack], own)
+        for pack in packs.keys() - manifests:  # Somebody died before it counted for anything.
             self.stick.remove_pack(pack)
         return found
+
+    def _intact(self, listed: Iterable[bytes], trip: Trip, said: set[int]) -> set[int]:
+        """The packages that can still be carried. Where a carrier was, and left some, they are read: perhaps they are damaged."""
+        manifest = {read[0] for line in listed if (read := read_offer(line, b""))}
+        there = [offer for offer in trip.offers if offer in manifest and offer.number not in said]
+        visited = trip.pack in self._visited
+        return {offer.number for offer in there if not visited or self._is_whole(offer)}
+
+    def _is_whole(self, offer: Offer) -> bool:
+        digest = hashlib.sha256()
+        try:
+            for chunk in self.stick.open_pack(offer.pack).chunks(offer.offset, offer.length):
+                digest.update(chunk)
+        except Misconfigured:  # Of a stick that is gone, more will be heard.
+            return False
+        return digest.digest() == offer.sha256
 
     def _receipts(self) -> dict[str, dict[int, Carried]]:
         found: dict[str, dict[int, Carried]] = {}
         for pack, name in self.stick.texts("receipt"):
+            self._visited.add(pack)
             for line in self.stick.lines(name):
                 read = read_receipt(line, self._trust.key)
                 if read is not None and read[0].pack == pack:
