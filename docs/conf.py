@@ -36,6 +36,7 @@ _CONTENTS: dict[str, list[str]] = {
     "Guides": [
         *(f"guides/{name}" for name in ("raspberry-pi", "camera", "scraper", "log-archive", "instrument", "backup", "usb-stick", "stores")),
         "guides/unattended",
+        "knowing",
         "installing",
         "permissions",
         "restoring",

@@ -100,7 +100,7 @@ def export(
     from outhaul.stores.stick_directory import StickDirectory
     from outhaul.stores.stick_export import Visit
     from outhaul.stores.stick_memory import StickMemory
-    from outhaul.wiring import Wiring, at_its_endpoint, compression
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, permits
 
     for job in jobs:
         compression(job)
@@ -109,7 +109,8 @@ def export(
         memory = StickMemory(state)
         visit = Visit(stick, memory, trust, wired.clock.wall_ns, again=again)
         ports = Ports(
-            wired.files, wired.ledger, wired.workers, wired.clock, monitor, partial(StickStore, visit=visit), stopped, compression
+            wired.files, wired.ledger, wired.workers, wired.clock, monitor, partial(StickStore, visit=visit), stopped,
+            compression, permits(state),
         )  # fmt: skip
         placed = [at_its_endpoint(_alone(job)) for job in jobs]
         for index, (tally, fault, source_fault, *_) in run_jobs(placed, ports):
@@ -125,8 +126,12 @@ def export(
 
 
 def _alone(job: Job) -> Job:
-    """Files go each for itself: a stick has packs of its own, and a bundle would not come back while others wait."""
-    return job._replace(bundle_bytes=0, via="")
+    """Files go each for itself: a stick has packs of its own, and a bundle would not come back while others wait.
+
+    What limits a run, and hours in which nothing is sent, are about the network; the limit of a stick is its size.
+    """
+    free = job._replace(files_max=0, bytes_max=0, bytes_a_day=0, bytes_a_month=0, quiet_hours=())
+    return free._replace(bundle_bytes=0, via="")
 
 
 def _end(visit: object, *, whole: bool) -> str:

@@ -32,7 +32,7 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
     """
     if isinstance(store, VouchedStore):
         vouch = store.vouch(upload.key, upload.package.sha256, upload.package.length, rule)
-        return _proof(upload._replace(etag=vouch.etag, version=vouch.version, sent=True), ProofKind.CARRIED, wall_ns)
+        return _proof(upload._replace(etag=vouch.etag, version=vouch.version), ProofKind.CARRIED, wall_ns)
     told = upload.etag if upload.package.body is not None else ""
     other = rule == "auto" and store.md5_etags and told != "" and told != upload.proving_etag
     if other and upload.sent:
