@@ -34,7 +34,8 @@ html_show_copyright = False
 _CONTENTS: dict[str, list[str]] = {
     "Start": ["tutorial"],
     "Guides": [
-        *(f"guides/{name}" for name in ("raspberry-pi", "camera", "scraper", "log-archive", "instrument", "backup", "usb-stick", "stores")),
+        *(f"guides/{name}" for name in ("raspberry-pi", "camera", "scraper", "log-archive", "instrument", "backup", "stores")),
+        "guides/usb-stick",
         "guides/unattended",
         "knowing",
         "installing",
