@@ -81,14 +81,14 @@ def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: L
 def _monitors(options: argparse.Namespace, log: Log) -> tuple[list[Monitor], Callable[[], None]]:
     """Where the log is elsewhere, a person at a terminal sees what goes on all the same."""
     if options.json or not log.settings:
-        monitor, close = _monitor(options)
+        monitor, close = monitor_of(options)
         return [monitor], close
     from outhaul.frontends.telling.log_monitor import RunLog
 
     elsewhere = log.settings.file or log.settings.config
     if not elsewhere or options.quiet or not sys.stderr.isatty():
         return [RunLog(log)], lambda: None
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     return [monitor, RunLog(log)], close
 
 
@@ -119,7 +119,7 @@ def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
     """What archive-upload has left behind, before the first run of its jobs."""
     from outhaul.frontends.older.archive_upload import take_over
 
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         return take_over(jobs, state_of(options), monitor, lambda text: print(f"outhaul: {text}", file=sys.stderr))
     finally:
@@ -248,7 +248,7 @@ def config_path(options: argparse.Namespace) -> str:
 
 def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, time_zone: str = "") -> int:
     limit = given_bandwidth(options) or limit
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         report = app.run(
             jobs,
@@ -264,7 +264,8 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
     return report.exit_code
 
 
-def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+def monitor_of(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+    """Who tells what happens, as the options say, and what ends that."""
     from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
 
     if options.json:
