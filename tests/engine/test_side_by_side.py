@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.world import JOB, Machine
+from outhaul.engine import side_by_side
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome
 from outhaul.engine.side_by_side import Desk, Seat, run_jobs
@@ -13,6 +14,7 @@ from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, Misconfigured, Transient
 from outhaul.model.job import Destination, Job
+from outhaul.model.lifecycle import State
 from outhaul.ports.permits import FREE, Hindrance
 from outhaul.testing.ledger import stepped
 from outhaul.testing.steps import Steps
@@ -74,6 +76,15 @@ def test_small_files_do_not_wait_for_the_large_ones_of_another_job(machine: Mach
     small = max(number for number, call in enumerate(steps.calls) if call.name == "store.put")
     large = max(number for number, call in enumerate(steps.calls) if call.name == "store.put_large")
     assert small < large
+
+
+def test_others_have_their_turns_while_a_destination_is_opened(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short these are."""
+    monkeypatch.setattr(side_by_side, "TURN_NS", 0)
+    found = run(machine, [OTHER, BULK])
+    assert [found[index].tally.of(State.CARRIED) for index in (0, 1)] == [5, 5]
 
 
 def test_a_destination_that_is_left_alone_keeps_no_other_job_waiting(machine: Machine) -> None:

@@ -15,7 +15,7 @@ from outhaul.engine.bundling import Gathering, pack_bundle, send_bundle
 from outhaul.engine.grouping import by_group, carry_group, finish_group, release_group
 from outhaul.engine.large import LargeUploads, Slots
 from outhaul.engine.limits import Limits
-from outhaul.engine.opening import Door
+from outhaul.engine.opening import Door, Opened
 from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of, unanswered
 from outhaul.engine.standings import Standings
@@ -225,7 +225,7 @@ class Round:
         self._bytes_in_flight += weight
         self._slots.bytes += weight
 
-    def _submit(self, task: Callable[[], Carried | Released]) -> None:
+    def _submit(self, task: Callable[[], Carried | Released | Opened]) -> None:
         self._tasks += 1
         self.ports.workers.widen(min(self._tasks, self._pace.threads))
         self.ports.workers.submit(task)
@@ -240,6 +240,8 @@ class Round:
             self._tasks -= 1
             if isinstance(result, Carried):
                 self._take_carried(result)
+            elif isinstance(result, Opened):
+                self._door.take(result)
             else:
                 self._take_released(result)
         if self._proofs and (

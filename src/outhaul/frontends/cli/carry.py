@@ -86,14 +86,14 @@ def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: L
 def _monitors(options: argparse.Namespace, log: Log) -> tuple[list[Monitor], Callable[[], None]]:
     """Where the log is elsewhere, a person at a terminal sees what goes on all the same."""
     if options.json or not log.settings:
-        monitor, close = _monitor(options)
+        monitor, close = monitor_of(options)
         return [monitor], close
     from outhaul.frontends.telling.log_monitor import RunLog
 
     elsewhere = log.settings.file or log.settings.config
     if not elsewhere or options.quiet or not sys.stderr.isatty():
         return [RunLog(log)], lambda: None
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     return [monitor, RunLog(log)], close
 
 
@@ -124,7 +124,7 @@ def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
     """What archive-upload has left behind, before the first run of its jobs."""
     from outhaul.frontends.older.archive_upload import take_over
 
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         return take_over(jobs, state_of(options), monitor, lambda text: print(f"outhaul: {text}", file=sys.stderr))
     finally:
@@ -270,7 +270,7 @@ def _carry(
     voice: Voice | None = None,
 ) -> int:
     limit = given_bandwidth(options) or limit
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         report = app.run(
             jobs,
@@ -289,7 +289,8 @@ def _carry(
     return report.exit_code
 
 
-def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+def monitor_of(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+    """Who tells what happens, as the options say, and what ends that."""
     from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
 
     if options.json:
