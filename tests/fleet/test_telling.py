@@ -112,6 +112,16 @@ def test_the_end_of_a_run_sets_right_what_it_told_before(outhaul: Program) -> No
     assert not teller(outhaul, 3600 * SECOND_NS).tell({"a": "y"}, ending=True)
 
 
+def test_a_full_disk_is_told_of(outhaul: Program) -> None:
+    """Though nothing can be remembered there."""
+    outhaul.write("a.csv")
+    outhaul.copy("-q")
+    (outhaul.state / memory.TOLD).mkdir()
+    one = teller(outhaul, 3600 * SECOND_NS)
+    assert (one.tell({}), one.tell({"a": "x"})) == (True, False)
+    assert told(outhaul.home)["receipts_told"] == 1
+
+
 @pytest.mark.slow
 def test_receipts_that_come_meanwhile_wait_for_the_next_time(outhaul: Program) -> None:
     """While a long backlog is carried there are always more: how the device is, is told nevertheless."""

@@ -6,6 +6,7 @@ twice is told in the same words, under the same key or under one that an import 
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -111,7 +112,6 @@ class Teller:
         Raises:
             StoreError: the place cannot be used now.
             LedgerError: the ledger cannot be read.
-            OSError: it cannot be remembered.
         """
         if not self.is_due() and not (ending and self._has_told):
             return False
@@ -156,7 +156,12 @@ class Teller:
                 key = segment_key(self._fleet.destination.prefix, self._device, month, ledger, first, end, digest)
                 self._meeting.create(key, body)
                 self._memory = self._memory._replace(sent=end)
-                save(self._state, self._memory)
+                self._remember()
+
+    def _remember(self) -> None:
+        """As far as that can be: a disk that is full is to be told of, and what is told twice does no harm."""
+        with contextlib.suppress(OSError):
+            save(self._state, self._memory)
 
     def _tell_status(self, status: dict[str, Any], state: str, now: int) -> None:
         memory = self._memory
@@ -173,7 +178,7 @@ class Teller:
         self._memory = memory._replace(
             sequence=memory.sequence + 1, told_ns=now, state=state, clock_offset_seconds=offset
         )
-        save(self._state, self._memory)
+        self._remember()
 
 
 def segment(rows: Iterable[dict[str, object]]) -> tuple[bytes, int]:

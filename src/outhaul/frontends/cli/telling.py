@@ -145,7 +145,10 @@ class Voice:
         obedience = self._obedience
         if obedience is None:
             return
-        order = obedience.look(self._where()) if obedience.is_due() else obedience.holds()
+        try:
+            order = obedience.look(self._where()) if obedience.is_due() else obedience.holds()
+        except OSError as error:  # Such as a full disk, which is to be told of all the same.
+            order, obedience.refused = obedience.holds(), f"an order cannot be kept: {error.strerror}"
         if obedience.refused and obedience.refused != self._refused:
             self._say(f"refused: {obedience.refused}")
         self._refused = obedience.refused
