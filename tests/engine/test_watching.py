@@ -29,6 +29,8 @@ class Day:
     def __init__(self, machine: Machine, *, tells: bool = True) -> None:
         self.machine = machine
         self.tells = tells
+        self.seed: int | None = None
+        """Of the order in which workers come to their ends; None is at once."""
         self.loses = False
         self.network = False
         self.stride = REST_SECONDS
@@ -94,7 +96,8 @@ class Day:
         machine = self.machine
         ledger = SqliteLedger(machine.state, machine.clock.wall_ns)
         try:
-            ports = Ports(machine.files, ledger, InlineWorkers(), machine.clock, machine.monitor, machine.open_store,
+            workers = InlineWorkers(seed=self.seed)
+            ports = Ports(machine.files, ledger, workers, machine.clock, machine.monitor, machine.open_store,
                           machine.stopped, machine.compression, machine.permits)  # fmt: skip
             Watch(list(jobs) or [QUIET], ports, self, calendar, self._passed, late).run(
                 lambda: self.ends() or self.seconds >= until
@@ -141,7 +144,8 @@ def test_a_directory_that_comes_again_is_another(machine: Machine) -> None:
     assert set(machine.stored()) == {"site/a/b/one", "site/a/b/two"}
 
 
-def test_large_files_keep_no_other_job_waiting(machine: Machine) -> None:
+@pytest.mark.parametrize("seed", [None, *range(6)])
+def test_large_files_keep_no_other_job_waiting(machine: Machine, seed: int | None) -> None:
     """While one is on its way, files of other jobs go; all come home in the end."""
     large = bytes(range(256)) * 400
     there = Destination("s3://b/o", "s3", "b", "o")
@@ -151,6 +155,7 @@ def test_large_files_keep_no_other_job_waiting(machine: Machine) -> None:
     machine.produce("small.o", b"small")
     machine.clock.advance(10)
     day = Day(machine)
+    day.seed = seed
     day.watch(3, QUIET._replace(exclude=("*.o",), every_ns=100 * SECOND), other)
     assert machine.files.files() == {}
     assert len(machine.stored()) == 6

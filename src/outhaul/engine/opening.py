@@ -67,15 +67,6 @@ class Door:
             self._ports.monitor.notice(self._job, f"{self._job.destination.address} cannot be used: {why}")
 
 
-def open_destination(job: Job, ports: Ports) -> Store:
-    """The store of a job, working on the ground of what its endpoint has shown, now or within the last day.
-
-    Raises:
-        StoreError: it cannot be used; `Unproved` where it gives no evidence of the kind that the job asks for.
-    """
-    return _proving(_opened(job, ports, _known(job, ports)), job, ports)
-
-
 def _address(job: Job) -> str:
     return f"{job.connection.endpoint_url} {job.destination.address} {job.manner}".strip()
 
@@ -98,6 +89,11 @@ def _opened(job: Job, ports: Ports, known: Abilities | None) -> Opened:
 
 
 def _proving(opened: Opened, job: Job, ports: Ports) -> Store:
+    """The store, working on the ground of what its endpoint has shown, now or within the last day.
+
+    Raises:
+        StoreError: it cannot be used; `Unproved` where it gives no evidence of the kind that the job asks for.
+    """
     store, abilities, is_news = opened
     if isinstance(store, StoreError):
         raise store
