@@ -153,7 +153,7 @@ def watch(
             ports = Ports(
                 wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression
             )
-            hints = open_hints(notice)
+            hints = open_hints(notice, state)
             try:
                 Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, tell).run(reload)
             finally:

@@ -131,7 +131,9 @@ def exposition(jobs: Sequence[JobStatus], now_ns: int) -> Iterator[str]:
         yield f"# HELP outhaul_{name} {text}"
         yield f"# TYPE outhaul_{name} {kind}"
         for job, disk in disks:
-            labels = f'outhaul_job="{_label(job.job)}",source="{_label(job.source)}",destination="{_label(job.destination)}"'
+            labels = (
+                f'outhaul_job="{_label(job.job)}",source="{_label(job.source)}",destination="{_label(job.destination)}"'
+            )
             for more, value in _values(name, job, disk, now_ns):
                 yield f"outhaul_{name}{{{labels}{more}}} {value:.15g}"
 
