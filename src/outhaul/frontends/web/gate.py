@@ -50,7 +50,7 @@ class Names(NamedTuple):
         name, port = _parted(host.lower())
         if name in self.allowed:
             return True
-        if self.port and port != (self.port if self.port != 80 else port or 80):
+        if self.port and (port or 80) != self.port:
             return False
         if name in _OURS:
             return True

@@ -68,6 +68,7 @@ function unlisten() { source?.close(); source = null; }
 function lost(is) { const note = document.getElementById("link"); if (note) note.hidden = !is; }
 
 comeIn();
+addEventListener("hashchange", comeIn);
 wordTimes();
 setInterval(wordTimes, 10000);
 if (document.body.dataset.of !== undefined) {
