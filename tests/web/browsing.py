@@ -1,4 +1,4 @@
-"""A real browser, driven by Playwright; each visitor has cookies of its own, and all that it asks for and complains of is kept."""
+"""A real browser, driven by Playwright; each visitor has cookies of its own, and what it asks for and complains of is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Dialog, Page
 
     from web.serving import Serving
 
@@ -27,9 +27,13 @@ class Visitor:
         self.complaints: list[str] = []
         page.on("request", lambda request: self.asked.add(request.url.split("/")[2]))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", self._dialog)
         page.on("console", lambda one: self.complaints.append(one.text) if _HARMLESS not in one.text else None)
         self._serving = serving
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.complaints.append(dialog.message)
+        dialog.dismiss()
 
     def enter(self) -> None:
         """By the address that the terminal shows."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from pathlib import Path
 
@@ -30,10 +32,10 @@ def test_nothing_is_told_to_whoever_has_not_come_in(serving: Serving) -> None:
     there = ["/", "/search?q=held", link("/x"), "/changes?of=", "/nothing", "/../../etc/passwd", "/static/../pages.py"]
     answers = [serving.ask(path) for path in there]
     assert [401] * len(there) == [answer.code for answer in answers]
-    assert 1 == len({answer.text for answer in answers})
-    assert [] == [word for word in SECRETS if word in answers[0].text]
-    assert [403] * 4 == [serving.ask(path, "POST").code for path in ("/", "/retry", "/restore", "/leave")]
-    assert [200] * 3 == [serving.ask(path).code for path in ("/outhaul.css", "/outhaul.js", "/outhaul.svg")]
+    assert len({answer.text for answer in answers}) == 1
+    assert [word for word in SECRETS if word in answers[0].text] == []
+    assert [serving.ask(path, "POST").code for path in ("/", "/retry", "/restore", "/leave")] == [403] * 4
+    assert [serving.ask(path).code for path in ("/outhaul.css", "/outhaul.js", "/outhaul.svg")] == [200] * 3
 
 
 def test_another_name_is_refused(serving: Serving) -> None:
@@ -42,14 +44,14 @@ def test_another_name_is_refused(serving: Serving) -> None:
     paths = ["/", "/outhaul.js", "/changes", "/enter"]
     codes = {serving.ask(path, Host=host.format(port=serving.port)).code for host in EVIL if host for path in paths}
     assert {403} == codes
-    assert 403 == serving.ask("/", Host=f"127.0.0.1:{serving.port + 1}").code
+    assert serving.ask("/", Host=f"127.0.0.1:{serving.port + 1}").code == 403
     ours = ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"]
-    assert [200] * 4 == [serving.ask("/", Host=f"{name}:{serving.port}").code for name in ours]
-    assert 400 == serving.ask("/", Host="").code
+    assert [serving.ask("/", Host=f"{name}:{serving.port}").code for name in ours] == [200] * 4
+    assert serving.ask("/", Host="").code == 400
 
 
 def test_which_names_are_ours() -> None:
-    """Those that were allowed, on any port; an address, where other machines may connect; and nothing that only looks like one."""
+    """Those that were allowed, on any port; an address, where other machines may connect; nothing that only looks like one."""
     proxied, remote = Names(("page.example",), 80), Names((), 9276, remote=True)
     asked = [
         "page.example",
@@ -62,8 +64,12 @@ def test_which_names_are_ours() -> None:
         "10.0.0.1",
         "@localhost",
     ]
-    assert ["page.example", "page.example:8443", "localhost", "localhost:80", "[::1]"] == [
-        n for n in asked if proxied.are_ours(n)
+    assert [n for n in asked if proxied.are_ours(n)] == [
+        "page.example",
+        "page.example:8443",
+        "localhost",
+        "localhost:80",
+        "[::1]",
     ]
     asked = [
         "10.0.0.1:9276",
@@ -80,7 +86,7 @@ def test_which_names_are_ours() -> None:
 def test_a_token_lets_one_browser_in_once(serving: Serving) -> None:
     """The cookie is for this site alone, and no script can read it; the next token is another."""
     answer = serving.enter()
-    assert (303, "/") == (answer.code, answer.headers["location"])
+    assert (answer.code, answer.headers["location"]) == (303, "/")
     wanted = {f"outhaul-{serving.port}", "HttpOnly", "Path=/", "SameSite=strict"}
     assert wanted <= {
         part.strip().partition("=")[0] if "outhaul" in part else part.strip()
@@ -89,9 +95,9 @@ def test_a_token_lets_one_browser_in_once(serving: Serving) -> None:
     assert "held.csv" in serving.ask().text
     first, second = serving.tokens[-2:]
     serving.cookie = ""
-    assert [403, 403, 403] == [serving.ask("/enter", "POST", {"token": one}).code for one in (first, "", second[:-1])]
+    assert [serving.ask("/enter", "POST", {"token": one}).code for one in (first, "", second[:-1])] == [403, 403, 403]
     assert second == serving.tokens[-1]
-    assert 303 == serving.enter().code
+    assert serving.enter().code == 303
 
 
 def test_what_acts_needs_our_origin_and_our_form(serving: Serving, place: Place) -> None:
@@ -99,19 +105,19 @@ def test_what_acts_needs_our_origin_and_our_form(serving: Serving, place: Place)
     serving.enter()
     form = {"form": serving.form(), "file": link(str(place.home / "source" / "held.csv"))[6:]}
     origins = ["", "null", "http://evil.example", f"http://127.0.0.1:{serving.port + 1}", "http://localhost"]
-    assert [403] * 5 == [serving.ask("/retry", "POST", form, Origin=origin).code for origin in origins]
-    assert [403] * 2 == [
-        serving.ask("/retry", "POST", form, Sec_Fetch_Site=site).code for site in ("cross-site", "same-site")
-    ]
-    assert 403 == serving.ask("/retry", "POST", {**form, "form": ""}).code
+    assert [serving.ask("/retry", "POST", form, Origin=origin).code for origin in origins] == [403] * 5
+    assert [serving.ask("/retry", "POST", form, Sec_Fetch_Site=site).code for site in ("cross-site", "same-site")] == [
+        403
+    ] * 2
+    assert serving.ask("/retry", "POST", {**form, "form": ""}).code == 403
     mine, serving.cookie = serving.cookie, ""
     serving.enter()
-    assert 403 == serving.ask("/retry", "POST", form).code
+    assert serving.ask("/retry", "POST", form).code == 403
     assert not (Path(place.state) / "asked.json").exists()
     serving.cookie = mine
-    assert 303 == serving.ask("/retry", "POST", form).code
-    assert 303 == serving.ask("/leave", "POST", form).code
-    assert 401 == serving.ask().code
+    assert serving.ask("/retry", "POST", form).code == 303
+    assert serving.ask("/leave", "POST", form).code == 303
+    assert serving.ask().code == 401
 
 
 def test_what_every_answer_says(serving: Serving) -> None:
@@ -136,7 +142,7 @@ def test_methods_and_paths(serving: Serving, place: Place) -> None:
         for method in ("HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "POST")
     }
     assert {"HEAD": 200, **dict.fromkeys(("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "POST"), 405)} == codes
-    assert [405, 405] == [serving.ask(path).code for path in ("/retry", "/restore")]
+    assert [serving.ask(path).code for path in ("/retry", "/restore")] == [405, 405]
     paths = [
         "/static/outhaul.js",
         "/../outhaul.js",
@@ -149,9 +155,9 @@ def test_methods_and_paths(serving: Serving, place: Place) -> None:
     ]
     assert [404] * len(paths) == [serving.ask(path).code for path in paths]
     form = {"form": serving.form(), "file": link("/etc/passwd")[6:], "receipt": "1"}
-    assert [404, 404] == [serving.ask(path, "POST", form).code for path in ("/retry", "/restore")]
+    assert [serving.ask(path, "POST", form).code for path in ("/retry", "/restore")] == [404, 404]
     form["file"] = link(str(place.home / "source" / "carried.csv"))[6:]
-    assert [404, 404] == [serving.ask("/restore", "POST", {**form, "receipt": number}).code for number in ("999", "x")]
+    assert [serving.ask("/restore", "POST", {**form, "receipt": number}).code for number in ("999", "x")] == [404, 404]
 
 
 def test_without_restore_to_nothing_is_restored(place: Place) -> None:
@@ -160,15 +166,15 @@ def test_without_restore_to_nothing_is_restored(place: Place) -> None:
         serving.enter()
         at = link(str(place.home / "source" / "carried.csv"))
         assert "Restore" not in serving.ask(at).text
-        assert 403 == serving.ask("/restore", "POST", {"form": serving.form(), "file": at[6:], "receipt": "1"}).code
+        assert serving.ask("/restore", "POST", {"form": serving.form(), "file": at[6:], "receipt": "1"}).code == 403
 
 
 def test_a_body_that_is_long_or_none(serving: Serving) -> None:
     """It is no form."""
     serving.enter()
-    assert 403 == serving.ask("/retry", "POST", {"form": "a" * (pages.BODY_MAX + 1)}).code
-    assert 403 == serving.ask("/retry", "POST", {str(number): "1" for number in range(9)}).code
-    assert 200 == serving.ask().code
+    assert serving.ask("/retry", "POST", {"form": "a" * (pages.BODY_MAX + 1)}).code == 403
+    assert serving.ask("/retry", "POST", {str(number): "1" for number in range(9)}).code == 403
+    assert serving.ask().code == 200
 
 
 def test_so_many_pages_look_and_no_more(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,12 +185,12 @@ def test_so_many_pages_look_and_no_more(serving: Serving, monkeypatch: pytest.Mo
     for stream in streams:
         assert stream.recv(4096).startswith(b"HTTP/1.1 200")
     full = serving.ask("/changes?of=")
-    assert (503, "30") == (full.code, full.headers["retry-after"])
+    assert (full.code, full.headers["retry-after"]) == (503, "30")
     streams.pop().close()
     began = time.monotonic()
     while serving.pages.changes.open == 3 and time.monotonic() < began + 5:
         time.sleep(0.01)
-    assert 2 == serving.pages.changes.open
+    assert serving.pages.changes.open == 2
     for stream in streams:
         stream.close()
 
@@ -198,9 +204,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_nobody_holds_it_up(hasty: None, serving: Serving) -> None:
-    """Whoever sends no whole request is cut off; so many connections and no more; then it answers again, and streams have lasted."""
-    import socket
-
+    """Whoever sends no whole request is cut off; so many connections and no more; then it answers, and streams have lasted."""
     serving.enter()
     stream = serving.stream()
     slow = [socket.create_connection(("127.0.0.1", serving.port), timeout=5) for _ in range(12)]
@@ -208,15 +212,13 @@ def test_nobody_holds_it_up(hasty: None, serving: Serving) -> None:
         each.sendall(b"POST /enter HTTP/1.1\r\nHost: localhost\r\nContent-Le")
     began = time.monotonic()
     for each in slow:
-        try:
-            assert b"" == each.recv(10)
-        except ConnectionResetError:
-            pass
+        with contextlib.suppress(ConnectionResetError):
+            assert each.recv(10) == b""
     assert time.monotonic() - began < 2
-    assert 200 == serving.ask().code
+    assert serving.ask().code == 200
     time.sleep(0.6)
     stream.sendall(b"")
-    assert 1 == serving.pages.changes.open
+    assert serving.pages.changes.open == 1
     stream.close()
 
 
@@ -224,11 +226,11 @@ def test_sessions_are_so_many_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was not seen longest goes first; a token that stays lets any number in; a form is of one session."""
     sessions = Sessions("a" * 40)
     names = [sessions.enter("a" * 40) for _ in range(SESSIONS_MAX + 1)]
-    assert [False, True, True] == [sessions.knows(names[index]) for index in (0, 1, -1)]
-    assert (True, False) == (
+    assert [sessions.knows(names[index]) for index in (0, 1, -1)] == [False, True, True]
+    assert (
         sessions.may_act(names[1], sessions.form_token(names[1])),
         sessions.may_act(names[1], sessions.form_token(names[2])),
-    )
+    ) == (True, False)
     later = time.monotonic() + 8 * 24 * 3600
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert not sessions.knows(names[1])

@@ -23,7 +23,7 @@ _STANDING = (
     "SELECT p.job, p.source, d.path, s.name, s.size, s.reason, s.detail, s.wall_ns, s.attempts "
     "FROM sighting s JOIN directory d ON d.id = s.directory JOIN place p ON p.id = d.place "
 )
-_STEPS = 20_000
+_STEPS = 2_000
 """Instructions of SQLite between two looks at the clock."""
 _DIGITS = re.compile("[0-9a-f]{8,64}").fullmatch
 

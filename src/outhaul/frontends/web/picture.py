@@ -76,7 +76,7 @@ class Picture:
                 "",
                 jobs,
                 looking.rate(now_ns - MOMENT_NS),
-                tuple(reversed(list(looking.receipts(app.EVERYTHING, 8)))),
+                tuple(reversed(list(looking.receipts(app.EVERYTHING, 5)))),
                 tuple(looking.under_way(8)),
                 tuple(looking.standing(State.HELD, SHOWN_MAX)),
                 tuple(looking.standing(State.WAITING, 20)),
