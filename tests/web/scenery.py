@@ -76,7 +76,8 @@ def _receipts(database: sqlite3.Connection, now: int) -> None:
             name = f"reading-{number:05}.csv" if which == 1 else f"weir-{number:05}.jpg"
             database.execute(
                 "INSERT INTO receipt (directory, name, device, inode, size, mtime_ns, ctime_ns, birth_ns, sha256, key, "
-                "version, etag, proof, sent, proved_ns, recorded_ns, disposal, disposed_ns) VALUES (?,?,1,?,?,?,?,0,?,?,'','','etag',1,?,?,?,?)",
+                "version, etag, proof, sent, "
+                "proved_ns, recorded_ns, disposal, disposed_ns) VALUES (?,?,1,?,?,?,?,0,?,?,'','','etag',1,?,?,?,?)",
                 (
                     which,
                     name.encode(),

@@ -119,7 +119,7 @@ def test_the_line_is_true(own: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_search_finds_and_ends(own: Place) -> None:
-    """By a part of a path or key, a pattern, a digest, a job; what SQL has for a pattern is text; it ends when its time is over."""
+    """By a part of a path or key, a pattern, a digest, a job; what SQL has for a pattern is text; it ends in time."""
     paint(own)
     with Looking(own.state) as looking:
 
