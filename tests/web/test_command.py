@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,6 @@ def test_a_unix_socket_is_its_owners(tmp_path: Path) -> None:
     """Nobody else may connect; one that a dead process left is replaced, one that lives is not, nor is a file."""
     path = tmp_path / "socket"
     made, take_away = listening(f"unix:{path}")
-    made.listen()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(ConfigurationError, match="somebody listens there already"):
         listening(f"unix:{path}")
@@ -68,9 +69,15 @@ def test_a_unix_socket_is_its_owners(tmp_path: Path) -> None:
     assert path.read_text() == "a file"
 
 
-def started(*words: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def started(*words: str) -> Iterator[subprocess.Popen[str]]:
     """The command, as a process of its own."""
-    return subprocess.Popen([sys.executable, "-m", "outhaul", "web", *words], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "outhaul", "web", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.slow

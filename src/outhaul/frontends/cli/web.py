@@ -15,6 +15,7 @@ from outhaul import bringing
 from outhaul.config.paths import absolute_from
 from outhaul.config.telling import listen
 from outhaul.frontends.cli.carry import given_connection, state_of
+from outhaul.frontends.cli.main import stopped
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable
 
@@ -62,7 +63,7 @@ def web(options: argparse.Namespace) -> int:
         acting.close()
 
     try:
-        Server(Gate(pages.application(), names, sessions), ending).run([made])
+        Server(Gate(pages.application(), names, sessions), ending, stopped).run([made])
     finally:
         take_away()
     return 0

@@ -23,6 +23,7 @@ from outhaul.model.errors import ConfigurationError
 CONNECTIONS_MAX = 64
 SECONDS = 20.0
 IDLE_SECONDS = 5
+BACKLOG = 64
 STOP_SECONDS = 2
 _STREAM = "/changes"
 
@@ -55,14 +56,19 @@ class _Connection(H11Protocol):
 class Server(uvicorn.Server):
     """Serves until it is asked to end; whoever waits for changes is told so."""
 
-    def __init__(self, app: ASGIApp, ending: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, ending: Callable[[], None], stopped: Callable[[], bool] = lambda: False) -> None:
         config = uvicorn.Config(
             app, http=_Connection, ws="none", lifespan="off", loop="asyncio", log_config=None, access_log=False,
             log_level="critical", proxy_headers=False, server_header=False, timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=STOP_SECONDS, h11_max_incomplete_event_size=32_768, backlog=64,
+            timeout_graceful_shutdown=STOP_SECONDS, h11_max_incomplete_event_size=32_768, backlog=BACKLOG,
         )  # fmt: skip
         super().__init__(config)
         self._ending = ending
+        self._stopped = stopped
+
+    async def on_tick(self, counter: int) -> bool:
+        """See uvicorn, which hears SIGINT and SIGTERM; a terminal that is closed sends SIGHUP."""
+        return await super().on_tick(counter) or self._stopped()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
@@ -80,7 +86,9 @@ def listening(where: str) -> tuple[socket.socket, Callable[[], None]]:
         ConfigurationError: it cannot listen there.
     """
     try:
-        return _unix(where[5:]) if where.startswith("unix:") else _internet(where)
+        made, take_away = _unix(where[5:]) if where.startswith("unix:") else _internet(where)
+        made.listen(BACKLOG)  # Whoever is shown the address may come at once.
+        return made, take_away
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", "") or error
         raise ConfigurationError(f"--listen: {where} cannot be listened on: {why}") from None
