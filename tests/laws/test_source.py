@@ -138,6 +138,7 @@ def test_where_a_users_file_is_removed() -> None:
         ("host/leftovers.py", "os.unlink"),  # one that a killed restore has left, and that nobody holds
         ("frontends/cli/metrics.py", "os.unlink"),  # its own temporary file
         ("frontends/cli/metrics.py", "os.rename"),  # the same over an earlier one that it wrote
+        ("frontends/web/server.py", "os.unlink"),  # its own socket, or one that a dead process left
         ("host/asked.py", "os.replace"),  # its own notes in the state directory
         ("frontends/telling/memory.py", "os.replace"),  # its own note in the state directory
         ("frontends/older/pending.py", "os.replace"),  # its own list in the state directory
