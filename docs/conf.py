@@ -35,6 +35,7 @@ _CONTENTS: dict[str, list[str]] = {
     "Start": ["tutorial"],
     "Guides": [
         *(f"guides/{name}" for name in ("raspberry-pi", "camera", "scraper", "log-archive", "instrument", "backup", "stores")),
+        "guides/usb-stick",
         "guides/unattended",
         "knowing",
         "web",

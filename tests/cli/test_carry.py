@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -107,9 +108,9 @@ def test_patterns(outhaul: Program) -> None:
 def test_quiet_for_is_measured_across_runs(outhaul: Program) -> None:
     """A file that was just written waits, and goes in a later run when outhaul has seen it unchanged for long enough."""
     outhaul.write("one.csv")
-    first = outhaul.move("--quiet-for", "500ms", "--json").events[-1]
-    time.sleep(0.6)
-    second = outhaul.move("--quiet-for", "500ms", "--json").events[-1]
+    first = outhaul.move("--quiet-for", "3s", "--json").events[-1]
+    time.sleep(3.1)
+    second = outhaul.move("--quiet-for", "3s", "--json").events[-1]
     assert [first["reasons"], second["reasons"]] == [{"quiet": 1}, {"removed": 1}]
 
 
@@ -233,7 +234,13 @@ def test_a_vanished_source_is_no_empty_source(outhaul: Program) -> None:
     )
     other.rmdir()
     ran = outhaul("run", str(config), "--state", str(outhaul.state))
-    assert ran.code == 2 and 'job "a": source' in ran.err
+    assert (ran.code, f"a: {other}: it is not there any more" in ran.err) == (1, True), ran.err
+    assert outhaul.stored().keys() == {"b/1.csv"}
+    source = outhaul.source
+    shutil.rmtree(source)
+    ran = outhaul("run", str(config), "--state", str(outhaul.state))
+    assert ran.code == 2
+    assert f'job "a": source: {other} does not exist; make it, or correct the path' in ran.err
 
 
 def job_file(outhaul: Program, settle: str) -> str:

@@ -130,12 +130,17 @@ def test_where_a_users_file_is_removed() -> None:
         ("stores/directory.py", "os.unlink"),  # its own temporary file
         ("stores/stream_manager_spool.py", "os.unlink"),  # its own copy, in the state directory
         ("stores/stream_manager_spool.py", "os.rename"),  # the same, once it is whole, to a name that nobody else has
+        ("stores/stick_directory.py", "os.unlink"),  # its own copies and texts on a stick
+        ("stores/stick_directory.py", "os.rename"),  # the same, once whole, to a name that nobody else has
+        ("stores/stick_memory.py", "os.unlink"),  # its own note in the state directory
+        ("stores/stick_memory.py", "os.rename"),  # the same, once it is whole
         ("ledgers/reserve.py", "os.unlink"),  # its own file
         ("ledgers/damage.py", "os.unlink"),  # its own note
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside
         ("stores/directory.py", "os.rename"),  # the same over an object, where the job says `replace`
         ("host/landing.py", "os.unlink"),  # its own temporary file
         ("host/leftovers.py", "os.unlink"),  # one that a killed restore has left, and that nobody holds
+        ("host/pauses.py", "os.replace"),  # its own file, over the one before it
         ("frontends/cli/metrics.py", "os.unlink"),  # its own temporary file
         ("frontends/cli/metrics.py", "os.rename"),  # the same over an earlier one that it wrote
         ("frontends/web/server.py", "os.unlink"),  # its own socket, or one that a dead process left

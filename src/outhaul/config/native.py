@@ -1,6 +1,6 @@
 """A configuration file to complete jobs, or every problem with it.
 
-`keys.parse` judges the text, `checks.findings` holds the jobs against the machine, and here both become lines of the
+`keys.parse` judges the text, `checks.lasting` holds the jobs against the machine, and here both become lines of the
 form `FILE:LINE: job "NAME": KEY: what is wrong; what to write instead`. A file of an older program is compiled to the
 native form first (`profiles`), and its problems are told by its own lines and keys.
 """
@@ -33,6 +33,10 @@ class Configured(NamedTuple):
     """What all of them together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    time_zone: str = ""
+    """In which the times of `bandwidth` are; '' is the machine's own."""
+    nice: int = 0
+    """How much others go before us, 0 to 19."""
     program: str = ""
     """The older program that the file is for; '' for the native form."""
     telling: Telling = Telling()
@@ -61,12 +65,11 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth, ping, telling = parse(
-        document.tree, absolute_from(os.path.dirname(os.path.abspath(path)))
-    )
-    complete = _complete(jobs, problems, partial(checks.findings, state=state))
+    said = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    problems = said.problems
+    complete = _complete(said.jobs, problems, partial(checks.lasting, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth, ping, telling=telling)
+    return Configured(complete, said.bandwidth, said.ping, said.time_zone, said.nice, telling=said.telling)
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:

@@ -42,7 +42,7 @@ MIGRATIONS: tuple[str, ...] = (
         key TEXT NOT NULL,
         version TEXT NOT NULL,
         etag TEXT NOT NULL,
-        proof TEXT NOT NULL,         -- etag, checksum or read-back
+        proof TEXT NOT NULL,         -- etag, checksum, read-back or carried
         sent INTEGER NOT NULL,       -- 0: the object was there before, with the same bytes
         proved_ns INTEGER NOT NULL,
         recorded_ns INTEGER NOT NULL,
@@ -162,6 +162,15 @@ MIGRATIONS: tuple[str, ...] = (
         free INTEGER NOT NULL,
         size INTEGER NOT NULL,
         PRIMARY KEY (place, wall_ns)
+    ) WITHOUT ROWID;
+    """,
+    """
+    -- What was sent, for limits of a day and a month: a row for each quarter of an hour, as all time zones begin at one.
+    CREATE TABLE traffic (
+        place INTEGER NOT NULL REFERENCES place (id),
+        quarter INTEGER NOT NULL,    -- of hours since 1970, by the wall clock
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (place, quarter)
     ) WITHOUT ROWID;
     """,
 )

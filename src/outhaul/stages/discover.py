@@ -85,6 +85,8 @@ def discover(
                 beneath = [_join(directory, name) for name in listing.folders]
                 if part is not None:
                     beneath = [folder for folder in beneath if folder not in part.known]
+                if job.order:  # The last one is visited next: where names are dates, that is the order of time.
+                    beneath.sort(reverse=job.order == "oldest-first")
                 to_visit.extend(beneath if reaches is None else filter(reaches, beneath))
                 files = companions.apart(directory, listing.files) if job.companions else listing.files
                 yield _sort(job, directory, files, listing.others, wanted, survey)

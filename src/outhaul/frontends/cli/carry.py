@@ -35,21 +35,22 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, ping, program, telling = configured(options)
-    wanted = chosen(jobs, options.job)
+    said = configured(options)
+    wanted = chosen(said.jobs, options.job)
+    be_nice(options, said.nice)
     if options.dry_run:
-        return _carry(wanted, options, limit)
-    telling = given_telling(options, telling)
+        return _carry(wanted, options, said.bandwidth, said.time_zone)
+    telling = given_telling(options, said.telling)
     log = Log(quiet=options.quiet, verbose=options.verbose)
     log.configure(telling.log)
-    with pinged(ping, log.notice) as told:
-        left = _take_over(wanted, options) if program == "archive-upload" else 0
+    with pinged(said.ping, log.notice) as told:
+        left = _take_over(wanted, options) if said.program == "archive-upload" else 0
         if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
-            return told.ended(_carry(wanted, options, limit) or left)
-        return told.ended(_told(wanted, options, limit, telling, log) or left)
+            return told.ended(_carry(wanted, options, said.bandwidth, said.time_zone) or left)
+        return told.ended(_told(wanted, options, said._replace(telling=telling), log) or left)
 
 
-def _told(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None, telling: Telling, log: Log) -> int:
+def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: Log) -> int:
     """As `_carry`, and everybody is told whom the configuration names."""
     from outhaul.frontends.telling.everyone import Everyone
     from outhaul.frontends.telling.publishing import write_once
@@ -58,9 +59,14 @@ def _told(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None,
     monitors, close = _monitors(options, log)
     try:
         with Everyone(monitors, log, state) as everyone:
-            everyone.configure(telling)
+            everyone.configure(said.telling)
             report = app.run(
-                jobs, state=state, monitor=everyone, stopped=stopped, bandwidth=given_bandwidth(options) or limit
+                jobs,
+                state=state,
+                monitor=everyone,
+                stopped=stopped,
+                bandwidth=given_bandwidth(options) or said.bandwidth,
+                time_zone=said.time_zone,
             )
             for one in report.jobs:
                 everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
@@ -68,21 +74,21 @@ def _told(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None,
                 everyone.patience = 35.0
     finally:
         close()
-    write_once(state, telling.metrics, log.notice)
+    write_once(state, said.telling.metrics, log.notice)
     return report.exit_code
 
 
 def _monitors(options: argparse.Namespace, log: Log) -> tuple[list[Monitor], Callable[[], None]]:
     """Where the log is elsewhere, a person at a terminal sees what goes on all the same."""
     if options.json or not log.settings:
-        monitor, close = _monitor(options)
+        monitor, close = monitor_of(options)
         return [monitor], close
     from outhaul.frontends.telling.log_monitor import RunLog
 
     elsewhere = log.settings.file or log.settings.config
     if not elsewhere or options.quiet or not sys.stderr.isatty():
         return [RunLog(log)], lambda: None
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     return [monitor, RunLog(log)], close
 
 
@@ -113,7 +119,7 @@ def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
     """What archive-upload has left behind, before the first run of its jobs."""
     from outhaul.frontends.older.archive_upload import take_over
 
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         return take_over(jobs, state_of(options), monitor, lambda text: print(f"outhaul: {text}", file=sys.stderr))
     finally:
@@ -154,6 +160,13 @@ def configured(options: argparse.Namespace) -> Configured:
     return said._replace(jobs=jobs)
 
 
+def configured_names(path: str, state: str) -> list[str]:
+    """The names of the jobs of a configuration. Raises as `configured`."""
+    from outhaul.config.native import load
+
+    return [job.name for job in load(path, state=state)]
+
+
 def _over(given: Connection, job: Job) -> Job:
     """The job with what the command line says laid over what its configuration does."""
     said = {name: value for name, value in given._asdict().items() if value}
@@ -191,6 +204,27 @@ def given_bandwidth(options: argparse.Namespace) -> Bandwidth | None:
         raise ConfigurationError(f"--bandwidth: {error}") from None
 
 
+def be_nice(options: argparse.Namespace, configured: int) -> None:
+    """Let others go before us, as the command line says, or else the configuration.
+
+    Raises:
+        ConfigurationError: that is no number for it.
+    """
+    wanted = configured
+    if options.nice:
+        from outhaul.config.timing import nice
+
+        try:
+            wanted = nice(int(options.nice) if options.nice.isdecimal() else options.nice)
+        except ValueError as error:
+            raise ConfigurationError(f"--nice: {error}") from None
+    if wanted:
+        from outhaul.host.niceness import step_back
+
+        if fault := step_back(wanted):
+            print(f"outhaul: {fault}", file=sys.stderr)
+
+
 def state_of(options: argparse.Namespace) -> str:
     """The state directory, absolute."""
     return os.path.abspath(options.state) if options.state else default_state()
@@ -212,9 +246,9 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None) -> int:
+def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, time_zone: str = "") -> int:
     limit = given_bandwidth(options) or limit
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         report = app.run(
             jobs,
@@ -223,13 +257,15 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
             stopped=stopped,
             dry_run=options.dry_run,
             bandwidth=limit,
+            time_zone=time_zone,
         )
     finally:
         close()
     return report.exit_code
 
 
-def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+def monitor_of(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+    """Who tells what happens, as the options say, and what ends that."""
     from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
 
     if options.json:

@@ -33,7 +33,13 @@ _ROWS_PER_GROUP = 16_384
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write every receipt that is meant."""
+    """Write every receipt that is meant; or, with --to, files to a stick."""
+    if options.to or options.make_key:
+        from outhaul.frontends.cli.stick import export as export_files
+
+        return export_files(options)
+    if not options.format:
+        raise ConfigurationError("write --to DIR for files, to a stick; or --format csv for the receipts, as a table")
     selection = selection_of(options)
     parquet = _parquet() if options.format == "parquet" else None
     if parquet and not options.output:

@@ -125,6 +125,7 @@ def _install_signals() -> None:
 # --- options -------------------------------------------------------------------------------------------------------
 
 
+_NICE = "let other programs go first, 1 to 19, as nice(1) does (default: nice of the configuration, or 0)"
 _BANDWIDTH = "send no more than so many bytes a second, such as 2MiB/s, or none (default: no limit)"
 
 
@@ -160,6 +161,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
     run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
     _add_log_options(run)
+    run.add_argument("--nice", metavar="N", default="", help=_NICE)
 
     watch = _command(
         commands, "watch", "watch.watch", "the same as a daemon: each file goes as soon as it has settled",
@@ -170,6 +172,27 @@ def build_parser() -> argparse.ArgumentParser:
     )
     watch.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
     _add_log_options(watch)
+    watch.add_argument("--nice", metavar="N", default="", help=_NICE)
+
+    pause = _command(
+        commands, "pause", "pausing.pause", "stop carrying, beside a `watch` or before the next `run`; nothing is left half done",
+        "outhaul pause\n  outhaul pause camera --for 2h --why maintenance", [state],
+    )  # fmt: skip
+    pause.add_argument("job", metavar="JOB", nargs="*", help="only these jobs (default: all)")
+    end = pause.add_mutually_exclusive_group()
+    end.add_argument(
+        "--for", metavar="TIME", dest="duration", default="", help="how long, such as 2h (default: until `resume`)"
+    )
+    end.add_argument("--until", metavar="TIME", default="", help="until when: 06:00, or 2026-11-22T06:00")
+    pause.add_argument("--why", metavar="TEXT", default="", help="what `status` says of it")
+    pause.add_argument(
+        "--config", metavar="FILE", default="", help="where the names of jobs are (default: as for `run`)"
+    )
+    resume = _command(
+        commands, "resume", "pausing.resume", "end a pause", "outhaul resume\n  outhaul resume camera", [state]
+    )
+    resume.add_argument("job", metavar="JOB", nargs="*", help="only these jobs (default: all)")
+    resume.add_argument("--config", metavar="FILE", default="", help="as for `pause`")
 
     for name, text, example in (
         ("move", "carry a directory away; sources are removed once proved", _MOVE_EXAMPLE),

@@ -9,15 +9,15 @@ import time
 from outhaul import app
 from outhaul.engine.passes import Outcome
 from outhaul.frontends.cli import say
-from outhaul.frontends.cli.carry import configured, given_bandwidth, given_telling, state_of
+from outhaul.frontends.cli.carry import be_nice, configured, given_bandwidth, given_telling, state_of
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor
 from outhaul.frontends.cli.pinging import Heart
 from outhaul.frontends.telling.everyone import Everyone
-from outhaul.frontends.telling.held_once import HeldOnce
 from outhaul.frontends.telling.log import ERROR, INFO, Log
-from outhaul.frontends.telling.log_monitor import NOTICES_MAX, LogMonitor
+from outhaul.frontends.telling.log_monitor import LogMonitor
 from outhaul.frontends.telling.publishing import Publishing
+from outhaul.frontends.telling.said_once import HeldOnce, Noticed
 from outhaul.host.service_manager import ServiceManager
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
@@ -70,7 +70,7 @@ class _Loading:
         self._everyone = everyone
         self._publishing = publishing
         self._asked = False
-        self._last: tuple[list[Job], Bandwidth | None] | None = None
+        self._last: tuple[list[Job], Bandwidth | None, str] | None = None
 
     def ask(self, *_: object) -> None:
         """It is to be read anew."""
@@ -83,7 +83,7 @@ class _Loading:
         self._everyone.beat()
         return self._asked
 
-    def load(self) -> tuple[list[Job], Bandwidth | None]:
+    def load(self) -> tuple[list[Job], Bandwidth | None, str]:
         """Read it. One that is wrong is refused as a whole, and the last one holds; at the start there is none."""
         again, self._asked = self._last is not None, False
         log = self._everyone.log
@@ -96,7 +96,8 @@ class _Loading:
             limit = given_bandwidth(self._options) or said.bandwidth
             self._everyone.configure(given_telling(self._options, said.telling))
             self._publishing.configure(said.telling.metrics)
-            self._last = said.jobs, limit
+            be_nice(self._options, said.nice)
+            self._last = said.jobs, limit, said.time_zone
             self._heart.address = said.ping
             if again:
                 log.say(INFO, "the configuration was read anew", event="reload")
@@ -135,7 +136,7 @@ class _JsonWatching(JsonMonitor):
         super().__init__()
         self._manager = manager
         self._held: dict[str, HeldOnce] = {}
-        self._notices: set[tuple[str, str]] = set()
+        self._noticed: dict[str, Noticed] = {}
 
     def started(self, job: Job) -> None:
         """See `ports.Monitor`."""
@@ -153,8 +154,7 @@ class _JsonWatching(JsonMonitor):
 
     def notice(self, job: Job, text: str) -> None:
         """See `ports.Monitor`. What was said since the job last changed is not said again."""
-        if (job.name, text) not in self._notices and len(self._notices) < NOTICES_MAX:
-            self._notices.add((job.name, text))
+        if self._noticed.setdefault(job.name, Noticed()).is_new(job, text):
             super().notice(job, text)
 
     def finished(self, job: Job, tally: Tally) -> None:
@@ -166,8 +166,7 @@ class _JsonWatching(JsonMonitor):
         """The events have told it."""
         if job.name in self._held:  # A source that cannot be opened ends before it is begun.
             self._held[job.name].end(whole=whole and not fault)
-        if not fault:
-            self._notices = {one for one in self._notices if one[0] != job.name}
+        self._noticed.setdefault(job.name, Noticed()).passed(tally, fault)
 
 
 def _tell(heart: Heart, job: Job, outcome: Outcome) -> None:

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from outhaul.config.telling import Telling
 from outhaul.frontends.cli import say
 from outhaul.frontends.telling.delivery import Delivery, Word
-from outhaul.frontends.telling.held_once import HeldOnce
 from outhaul.frontends.telling.memory import Memory
+from outhaul.frontends.telling.said_once import HeldOnce
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, stored_bytes
 from outhaul.model.job import Job

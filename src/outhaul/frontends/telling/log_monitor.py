@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.monitors import summary
-from outhaul.frontends.telling.held_once import HeldOnce
 from outhaul.frontends.telling.log import DEBUG, ERROR, INFO, WARNING, Log
+from outhaul.frontends.telling.said_once import HeldOnce, Noticed
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, stored_bytes
 from outhaul.model.job import Job
@@ -20,16 +20,13 @@ from outhaul.model.lifecycle import REASONS, Standing, State
 
 SUM_SECONDS = 60.0
 """How often what was carried is summed up, while something is."""
-NOTICES_MAX = 20
-"""Notices of a job that are remembered, so that none is repeated while it stands as it stands."""
 
 
 class _State:
     """What was said of one job."""
 
     def __init__(self) -> None:
-        self.fault = ""
-        self.notices: set[str] = set()
+        self.noticed = Noticed()
         self.files = self.bytes = 0
         self.since = 0.0
         self.held = HeldOnce()
@@ -73,9 +70,7 @@ class LogMonitor:
 
     def notice(self, job: Job, text: str) -> None:
         """See `ports.Monitor`. What was said since the job last changed is not said again."""
-        told = self._of(job).notices
-        if text not in told and len(told) < NOTICES_MAX:
-            told.add(text)
+        if self._of(job).noticed.is_new(job, text):
             self.log.say(WARNING, text, job=job.name, event="notice")
 
     def finished(self, job: Job, tally: Tally) -> None:
@@ -94,12 +89,11 @@ class LogMonitor:
         """
         one = self._of(job)
         one.held.end(whole=whole and not fault)
-        if fault and not one.fault:
-            self.log.say(ERROR, f"{fault}; tried again in a while", job=job.name, event="failure")
-        elif one.fault and not fault:
-            one.notices.clear()
-            self.log.say(INFO, "it goes on", job=job.name, event="recovered")
-        one.fault = fault
+        if one.noticed.passed(tally, fault):
+            if fault:
+                self.log.say(ERROR, f"{fault}; tried again in a while", job=job.name, event="failure")
+            else:
+                self.log.say(INFO, "it goes on", job=job.name, event="recovered")
         if one.files and (time.monotonic() - one.since >= SUM_SECONDS):
             self._sum(job.name, one)
 
