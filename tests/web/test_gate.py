@@ -13,6 +13,7 @@ from outhaul.frontends.web import changes, pages, server
 from outhaul.frontends.web.gate import HEADERS, Names
 from outhaul.frontends.web.names import link
 from outhaul.frontends.web.sessions import SESSIONS_MAX, Sessions
+from outhaul.host.pauses import Pause, write
 from telling.place import Place
 from web.serving import Serving
 
@@ -234,3 +235,12 @@ def test_sessions_are_so_many_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     later = time.monotonic() + 8 * 24 * 3600
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert not sessions.knows(names[1])
+
+
+def test_a_pause_is_seen(place: Place, serving: Serving) -> None:
+    """With its reason, as data."""
+    write(place.state, {"a": Pause(time.time_ns(), 0, "me", "<b>maintenance</b>")})
+    serving.enter()
+    serving.pages._picture._until = 0
+    assert "&lt;b&gt;maintenance" in serving.ask().text
+    write(place.state, {})

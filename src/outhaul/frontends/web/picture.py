@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from outhaul import app
 from outhaul.frontends.telling.publishing import LEAST_SECONDS, TIMES
+from outhaul.host import pauses
+from outhaul.host.permits import described
 from outhaul.ledgers.counting import Counting
 from outhaul.ledgers.history import RunRow
 from outhaul.ledgers.looking import Looking, UnderWay
@@ -38,6 +42,8 @@ class Shown(NamedTuple):
     given_up: tuple[GivenUp, ...] = ()
     runs: tuple[RunRow, ...] = ()
     steps: tuple[Step, ...] = ()
+    paused: Mapping[str, str] = MappingProxyType({})
+    """Job, and since when, until when and why it is paused."""
 
     def count(self, state: State) -> int:
         """Files in a state, of all jobs."""
@@ -83,4 +89,15 @@ class Picture:
                 tuple(reversed(looking.given_up(limit=20))),
                 tuple(reversed(looking.runs(limit=10))),
                 tuple(self._over_time.steps(looking, now_ns)),
+                _paused(self._state, [job.job for job, _ in jobs], now_ns),
             )
+
+
+def _paused(state: str, jobs: Sequence[str], now_ns: int) -> dict[str, str]:
+    """As `outhaul status` says it."""
+    try:
+        there = pauses.read(state)
+    except pauses.PausesUnreadable as error:
+        return dict.fromkeys(jobs, str(error))
+    found = {job: pauses.of_job(there, job, now_ns) for job in jobs}
+    return {job: described(pause) for job, pause in found.items() if pause}
