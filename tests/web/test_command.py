@@ -108,6 +108,15 @@ def test_the_command(place: Place) -> None:
 
 
 @pytest.mark.slow
+def test_without_the_extra(tmp_path: Path) -> None:
+    """What is missing is said, with the command that brings it."""
+    code = "import sys; sys.modules['starlette'] = None; from outhaul.frontends.cli.main import main; sys.exit(main(['web']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    said = "outhaul: the page needs Starlette, Jinja2 and uvicorn: pip install 'outhaul[web]'\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+@pytest.mark.slow
 def test_a_socket_and_a_token_that_stays(place: Place, tmp_path: Path) -> None:
     """For a service: the token is in a file, and is not shown; whoever forwards to the socket has a port of his own."""
     token, path = tmp_path / "token", tmp_path / "socket"

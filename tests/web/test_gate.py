@@ -179,8 +179,9 @@ def test_a_body_that_is_long_or_none(serving: Serving) -> None:
 
 
 def test_so_many_pages_look_and_no_more(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more is told to come later; when one has gone, there is room."""
+    """One more is told to come later; when one has gone, there is room; they end with the session."""
     monkeypatch.setattr(changes, "STREAMS_MAX", 3)
+    monkeypatch.setattr(changes, "EVERY_SECONDS", 0.25)
     serving.enter()
     streams = [serving.stream() for _ in range(3)]
     for stream in streams:
@@ -192,6 +193,12 @@ def test_so_many_pages_look_and_no_more(serving: Serving, monkeypatch: pytest.Mo
     while serving.pages.changes.open == 3 and time.monotonic() < began + 5:
         time.sleep(0.01)
     assert serving.pages.changes.open == 2
+    form = {"form": serving.form()}
+    assert serving.ask("/leave", "POST", form).code == 303
+    began = time.monotonic()
+    while serving.pages.changes.open and time.monotonic() < began + 5:
+        time.sleep(0.01)
+    assert serving.pages.changes.open == 0
     for stream in streams:
         stream.close()
 

@@ -28,13 +28,15 @@ EVERY_SECONDS, BEAT_SECONDS, LAST_SECONDS, SLOW_SECONDS = 2.0, 15.0, 600.0, 10.0
 class Changes:
     """Who looks, and what of it has changed."""
 
-    def __init__(self, parts_of: Callable[[str, str], Awaitable[Parts]]) -> None:
+    def __init__(self, parts_of: Callable[[str, str], Awaitable[Parts]], knows: Callable[[str], bool]) -> None:
         """Prepare.
 
         Args:
             parts_of: Makes the parts of a page for a session.
+            knows: Whether a session has not ended.
         """
         self._parts_of = parts_of
+        self._knows = knows
         self.open = 0
         """How many look."""
         self.over = False
@@ -50,7 +52,7 @@ class Changes:
         known: dict[str, str] = {}
         silent = 0.0
         until = anyio.current_time() + LAST_SECONDS
-        while not self.over and anyio.current_time() < until:
+        while not self.over and self._knows(session) and anyio.current_time() < until:
             for name, html in (await self._parts_of(of, session)).items():
                 if known.get(name) != html:
                     known[name], silent = html, 0.0

@@ -62,7 +62,7 @@ class Pages:
             "restore_to": acting.restore_to,
         }
         self._searching: CapacityLimiter | None = None
-        self.changes = Changes(self._parts_of)
+        self.changes = Changes(self._parts_of, sessions.knows)
 
     def application(self) -> Starlette:
         """The routes."""
