@@ -42,6 +42,7 @@ _CONTENTS: dict[str, list[str]] = {
         "installing",
         "permissions",
         "restoring",
+        "fleet",
         "coming-from/*",
     ],
     "Reference": ["configuration", "commands", "metrics", "format"],

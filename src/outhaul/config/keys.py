@@ -14,11 +14,13 @@ from outhaul.config import connection_settings, object_settings, telling, timing
 from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.disk import disk
+from outhaul.config.fleet import fleet
 from outhaul.config.telling import TELLING_KEYS, Hooks, Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
 from outhaul.model.bandwidth import PRIORITIES, Bandwidth, Window
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import (
     NEWEST_LIMIT_NS_DEFAULT,
     QUIET_NS_DEFAULT,
@@ -33,7 +35,7 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", "bandwidth", "ping", "time-zone", "nice", *TELLING_KEYS, *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", "ping", "fleet", "time-zone", "nice", *TELLING_KEYS, *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
     "empty-directories", "disk", "max-files", "max-bytes", "max-bytes-per-day", "max-bytes-per-month", "order", "every", "at",
@@ -57,7 +59,8 @@ _LATER = f"is {_NOT_YET}"
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
 _ABOVE_JOBS = dict.fromkeys(
-    ("bandwidth", "ping", "nice", *TELLING_KEYS[1:]), "holds for all jobs together; write it above the first [[job]]"
+    ("bandwidth", "ping", "fleet", "nice", *TELLING_KEYS[1:]),
+    "holds for all jobs together; write it above the first [[job]]",
 )
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
@@ -98,6 +101,8 @@ class Parsed(NamedTuple):
     """How much others go before us, 0 to 19."""
     telling: Telling = Telling()
     """Who else is told, and how."""
+    fleet: Fleet | None = None
+    """Where this device tells how it is; None for nowhere."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -131,8 +136,9 @@ class _Parser:
         self._zone = self._take(tree, (), "time-zone", timing.time_zone, "")
         nice = self._take(tree, (), "nice", timing.nice, 0)
         told = telling.telling(tree, self._absolute, self._note)
+        place = fleet(tree["fleet"], defaults, self._absolute, self._note) if "fleet" in tree else None
         jobs = self._jobs(tree, defaults)
-        return Parsed(jobs, self._problems, limit, ping, self._zone, nice, told._replace(of_jobs=self._hooks))
+        return Parsed(jobs, self._problems, limit, ping, self._zone, nice, told._replace(of_jobs=self._hooks), place)
 
     def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
         if "bandwidth" not in tree:

@@ -18,9 +18,11 @@ from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
+from outhaul.frontends.cli.telling import Voice, voiced
 from outhaul.frontends.telling.log import Log
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
@@ -43,14 +45,16 @@ def run(options: argparse.Namespace) -> int:
     telling = given_telling(options, said.telling)
     log = Log(quiet=options.quiet, verbose=options.verbose)
     log.configure(telling.log)
-    with pinged(said.ping, log.notice) as told:
+    with pinged(said.ping, log.notice) as told, voiced(said.fleet, state_of(options), stopped, log.notice) as voice:
+        wanted, limit = voice.obeyed(wanted, said.bandwidth)
+        said = said._replace(bandwidth=limit)
         left = _take_over(wanted, options) if said.program == "archive-upload" else 0
         if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
-            return told.ended(_carry(wanted, options, said.bandwidth, said.time_zone) or left)
-        return told.ended(_told(wanted, options, said._replace(telling=telling), log) or left)
+            return told.ended(_carry(wanted, options, limit, said.time_zone, voice) or left)
+        return told.ended(_told(wanted, options, said._replace(telling=telling), log, voice) or left)
 
 
-def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: Log) -> int:
+def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: Log, voice: Voice) -> int:
     """As `_carry`, and everybody is told whom the configuration names."""
     from outhaul.frontends.telling.everyone import Everyone
     from outhaul.frontends.telling.publishing import write_once
@@ -70,6 +74,7 @@ def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: L
             )
             for one in report.jobs:
                 everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
+                voice.job(one.job.name, one.fault)
             if not report.interrupted:
                 everyone.patience = 35.0
     finally:
@@ -155,6 +160,8 @@ def configured(options: argparse.Namespace) -> Configured:
     if found:
         raise ConfigurationError(*found)
     jobs = [_over(given, job) for job in said.jobs]
+    if said.fleet is not None:
+        said = said._replace(fleet=_known(said.fleet, given))
     if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
         raise ConfigurationError(*found)
     return said._replace(jobs=jobs)
@@ -171,6 +178,15 @@ def _over(given: Connection, job: Job) -> Job:
     """The job with what the command line says laid over what its configuration does."""
     said = {name: value for name, value in given._asdict().items() if value}
     return job._replace(connection=job.connection._replace(**said)) if said else job
+
+
+def _known(fleet: Fleet, given: Connection) -> Fleet:
+    """With the name of the device, and what the command line says of the way there. Raises ConfigurationError: no name."""
+    from outhaul.fleet.telling import device_of
+
+    said = {name: value for name, value in given._asdict().items() if value}
+    connection = fleet.connection._replace(**said) if fleet.destination.kind == "s3" else fleet.connection
+    return fleet._replace(device=device_of(fleet), connection=connection)
 
 
 def given_connection(options: argparse.Namespace, found: list[str]) -> Connection:
@@ -246,7 +262,13 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, time_zone: str = "") -> int:
+def _carry(
+    jobs: list[Job],
+    options: argparse.Namespace,
+    limit: Bandwidth | None = None,
+    time_zone: str = "",
+    voice: Voice | None = None,
+) -> int:
     limit = given_bandwidth(options) or limit
     monitor, close = monitor_of(options)
     try:
@@ -261,6 +283,9 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
         )
     finally:
         close()
+    for one in report.jobs if voice else ():
+        assert voice is not None
+        voice.job(one.job.name, one.fault)
     return report.exit_code
 
 
