@@ -7,11 +7,14 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
+from outhaul.fleet.status import Found
 from outhaul.frontends.web.acting import Acting
+from outhaul.frontends.web.fleet import FleetPages
 from outhaul.frontends.web.gate import Gate, Names, cookie_name
 from outhaul.frontends.web.pages import Pages
 from outhaul.frontends.web.server import Server, listening
@@ -30,14 +33,25 @@ class Answer(NamedTuple):
 class Serving:
     """One page."""
 
-    def __init__(self, state: str, restore_to: str = "", names: Names | None = None, kept: str = "") -> None:
+    def __init__(
+        self,
+        state: str,
+        restore_to: str = "",
+        names: Names | None = None,
+        kept: str = "",
+        devices: Callable[[], Iterable[Found]] | None = None,
+    ) -> None:
         self.tokens: list[str] = []
         self._socket, self._take_away = listening("127.0.0.1:0")
         self.port = int(self._socket.getsockname()[1])
         names = (names or Names())._replace(port=self.port)
         acting = Acting(state, restore_to, Connection())
         self.sessions = Sessions(kept, self.tokens.append)
-        self.pages = Pages(state, self.sessions, acting, cookie_name(names))
+        self.pages = (
+            FleetPages("s3://b/p", devices, self.sessions, cookie_name(names))
+            if devices
+            else Pages(state, self.sessions, acting, cookie_name(names))
+        )
         gate = Gate(self.pages.application(), names, self.sessions)
         self._server = Server(gate, lambda: setattr(self.pages.changes, "over", True))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable
 
 if TYPE_CHECKING:
+    from outhaul.fleet.status import Found
     from outhaul.frontends.web.gate import Names
 
 EXTRA = "the page needs Starlette, Jinja2 and uvicorn: pip install 'outhaul[web]'"
@@ -33,24 +35,32 @@ def web(options: argparse.Namespace) -> int:
     restore_to = _directory(options.restore_to, found)
     names = _names(options, found)
     token = _token(options.token_file, found)
+    if options.address and restore_to:
+        found.append("--restore-to is for the page of one machine, not for that of a fleet")
     if found:
         raise ConfigurationError(*found)
     if restore_to:
         bringing.refuse_sources(bringing.Manner(restore_to), state_of(options))
     try:
         from outhaul.frontends.web.acting import Acting
+        from outhaul.frontends.web.fleet import FleetPages
         from outhaul.frontends.web.gate import Gate, cookie_name
         from outhaul.frontends.web.pages import Pages
         from outhaul.frontends.web.server import Server, listening
         from outhaul.frontends.web.sessions import Sessions
     except ImportError:
         raise ConfigurationError(EXTRA) from None
+    devices = _devices(options) if options.address else None
     made, take_away = listening(options.listen)
     if names.port == 0 and not options.listen.startswith("unix:"):
         names = names._replace(port=int(made.getsockname()[1]))
     acting = Acting(state_of(options), restore_to, connection)
     sessions = Sessions(token, lambda one: _show(options, made, one))
-    pages = Pages(state_of(options), sessions, acting, cookie_name(names))
+    pages = (
+        FleetPages(options.address, devices, sessions, cookie_name(names))
+        if devices
+        else Pages(state_of(options), sessions, acting, cookie_name(names))
+    )
     if names.remote:
         _say(
             "other machines can connect, and this is plain HTTP: whoever reads the network can come in, too; use a proxy with TLS"
@@ -67,6 +77,17 @@ def web(options: argparse.Namespace) -> int:
     finally:
         take_away()
     return 0
+
+
+def _devices(options: argparse.Namespace) -> Callable[[], Iterator[Found]]:
+    """What asks for the devices that meet at an address."""
+    from outhaul.fleet.reading import Reader
+    from outhaul.frontends.cli.fleet import place
+    from outhaul.wiring import open_meeting
+
+    there, connection = place(options, options.address)
+    reader = Reader(open_meeting(there, connection), there.prefix)
+    return lambda: (seen.found for seen in reader.devices())
 
 
 def _show(options: argparse.Namespace, made: socket.socket, token: str) -> None:

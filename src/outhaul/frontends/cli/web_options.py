@@ -15,6 +15,13 @@ def add(command: Callable[..., argparse.ArgumentParser], parents: list[argparse.
         "outhaul web\n  outhaul web --listen unix:/run/outhaul/web.sock --restore-to /data/back", parents,
     )  # fmt: skip
     web.add_argument(
+        "address",
+        metavar="ADDRESS",
+        nargs="?",
+        default="",
+        help="where devices meet, as for `fleet` (default: this machine)",
+    )
+    web.add_argument(
         "--listen", metavar="WHERE", default=DEFAULT, help=f"HOST:PORT, or unix:PATH for this user alone (default: {DEFAULT})"
     )  # fmt: skip
     web.add_argument(

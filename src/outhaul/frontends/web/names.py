@@ -35,7 +35,7 @@ def environment() -> Environment:
         "name": printable, "size": say.size, "files": say.files, "span": say.span, "count": "{:,}".format, "moment": say.moment,
         "link": link, "address": address, "mark": mark, "sentence": sentence,
     }  # fmt: skip
-    made.globals |= {"REASONS": REASONS, "State": State, "join": join, "by_reason": by_reason}
+    made.globals |= {"REASONS": REASONS, "State": State, "searches": True, "join": join, "by_reason": by_reason}
     return made
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import resources
 from typing import Any
@@ -67,18 +68,24 @@ class Pages:
     def application(self) -> Starlette:
         """The routes."""
         routes = [
-            Route("/", self._front, methods=["GET"]),
             Route("/file/{at}", self._file, methods=["GET"]),
             Route("/search", self._search, methods=["GET"]),
+            Route("/retry", self._retry, methods=["POST"]),
+            Route("/restore", self._restore, methods=["POST"]),
+            *self._routes_of(self._front),
+        ]
+        return Starlette(routes=routes)
+
+    def _routes_of(self, front: Callable[[Request], Awaitable[Response]]) -> list[Route]:
+        """Those of every page: to look at it, to come in and to go."""
+        return [
+            Route("/", front, methods=["GET"]),
             Route("/changes", self.changes.stream, methods=["GET"]),
             Route("/enter", self._door, methods=["GET"]),
             Route("/enter", self._enter, methods=["POST"]),
             Route("/leave", self._leave, methods=["POST"]),
-            Route("/retry", self._retry, methods=["POST"]),
-            Route("/restore", self._restore, methods=["POST"]),
             *(Route(path, self._static, methods=["GET"]) for path in _FILES),
         ]
-        return Starlette(routes=routes)
 
     # --- to look at ---
 
