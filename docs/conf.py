@@ -38,6 +38,7 @@ _CONTENTS: dict[str, list[str]] = {
         "guides/usb-stick",
         "guides/unattended",
         "knowing",
+        "web",
         "installing",
         "permissions",
         "restoring",

@@ -183,7 +183,7 @@ def watch(
                 compression,
                 permits(state),
             )
-            hints = open_hints(notice)
+            hints = open_hints(notice, state)
             try:
                 Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(reload)
             finally:

@@ -6,6 +6,7 @@ Each takes a `Watcher`, which is told of every file, and gives back an account i
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -137,11 +138,7 @@ def restore_bucket(
         StoreError: it cannot be listed.
         LandingError, InSource: as `restore`.
     """
-    try:
-        with History(state) as history:
-            _keep_out_of_sources(manner, history.places().values())
-    except LedgerError:
-        pass  # There need not be one.
+    refuse_sources(manner, state)
     chooser = Chooser(words)
     shelf = open_shelf(address, connection)
     if manner.as_stored:
@@ -271,6 +268,12 @@ def _count(wanted: Iterator[Wanted]) -> tuple[int, int]:
     for one in wanted:
         files, size = files + 1, size + max(0, one.size)
     return files, size
+
+
+def refuse_sources(manner: Manner, state: str) -> None:
+    """Refuse a directory that a job takes files from, as far as a ledger tells. Raises InSource."""
+    with contextlib.suppress(LedgerError), History(state) as history:  # There need not be one.
+        _keep_out_of_sources(manner, history.places().values())
 
 
 def _keep_out_of_sources(manner: Manner, places: Iterable[Place]) -> None:

@@ -28,7 +28,7 @@ from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
 
 if TYPE_CHECKING:
-    from outhaul.host.hints import HostHints
+    from outhaul.host.asked import AskedHints
     from outhaul.stores.s3_copying import S3Copying
 
 
@@ -212,11 +212,12 @@ def reading_hands() -> tuple[Clock, Workers]:
     return SystemClock(), ThreadWorkers()
 
 
-def open_hints(notice: Callable[[str], None]) -> HostHints:
-    """Who tells of changes in directories."""
+def open_hints(notice: Callable[[str], None], state: str) -> AskedHints:
+    """Who tells of changes in directories: the kernel, and people."""
+    from outhaul.host.asked import AskedHints
     from outhaul.host.hints import HostHints
 
-    return HostHints(notice)
+    return AskedHints(HostHints(notice), state)
 
 
 def open_landing(directory: str, *, make: bool) -> HostLanding:

@@ -145,6 +145,8 @@ def test_where_a_users_file_is_removed() -> None:
         ("frontends/cli/metrics.py", "os.rename"),  # the same over an earlier one that it wrote
         ("fleet/memory.py", "os.unlink"),  # its own temporary file
         ("fleet/memory.py", "os.rename"),  # the same over an earlier one in the state directory
+        ("frontends/web/server.py", "os.unlink"),  # its own socket, or one that a dead process left
+        ("host/asked.py", "os.replace"),  # its own notes in the state directory
         ("frontends/telling/memory.py", "os.replace"),  # its own note in the state directory
         ("frontends/older/pending.py", "os.replace"),  # its own list in the state directory
         (

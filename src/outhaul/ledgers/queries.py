@@ -248,7 +248,7 @@ class Reading:
         ).fetchone()  # fmt: skip
         return JobStatus(
             job, to_path(source), destination, *receipts, waiting, waiting_bytes,
-            _waiting(oldest) if oldest else None, last[0], json.loads(last[1]), carried[0] if carried else 0,
+            waiting_of(oldest) if oldest else None, last[0], json.loads(last[1]), carried[0] if carried else 0,
             self._rate(place, time.time_ns() - HOUR_NS), tuple((at, free) for at, free, _ in measured),
             measured[-1][2] if measured else 0, shed[0], shed[1], shed[2], self._last_well(place),
         )  # fmt: skip
@@ -287,7 +287,7 @@ class Reading:
                 f"ORDER BY s.wall_ns, d.path, s.name LIMIT {int(limit) or -1}",
                 values,
             ).fetchall()
-            return [(row[0], to_path(row[1]), _waiting(row[2:])) for row in rows]
+            return [(row[0], to_path(row[1]), waiting_of(row[2:])) for row in rows]
 
     def why(self, path: str) -> list[Why]:
         """What is known of one file, in every job whose source it lies in."""
@@ -320,7 +320,7 @@ class Reading:
         elif included is not None and not included(path):
             ignored = "not-included"
         return Why(
-            job, source, path, destination, receipts, _waiting(waiting) if waiting else None, ignored, last[0],
+            job, source, path, destination, receipts, waiting_of(waiting) if waiting else None, ignored, last[0],
             tuple(_given_up(row) for row in shed),
         )  # fmt: skip
 
@@ -355,7 +355,8 @@ def receipt_of(row: Sequence[Any]) -> ReceiptRow:
     )  # fmt: skip
 
 
-def _waiting(row: tuple[bytes, bytes, int, str, str, int, int]) -> Waiting:
+def waiting_of(row: Sequence[Any]) -> Waiting:
+    """A row of a sighting: directory, name, size, reason, detail, when it was first seen, attempts."""
     _fits(row, _WAITING_KINDS)
     directory, name, size, reason, detail, wall_ns, attempts = row
     _known(reason)

@@ -325,9 +325,10 @@ def build_parser() -> argparse.ArgumentParser:
     health.add_argument("--oldest", metavar="TIME", default="", help="no file may have waited for longer")
     health.add_argument("--last-run", metavar="TIME", default="", help="no run may have ended longer ago")
 
-    from outhaul.frontends.cli import ways_back
+    from outhaul.frontends.cli import ways_back, web_options
 
     ways_back.add(partial(_command, commands), state, reporting, connection, _count)
+    web_options.add(partial(_command, commands), [state, connection])
 
     from outhaul.frontends.cli import fleet_options
 
