@@ -36,6 +36,7 @@ _CONTENTS: dict[str, list[str]] = {
     "Guides": [
         *(f"guides/{name}" for name in ("raspberry-pi", "camera", "scraper", "log-archive", "instrument", "backup", "stores")),
         "guides/unattended",
+        "big-trees",
         "installing",
         "permissions",
         "restoring",

@@ -5,6 +5,7 @@ Nothing here prints. A run takes a `Monitor` that is told what happens, and give
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,7 @@ from outhaul.model.events import Tally
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
 from outhaul.model.selection import Selection
+from outhaul.model.shard import WHOLE, Shard
 from outhaul.ports import Abilities, Monitor
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ def run(
     stopped: Callable[[], bool] = lambda: False,
     dry_run: bool = False,
     bandwidth: Bandwidth | None = None,
+    shard: Shard = WHOLE,
 ) -> RunReport:
     """One pass over every job, those of a higher priority first; none waits for the large files of another.
 
@@ -83,6 +86,7 @@ def run(
         stopped: Asked often; once it is true, what is under way is brought home, and nothing more begun.
         dry_run: Say what would be carried, and touch nothing.
         bandwidth: What all of them together may send; None is no limit.
+        shard: The share of each source that this process has. It has a state directory of its own beneath `state`.
 
     Raises:
         ConfigurationError: a codec's library is not installed.
@@ -93,11 +97,11 @@ def run(
     from outhaul.engine.side_by_side import run_jobs
     from outhaul.wiring import Wiring, at_its_endpoint, compression, opener
 
-    jobs = sorted(jobs, key=_rank)
+    jobs, state = sorted((job._replace(shard=shard) for job in jobs), key=_rank), state_of(state, shard)
     for job in jobs:
         compression(job)  # A library that is missing is told before anything is done.
     reports: dict[int, JobReport] = {}
-    with Wiring(state) as wired:
+    with Wiring(state, shard.name) as wired:
         open_store = opener(bandwidth, stopped, state)
         ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
         if wired.ledger.set_aside and jobs:
@@ -109,6 +113,11 @@ def run(
         for index, (tally, fault, source_fault, *_) in run_jobs(placed, ports, dry_run=dry_run):
             reports[index] = JobReport(jobs[index], tally, fault or source_fault, bool(fault))
     return RunReport([reports[index] for index in sorted(reports)], stopped())
+
+
+def state_of(state: str, shard: Shard) -> str:
+    """The state directory of a shard: no two processes have one together."""
+    return os.path.join(state, shard.name) if shard.name else state
 
 
 def _rank(job: Job) -> int:

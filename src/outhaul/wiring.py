@@ -32,15 +32,19 @@ if TYPE_CHECKING:
 class Wiring:
     """The real adapters around one state directory. Used as a context manager; it gives back what it opened.
 
+    Args:
+        state: The directory.
+        owner: What this process is called among others that work in the same sources; '' where it is alone there.
+
     Raises:
         AnotherInstance: another process works with this state directory.
         LedgerError: the ledger cannot be opened.
     """
 
-    def __init__(self, state: str) -> None:
+    def __init__(self, state: str, owner: str = "") -> None:
         self.clock = SystemClock()
         self.ledger = SqliteLedger(state, self.clock.wall_ns)
-        self.files = HostFileSystem(state, archived_by)
+        self.files = HostFileSystem(state, archived_by, owner)
         self.workers = ThreadWorkers()
 
     def __enter__(self) -> Wiring:

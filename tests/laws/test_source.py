@@ -135,6 +135,7 @@ def test_where_a_users_file_is_removed() -> None:
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside
         ("stores/directory.py", "os.rename"),  # the same over an object, where the job says `replace`
         ("host/landing.py", "os.unlink"),  # its own temporary file
+        ("host/neighbours.py", "os.unlink"),  # a lock of its own, while it is held
         ("host/leftovers.py", "os.unlink"),  # one that a killed restore has left, and that nobody holds
         ("frontends/cli/metrics.py", "os.unlink"),  # its own temporary file
         ("frontends/cli/metrics.py", "os.rename"),  # the same over an earlier one that it wrote

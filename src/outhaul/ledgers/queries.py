@@ -159,6 +159,13 @@ _RECEIPT_KINDS = (
 _WAITING_KINDS = (bytes, bytes, int, str, str, int, int)
 
 
+def _entries(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
 class Reading:
     """A ledger opened for reading. Used as a context manager.
 
@@ -169,7 +176,9 @@ class Reading:
     def __init__(self, state: str) -> None:
         path = os.path.join(state, FILE_NAME)
         if not os.path.exists(path):
-            raise LedgerError(f"there is no ledger in {state}; --state names another directory")
+            shards = sorted(entry for entry in _entries(state) if entry.startswith("shard-"))
+            other = f", but {os.path.join(state, shards[0])} is one of {len(shards)}" if shards else ""
+            raise LedgerError(f"there is no ledger in {state}; --state names another directory{other}")
         self._database = connect(path, read_only=True)
         with self._faults():
             found = self._database.execute("PRAGMA user_version").fetchone()[0]

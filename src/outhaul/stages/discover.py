@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from typing import NamedTuple
 
 from outhaul.model.errors import SourceError, SourceVanished
@@ -57,8 +57,10 @@ def discover(
 ) -> Iterator[Found]:
     """Walk the whole source, or a part of it, depth first; in memory there is one listing, and the directories to visit.
 
-    A job with markers also holds the names of one directory in memory. A directory that no include pattern leads into is
-    not looked into, unless the job removes empty ones.
+    Of another shard's directories only the names of those beneath are read.
+
+    A job with markers also holds the names of one directory in memory. A directory that no include pattern leads into is not
+    looked into, unless the job removes empty ones.
 
     Args:
         job: What is asked for.
@@ -72,20 +74,31 @@ def discover(
     wanted = chooser(job)
     companions = Companions(job)
     reaches = None if job.empty_ns else compile_reach(job.include)
+
+    def beneath(directory: str, names: list[str]) -> Iterable[str]:
+        folders = [_join(directory, name) for name in names]
+        if part is not None:
+            folders = [folder for folder in folders if folder not in part.known]
+        return folders if reaches is None else filter(reaches, folders)
+
     to_visit = [""] if part is None else list(part.directories)
     while to_visit:
         directory = to_visit.pop()
+        ours = job.shard.holds(directory)
         if companions.is_group(directory):
-            yield _group(job, tree, directory, wanted, companions, entering)
+            if ours:
+                yield _group(job, tree, directory, wanted, companions, entering)
+            else:
+                companions.leave(directory)
             continue
         entering(directory)
         try:
+            if not ours:  # But what lies beneath may be.
+                to_visit.extend(beneath(directory, tree.folders(directory)))
+                continue
             survey = _survey(job, tree, directory, wanted)
             for listing in tree.listings(directory):
-                beneath = [_join(directory, name) for name in listing.folders]
-                if part is not None:
-                    beneath = [folder for folder in beneath if folder not in part.known]
-                to_visit.extend(beneath if reaches is None else filter(reaches, beneath))
+                to_visit.extend(beneath(directory, listing.folders))
                 files = companions.apart(directory, listing.files) if job.companions else listing.files
                 yield _sort(job, directory, files, listing.others, wanted, survey)
         except SourceVanished:
@@ -130,9 +143,7 @@ class Companions:
     def of(self, tree: Tree, directory: str) -> tuple[list[Sighting], str]:
         """The companions of a group, and the path of one that is not there."""
         found, missing = [], ""
-        kinds = {"{path}": directory, "{name}": directory.rpartition("/")[2]}
-        for parts in self._parts:
-            path = "".join(kinds.get(part, part) for part in parts)
+        for path in self._paths(directory):
             sighting = self._seen.pop(path, None) or _sighted(tree, path)
             if sighting is None:
                 missing = path
@@ -141,6 +152,16 @@ class Companions:
                 self._taken.add(path)
                 found.append(sighting)
         return found, missing
+
+    def leave(self, directory: str) -> None:
+        """Another process has this group, and what belongs to it."""
+        for path in self._paths(directory):
+            self._seen.pop(path, None)
+            self._taken.add(path)
+
+    def _paths(self, directory: str) -> list[str]:
+        kinds = {"{path}": directory, "{name}": directory.rpartition("/")[2]}
+        return ["".join(kinds.get(part, part) for part in parts) for parts in self._parts]
 
     def left(self) -> list[Sighting]:
         """Those whose groups were not there."""

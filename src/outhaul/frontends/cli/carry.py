@@ -20,6 +20,7 @@ from outhaul.frontends.cli.pinging import pinged
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination, Job
+from outhaul.model.shard import WHOLE, Shard, shard_of
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
     if options.config and is_kingfisher_file(options.config):
+        if options.shard:
+            raise ConfigurationError("--shard: Kingfisher Archive decides about whole months; leave it out")
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
@@ -37,6 +40,10 @@ def run(options: argparse.Namespace) -> int:
     wanted = chosen(jobs, options.job)
     if options.dry_run:
         return _carry(wanted, options, limit)
+    if options.shard and program == "archive-upload":
+        raise ConfigurationError(
+            "--shard: archive-upload knows none; translate the configuration, and run that in shards"
+        )
     with pinged(ping) as told:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
         return told.ended(_carry(wanted, options, limit) or left)
@@ -168,10 +175,18 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
             stopped=stopped,
             dry_run=options.dry_run,
             bandwidth=limit,
+            shard=_shard(options),
         )
     finally:
         close()
     return report.exit_code
+
+
+def _shard(options: argparse.Namespace) -> Shard:
+    try:
+        return shard_of(options.shard) if options.shard else WHOLE
+    except ValueError as error:
+        raise ConfigurationError(f"--shard: {error}") from None
 
 
 def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:

@@ -121,6 +121,7 @@ def _install_signals() -> None:
 
 
 _BANDWIDTH = "send no more than so many bytes a second, such as 2MiB/s, or none (default: no limit)"
+_SHARD = "carry this share of the directories, such as 3/8; processes with 1/8 to 8/8 together carry all (default: 1/1)"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -154,6 +155,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
     run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+    run.add_argument("--shard", metavar="I/N", default="", help=_SHARD)
 
     watch = _command(
         commands, "watch", "watch.watch", "the same as a daemon: each file goes as soon as it has settled",
@@ -233,6 +235,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         add_object_options(command)
         command.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+        command.add_argument("--shard", metavar="I/N", default="", help=_SHARD)
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 
     check = _command(
