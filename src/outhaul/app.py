@@ -76,6 +76,7 @@ def run(
     dry_run: bool = False,
     bandwidth: Bandwidth | None = None,
     shard: Shard = WHOLE,
+    ledger: str = "",
 ) -> RunReport:
     """One pass over every job, those of a higher priority first; none waits for the large files of another.
 
@@ -87,6 +88,7 @@ def run(
         dry_run: Say what would be carried, and touch nothing.
         bandwidth: What all of them together may send; None is no limit.
         shard: The share of each source that this process has. It has a state directory of its own beneath `state`.
+        ledger: Address of the database that is the ledger; '' for a file in the state directory.
 
     Raises:
         ConfigurationError: a codec's library is not installed.
@@ -101,7 +103,7 @@ def run(
     for job in jobs:
         compression(job)  # A library that is missing is told before anything is done.
     reports: dict[int, JobReport] = {}
-    with Wiring(state, shard.name) as wired:
+    with Wiring(state, shard.name, ledger) as wired:
         open_store = opener(bandwidth, stopped, state)
         ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
         if wired.ledger.set_aside and jobs:
@@ -133,6 +135,7 @@ def watch(
     reload: Callable[[], bool],
     tell: Callable[[Job, Outcome], None],
     notice: Callable[[str], None],
+    ledger: str = "",
 ) -> None:
     """Carry files as they settle, until it is asked to end.
 
@@ -144,6 +147,7 @@ def watch(
         reload: Whether the jobs are to be loaded anew; asked often.
         tell: Is told what each pass over a job came to.
         notice: Is told what concerns no job.
+        ledger: As for `run`.
 
     Raises: as `run`.
     """
@@ -152,7 +156,7 @@ def watch(
     from outhaul.host.calendar import next_time
     from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener
 
-    with Wiring(state) as wired:
+    with Wiring(state, "", ledger) as wired:
         while not stopped():
             jobs, bandwidth = load()
             jobs = sorted(jobs, key=_rank)

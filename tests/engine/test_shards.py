@@ -8,6 +8,7 @@ from engine.world import JOB, Machine
 from outhaul.engine.passes import Outcome
 from outhaul.model.job import Job
 from outhaul.model.shard import Shard
+from outhaul.testing.files import ARCHIVE
 
 Make = Callable[[], Machine]
 ALL = [Shard(number, 4) for number in (1, 2, 3, 4)]
@@ -92,3 +93,32 @@ def test_a_source_that_is_away_is_told_by_each(new_machine: Make, number: int) -
     machine.files.find("").readable = False  # type: ignore[union-attr]
     with pytest.raises(Exception, match="Permission denied"):
         machine.run(JOB._replace(shard=ALL[number]))
+
+
+def test_shards_of_one_ledger_forget_nothing_of_another(new_machine: Make) -> None:
+    """What is remembered of a directory, or of what lies in a group, is forgotten by its own shard alone."""
+    machine = new_machine()
+    for name in "abcdef":
+        machine.produce(f"{name}/x", name.encode())
+    machine.produce("g/deep/x", b"g")
+    job = JOB._replace(quiet_ns=60 * 10**9, groups=("g",))
+    machine.run(job)
+    for one in ALL:
+        machine.run(job._replace(shard=one))
+        assert all(machine.observations(directory) for directory in (*"abcdef", "g/deep"))
+    machine.files.remove("g/deep/x")
+    for one in ALL:
+        machine.run(job._replace(shard=one))
+        assert (one.number >= shard("g").number) != bool(machine.observations("g/deep"))
+
+
+def test_what_leaves_an_archive_is_its_own_shards(new_machine: Make) -> None:
+    """Each looks after what it has put there, by its directory."""
+    machine = new_machine()
+    for name in "abcdef":
+        machine.produce(f"{name}/x", name.encode())
+    job = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=60 * 10**9)
+    machine.run(job)
+    machine.clock.advance(DAY)
+    expired = [machine.run(job._replace(shard=one)).tally.expired for one in ALL]
+    assert [sum(one.holds(name) for name in "abcdef") for one in ALL] == expired

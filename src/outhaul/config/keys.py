@@ -32,7 +32,7 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", "bandwidth", "ping", *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", "ping", "ledger", *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group",
     "after", "empty-directories", "disk", "max-files", "every", "at", "proof", "on-conflict", "object", "via",
@@ -55,7 +55,9 @@ _NOT_YET = "not supported by outhaul 0.1"
 _LATER = f"is {_NOT_YET}"
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
-_ABOVE_JOBS = dict.fromkeys(("bandwidth", "ping"), "holds for all jobs together; write it above the first [[job]]")
+_ABOVE_JOBS = dict.fromkeys(
+    ("bandwidth", "ping", "ledger"), "holds for all jobs together; write it above the first [[job]]"
+)
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -87,6 +89,8 @@ class Parsed(NamedTuple):
     """What all jobs together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    ledger: str = ""
+    """Address of the database that is the ledger; '' for the file in the state directory."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -115,7 +119,8 @@ class _Parser:
         defaults = self._connection(tree, (), Connection())
         limit = self._bandwidth(tree)
         ping = self._take(tree, (), "ping", values.ping, "")
-        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping)
+        ledger = self._take(tree, (), "ledger", values.ledger, "")
+        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping, ledger)
 
     def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
         if "bandwidth" not in tree:

@@ -34,6 +34,8 @@ class Configured(NamedTuple):
     """Address that is told how runs go; '' for none."""
     program: str = ""
     """The older program that the file is for; '' for the native form."""
+    ledger: str = ""
+    """Address of the database that is the ledger; '' for the file in the state directory."""
 
 
 def load(path: str, *, state: str) -> list[Job]:
@@ -58,10 +60,12 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth, ping = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    jobs, problems, bandwidth, ping, ledger = parse(
+        document.tree, absolute_from(os.path.dirname(os.path.abspath(path)))
+    )
     complete = _complete(jobs, problems, partial(checks.findings, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth, ping)
+    return Configured(complete, bandwidth, ping, ledger=ledger)
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:
@@ -71,7 +75,7 @@ def of_older(path: str, made: Profiled, state: str) -> Configured:
     link is the directory that it leads to.
     """
     _refuse(path, made.problems)
-    jobs, problems, bandwidth, _ = parse(made.tree, absolute_from("/"))
+    jobs, problems, bandwidth, *_ = parse(made.tree, absolute_from("/"))
     jobs = [job and job._replace(source=os.path.realpath(job.source)) for job in jobs]
     complete = _complete(jobs, problems, partial(checks.overlaps, state=state))
     _refuse(path, [_of_older(made, problem) for problem in problems])

@@ -16,7 +16,7 @@ from outhaul.model.evidence import Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import REASONS, State
 from outhaul.ports import Moment, Observation, Tree
-from outhaul.stages.discover import Found, Part, discover
+from outhaul.stages.discover import Found, Part, discover, holder
 from outhaul.stages.group import Group, group_sighting
 from outhaul.stages.settle import SECOND_NS, settle
 
@@ -77,6 +77,7 @@ class Walk:
         steady = self.steady = ledger.steady_since(now, CLOCK_TOLERANCE_NS)
         # Of what lies outside of a part nothing is known, and nothing forgotten.
         unvisited = ledger.observed_directories(self._place) if self._part is None else set[str]()
+        unvisited = set(filter(holder(self._job), unvisited))  # A ledger may be that of all shards.
         directory, remembered = None, dict[str, Observation]()
         closed: list[str] = []
         for found in discover(self._job, tree, self._part, self.entering):

@@ -112,6 +112,18 @@ def discover(
         yield Found(sighting.directory, [sighting], [], {sighting.name: "group"})
 
 
+def holder(job: Job) -> Callable[[str], bool]:
+    """A function that tells of a directory whether it belongs to the shard of the job. What is in a group belongs with it."""
+    is_group = Companions(job).is_group
+
+    def ours(directory: str) -> bool:
+        parts = directory.split("/")
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        return job.shard.holds(next(filter(is_group, above), directory))
+
+    return ours
+
+
 class Companions:
     """Which directories are groups, and the files elsewhere that belong to them."""
 

@@ -20,6 +20,7 @@ from outhaul.frontends.cli.pinging import pinged
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination, Job
+from outhaul.model.ledger_address import is_ledger_address, ledger_address
 from outhaul.model.shard import WHOLE, Shard, shard_of
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
@@ -36,17 +37,17 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, ping, program = configured(options)
+    jobs, limit, ping, program, ledger = configured(options)
     wanted = chosen(jobs, options.job)
     if options.dry_run:
-        return _carry(wanted, options, limit)
+        return _carry(wanted, options, limit, ledger)
     if options.shard and program == "archive-upload":
         raise ConfigurationError(
             "--shard: archive-upload knows none; translate the configuration, and run that in shards"
         )
     with pinged(ping) as told:
         left = _take_over(wanted, options) if program == "archive-upload" else 0
-        return told.ended(_carry(wanted, options, limit) or left)
+        return told.ended(_carry(wanted, options, limit, ledger) or left)
 
 
 def chosen(jobs: list[Job], names: Sequence[str]) -> list[Job]:
@@ -143,9 +144,33 @@ def given_bandwidth(options: argparse.Namespace) -> Bandwidth | None:
         raise ConfigurationError(f"--bandwidth: {error}") from None
 
 
+def given_ledger(options: argparse.Namespace) -> str:
+    """The database that the command line names; '' where it says nothing of it.
+
+    Raises:
+        ConfigurationError: it is no address of one.
+    """
+    return _address(options.ledger, "--ledger") if options.ledger else ""
+
+
 def state_of(options: argparse.Namespace) -> str:
-    """The state directory, absolute."""
+    """The state directory, absolute; or the address of a ledger that several share, to look into.
+
+    Raises:
+        ConfigurationError: the command needs a directory.
+    """
+    if is_ledger_address(options.state):
+        if hasattr(options, "ledger"):
+            raise ConfigurationError("--state is a directory, on a local disk; write --ledger for the database")
+        return _address(options.state, "--state")
     return os.path.abspath(options.state) if options.state else default_state()
+
+
+def _address(text: str, option: str) -> str:
+    try:
+        return ledger_address(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from None
 
 
 def config_path(options: argparse.Namespace) -> str:
@@ -164,7 +189,7 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None) -> int:
+def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, ledger: str = "") -> int:
     limit = given_bandwidth(options) or limit
     monitor, close = _monitor(options)
     try:
@@ -176,6 +201,7 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
             dry_run=options.dry_run,
             bandwidth=limit,
             shard=_shard(options),
+            ledger=given_ledger(options) or ledger,
         )
     finally:
         close()

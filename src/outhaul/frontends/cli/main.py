@@ -121,6 +121,9 @@ def _install_signals() -> None:
 
 
 _BANDWIDTH = "send no more than so many bytes a second, such as 2MiB/s, or none (default: no limit)"
+_LEDGER = (
+    "keep the ledger in this PostgreSQL, such as postgresql://host/database (default: a file in the state directory)"
+)
 _SHARD = "carry this share of the directories, such as 3/8; processes with 1/8 to 8/8 together carry all (default: 1/1)"
 
 
@@ -155,6 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
     run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+    run.add_argument("--ledger", metavar="ADDRESS", default="", help=_LEDGER)
     run.add_argument("--shard", metavar="I/N", default="", help=_SHARD)
 
     watch = _command(
@@ -165,6 +169,7 @@ def build_parser() -> argparse.ArgumentParser:
         "config", metavar="CONFIG", nargs="?", help="configuration file, as for `run`; SIGHUP reads it anew"
     )
     watch.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+    watch.add_argument("--ledger", metavar="ADDRESS", default="", help=_LEDGER)
 
     for name, text, example in (
         ("move", "carry a directory away; sources are removed once proved", _MOVE_EXAMPLE),
@@ -235,6 +240,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         add_object_options(command)
         command.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+        command.add_argument("--ledger", metavar="ADDRESS", default="", help=_LEDGER)
         command.add_argument("--shard", metavar="I/N", default="", help=_SHARD)
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 

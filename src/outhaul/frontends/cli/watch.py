@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from outhaul import app
 from outhaul.engine.passes import Outcome
 from outhaul.frontends.cli import say
-from outhaul.frontends.cli.carry import configured, given_bandwidth, state_of
+from outhaul.frontends.cli.carry import configured, given_bandwidth, given_ledger, state_of
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor, describe
 from outhaul.frontends.cli.pinging import Heart
@@ -46,6 +46,7 @@ def watch(options: argparse.Namespace) -> int:
         reload=loading.asked,
         tell=told.passed,
         notice=told.line,
+        ledger=given_ledger(options) or configured(options).ledger,
     )
     manager.tell("STOPPING=1")
     told.over()
