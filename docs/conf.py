@@ -37,6 +37,7 @@ _CONTENTS: dict[str, list[str]] = {
         *(f"guides/{name}" for name in ("raspberry-pi", "camera", "scraper", "log-archive", "instrument", "backup", "stores")),
         "guides/unattended",
         "big-trees",
+        "knowing",
         "installing",
         "permissions",
         "restoring",

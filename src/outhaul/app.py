@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from outhaul.model.forecast import Forecast
 
 EVERYTHING = Selection()
+_MUCH_BYTES = 4 << 20
 
 
 class JobReport(NamedTuple):
@@ -75,6 +76,7 @@ def run(
     stopped: Callable[[], bool] = lambda: False,
     dry_run: bool = False,
     bandwidth: Bandwidth | None = None,
+    time_zone: str = "",
     shard: Shard = WHOLE,
     ledger: str = "",
 ) -> RunReport:
@@ -87,6 +89,7 @@ def run(
         stopped: Asked often; once it is true, what is under way is brought home, and nothing more begun.
         dry_run: Say what would be carried, and touch nothing.
         bandwidth: What all of them together may send; None is no limit.
+        time_zone: Its times are in; '' is the machine's own.
         shard: The share of each source that this process has. It has a state directory of its own beneath `state`.
         ledger: Address of the database that is the ledger; '' for a file in the state directory.
 
@@ -97,15 +100,25 @@ def run(
     """
     from outhaul.engine.batches import Ports
     from outhaul.engine.side_by_side import run_jobs
-    from outhaul.wiring import Wiring, at_its_endpoint, compression, opener
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, opener, permits
 
-    jobs, state = sorted((job._replace(shard=shard) for job in jobs), key=_rank), state_of(state, shard)
+    jobs, own = sorted((job._replace(shard=shard) for job in jobs), key=_rank), state_of(state, shard)
     for job in jobs:
         compression(job)  # A library that is missing is told before anything is done.
     reports: dict[int, JobReport] = {}
-    with Wiring(state, shard.name, ledger) as wired:
-        open_store = opener(bandwidth, stopped, state)
-        ports = Ports(wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression)
+    with Wiring(own, shard.name, ledger) as wired:
+        open_store = opener(bandwidth, stopped, own, time_zone)
+        ports = Ports(
+            wired.files,
+            wired.ledger,
+            wired.workers,
+            wired.clock,
+            monitor,
+            open_store,
+            stopped,
+            compression,
+            permits(state),
+        )
         if wired.ledger.set_aside and jobs:
             monitor.notice(
                 jobs[0],
@@ -127,7 +140,7 @@ def _rank(job: Job) -> int:
 
 
 def watch(
-    load: Callable[[], tuple[Sequence[Job], Bandwidth | None]],
+    load: Callable[[], tuple[Sequence[Job], Bandwidth | None, str]],
     *,
     state: str,
     monitor: Monitor,
@@ -140,7 +153,8 @@ def watch(
     """Carry files as they settle, until it is asked to end.
 
     Args:
-        load: Gives the jobs and what they may send; asked at the start, and when they are to be loaded anew.
+        load: Gives the jobs, what they may send, and the time zone of that; asked at the start, and when they are to be
+            loaded anew.
         state: As for `run`. It is held all the time.
         monitor: Is told what happens.
         stopped: As for `run`.
@@ -153,22 +167,38 @@ def watch(
     """
     from outhaul.engine.batches import Ports
     from outhaul.engine.watching import Watch
-    from outhaul.host.calendar import next_time
-    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener
+    from outhaul.host.calendar import jitter_ns, next_time
+    from outhaul.host.memory import Memory
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener, permits
+
+    memory = Memory()
+
+    def told(job: Job, outcome: Outcome) -> None:
+        tell(job, outcome)
+        if outcome.tally.bytes_carried >= _MUCH_BYTES:
+            memory.give_back()
 
     with Wiring(state, "", ledger) as wired:
         while not stopped():
-            jobs, bandwidth = load()
+            jobs, bandwidth, time_zone = load()
             jobs = sorted(jobs, key=_rank)
             for job in jobs:
                 compression(job)
-            open_store = opener(bandwidth, stopped, state)
+            open_store = opener(bandwidth, stopped, state, time_zone)
             ports = Ports(
-                wired.files, wired.ledger, wired.workers, wired.clock, monitor, open_store, stopped, compression
+                wired.files,
+                wired.ledger,
+                wired.workers,
+                wired.clock,
+                monitor,
+                open_store,
+                stopped,
+                compression,
+                permits(state),
             )
             hints = open_hints(notice)
             try:
-                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, tell).run(reload)
+                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(reload)
             finally:
                 hints.close()
 
@@ -209,7 +239,7 @@ def status(state: str) -> list[JobStatus]:
     from outhaul.ledgers.queries import Reading
 
     with Reading(state) as reading:
-        return reading.status(time.time_ns())
+        return reading.status()
 
 
 def disk(job: JobStatus) -> Forecast | None:

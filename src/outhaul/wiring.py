@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from outhaul.host.clock import SystemClock
@@ -21,6 +22,7 @@ from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Codec, Compression, Held, Store, Tree, Workers
+from outhaul.ports.permits import Permits
 from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
 
@@ -57,19 +59,29 @@ class Wiring:
         self.ledger.close()
 
 
-def opener(bandwidth: Bandwidth | None, stopped: Callable[[], bool], state: str) -> Callable[[Job], Store]:
+def permits(state: str) -> Permits:
+    """Whether files of a job may go now; the module is loaded here, and only asks what a job says."""
+    from outhaul.host.permits import permits as found
+
+    return found(state)
+
+
+def opener(
+    bandwidth: Bandwidth | None, stopped: Callable[[], bool], state: str, time_zone: str = ""
+) -> Callable[[Job], Store]:
     """What opens the stores of a run, all of which share one limit.
 
     Args:
         bandwidth: None for no limit.
         stopped: Once it is true, nobody waits for leave to send, or for an answer of another program, any longer.
         state: The state directory.
+        time_zone: Of the timetable; '' is the machine's own.
     """
     if bandwidth is None:
         return lambda job: open_store(job, None, stopped, state)
-    from outhaul.host.limiter import Limiter
+    from outhaul.host.limiter import Limiter, wall_time
 
-    limiter = Limiter(bandwidth, stopped)
+    limiter = Limiter(bandwidth, stopped, wall=partial(wall_time, time_zone))
     return lambda job: open_store(job, limiter.share(job.priority), stopped, state)
 
 

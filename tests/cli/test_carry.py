@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -233,7 +234,13 @@ def test_a_vanished_source_is_no_empty_source(outhaul: Program) -> None:
     )
     other.rmdir()
     ran = outhaul("run", str(config), "--state", str(outhaul.state))
-    assert ran.code == 2 and 'job "a": source' in ran.err
+    assert (ran.code, f"a: {other}: it is not there any more" in ran.err) == (1, True), ran.err
+    assert outhaul.stored().keys() == {"b/1.csv"}
+    source = outhaul.source
+    shutil.rmtree(source)
+    ran = outhaul("run", str(config), "--state", str(outhaul.state))
+    assert ran.code == 2
+    assert f'job "a": source: {other} does not exist; make it, or correct the path' in ran.err
 
 
 def job_file(outhaul: Program, settle: str) -> str:

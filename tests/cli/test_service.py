@@ -198,3 +198,11 @@ def test_three_capabilities_are_enough(outhaul: Program) -> None:
     assert (done.returncode, sorted(outhaul.stored())) == (0, ["done.csv"]), done.stderr
     assert "waiting  open.csv: open for writing by another process\n" in done.stderr
     assert os.listdir(outhaul.source) == ["open.csv"]
+
+
+def test_a_service_may_write_its_log_and_its_metrics() -> None:
+    """Into their directories, and nowhere else."""
+    service = Service(
+        "/bin/outhaul", "/etc/x.toml", "/s", "pi", [], files=("/var/log/outhaul/x.log", "", "/var/lib/x.prom")
+    )
+    assert service_files.written_by(service) == ["/s", "/var/lib", "/var/log/outhaul"]

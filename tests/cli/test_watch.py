@@ -15,9 +15,15 @@ import pytest
 from cli.program import Program
 from outhaul import wiring
 from outhaul.frontends.cli.main import build_parser
+from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.frontends.cli.pinging import Heart
-from outhaul.frontends.cli.watch import _Loading
+from outhaul.frontends.cli.watch import _JsonWatching, _Loading, _Watching
+from outhaul.frontends.telling.everyone import Everyone
+from outhaul.frontends.telling.log import Log
+from outhaul.frontends.telling.publishing import Publishing
 from outhaul.host.service_manager import ServiceManager
+from outhaul.model.events import Tally
+from outhaul.model.job import Destination, Job
 
 CONFIG = """
 [[job]]
@@ -181,7 +187,9 @@ def test_a_codec_that_is_not_installed_is_a_wrong_configuration(
     monkeypatch.chdir(outhaul.home)
     path.write_text(CONFIG.format(quiet="0"))
     options = build_parser().parse_args(["watch", str(path), "--state", str(outhaul.state)])
-    loading = _Loading(options, ServiceManager(), Heart())
+    log, state = Log(), str(outhaul.state)
+    everyone = Everyone([PlainMonitor()], log, state)
+    loading = _Loading(options, ServiceManager(), Heart(log.notice), everyone, Publishing(state, log.notice))
     before = loading.load()
     path.write_text(CONFIG.format(quiet="0") + 'compress = "lz4"')
     for module in ("lz4", "lz4.frame"):
@@ -197,3 +205,22 @@ def test_a_wrong_configuration_at_the_start(outhaul: Program) -> None:
     Path(outhaul.home / "outhaul.toml").write_text("bad")
     assert outhaul("watch", "outhaul.toml", "--state", str(outhaul.state)).code == 2
     assert os.listdir(outhaul.source) == []
+
+
+@pytest.mark.parametrize("kind", ["plain", "json"])
+def test_weeks_without_a_network_are_a_few_lines(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """However often it is tried, and whatever each try ends with; a pause meanwhile does not look like the end of it."""
+    told = _Watching(Log(), ServiceManager()) if kind == "plain" else _JsonWatching(ServiceManager())
+    job = Job("a", "/s", Destination("s3://b", "s3", "b", ""))
+    for number in range(6000):
+        told.started(job)
+        told.notice(job, f"s3://b cannot be used: attempt {number}")
+        told.passed(job, Tally(), f"attempt {number}", whole=True)
+    paused = Tally()
+    paused.put("paused")
+    told.passed(job, paused, "", whole=True)
+    told.notice(job, "s3://b cannot be used: once more")
+    told.passed(job, Tally(), "once more", whole=True)
+    told.passed(job, Tally(), "", whole=True)
+    said = capsys.readouterr()
+    assert len((said.out + said.err).splitlines()) <= 3

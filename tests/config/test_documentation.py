@@ -10,7 +10,9 @@ from outhaul.config.formats import read
 from outhaul.config.keys import JOB_KEYS, TOP_KEYS, parse
 from outhaul.config.paths import absolute_from
 
-PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "configuration.md").read_text()
+KNOWING = (DOCS / "knowing.md").read_text()
 REFERENCE, ERRORS = PAGE.split("## Errors")
 
 
@@ -19,7 +21,9 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize(("language", "content"), blocks(REFERENCE))
+@pytest.mark.parametrize(
+    ("language", "content"), [*blocks(REFERENCE), *(one for one in blocks(KNOWING) if one[0] == "toml")]
+)
 def test_every_example_is_right(tmp_path: Path, language: str, content: str) -> None:
     """The examples of the reference have no problem."""
     path = tmp_path / f"outhaul.{language}"

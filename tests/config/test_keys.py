@@ -81,8 +81,9 @@ LATER = "is not supported by outhaul 0.1; leave it out"
         ('destination = "x"', '5: job "a": destination: unknown key; did you mean "to"?'),
         ('quiet = "5s"', '5: job "a": quiet: belongs in settle; write settle = { quiet = "30m" }'),
         ('"a b" = 1', '5: job "a": "a b": unknown key; the keys here are name, source, to, key, include, exclude, '
-         "temporary-names, settle, compress, bundle, group, after, empty-directories, disk, max-files, every, at, proof, "
-         "on-conflict, object, via, priority, "
+         "temporary-names, settle, compress, bundle, group, after, empty-directories, disk, max-files, max-bytes, "
+         "max-bytes-per-day, max-bytes-per-month, order, every, at, cron, time-zone, jitter, quiet-hours, proof, on-conflict, "
+         "object, via, priority, hooks, "
          "endpoint-url, region, profile, bucket-owner, requester-pays, accelerate, dual-stack, fips, ca-file, proxy, "
          "sse-c-key-file"),
         ('secret-access-key = "hunter2"', '5: job "a": secret-access-key: unknown key; credentials do not belong here: '

@@ -12,7 +12,17 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from config.test_documentation import REFERENCE, blocks
 from config.trees import trees
 from outhaul import config
-from outhaul.config import bandwidth, connection_settings, disk, durations, keys, object_settings, values
+from outhaul.config import (
+    bandwidth,
+    connection_settings,
+    disk,
+    durations,
+    keys,
+    object_settings,
+    telling,
+    timing,
+    values,
+)
 from outhaul.config.formats import read
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.main import main
@@ -74,6 +84,18 @@ def test_the_schema_is_a_schema() -> None:
         ),
         ([bandwidth.TIME_PATTERN] * 2, [WINDOW[key]["pattern"] for key in ("from", "to")]),
         ([bandwidth.DAYS_PATTERN], [WINDOW["days"]["pattern"]]),
+        *((telling.HOOK_KEYS, table["hooks"]["properties"]) for table in (SCHEMA["properties"], JOB["properties"])),
+        ([telling.HOOK], [SCHEMA["properties"]["hooks"]["properties"]["held"]["oneOf"][0]["pattern"]]),
+        (telling.LOG_KEYS, SCHEMA["properties"]["log"]["properties"]),
+        (telling.FORMATS, SCHEMA["properties"]["log"]["properties"]["format"]["enum"]),
+        (telling.LEVELS, SCHEMA["properties"]["log"]["properties"]["level"]["enum"]),
+        (telling.METRICS_KEYS, SCHEMA["properties"]["metrics"]["properties"]),
+        ([telling.LISTEN], [SCHEMA["properties"]["metrics"]["properties"]["listen"]["pattern"]]),
+        ([telling.DSN], [SCHEMA["properties"]["sentry-dsn"]["pattern"]]),
+        (timing.ORDERS, JOB["properties"]["order"]["enum"]),
+        ([timing.CRON], [JOB["properties"]["cron"]["pattern"]]),
+        ([timing.ZONE] * 2, [table["properties"]["time-zone"]["pattern"] for table in (SCHEMA, JOB)]),
+        ([timing.HOURS], [JOB["properties"]["quiet-hours"]["oneOf"][0]["pattern"]]),
         ([values.NAME], [JOB["properties"]["name"]["pattern"]]),
         ([values.ENDPOINT], [JOB["properties"]["endpoint-url"]["pattern"]]),
         ([values.REGION], [JOB["properties"]["region"]["pattern"]]),
@@ -121,6 +143,8 @@ def test_parser_and_schema_know_the_same_words(parser: Any, schema: Any) -> None
             "sse-c-key-file": "~/key",
         },
         {"fips": True, "proxy": "http://proxy:3128"},
+        {"cron": "10 2 * * 1-5", "time-zone": "Europe/Berlin", "jitter": "5m", "quiet-hours": "sat,sun 22:00-06:00"},
+        {"max-bytes": "1GB", "max-bytes-per-day": "1B", "max-bytes-per-month": "2MiB", "order": "oldest-first"},
     ],
 )
 def test_both_accept(more: dict[str, Any]) -> None:
@@ -186,6 +210,13 @@ WRONG: list[dict[str, Any]] = [
     {"requester-pays": "requester"},
     {"proxy": "http://user:pass@proxy:3128"},
     {"ca-file": ""},
+    {"cron": "@daily"},
+    {"time-zone": "/etc/passwd"},
+    {"quiet-hours": []},
+    {"quiet-hours": "22:00"},
+    {"max-bytes": "0"},
+    {"max-bytes-per-day": 5},
+    {"order": ""},
 ]
 
 
@@ -199,6 +230,17 @@ WRONG: list[dict[str, Any]] = [
         {"job": [1]},
         {"job": [GOOD], "x": 1},
         {"job": [GOOD], "region": ""},
+        {"job": [GOOD], "hooks": {"held": "/usr/bin/told"}},
+        {"job": [GOOD], "hooks": {"held": "http://example.net/x"}},
+        {"job": [GOOD], "hooks": {"held": ["told"]}},
+        {"job": [GOOD], "hooks": {"often": ["/bin/true"]}},
+        {"job": [GOOD | {"hooks": {"held": []}}]},
+        {"job": [GOOD | {"log": {"format": "json"}}]},
+        {"job": [GOOD], "log": {"format": "xml"}},
+        {"job": [GOOD], "log": {"keep": 3}},
+        {"job": [GOOD], "log": {"config": "x", "level": "debug"}},
+        {"job": [GOOD], "metrics": {"listen": "9275"}},
+        {"job": [GOOD], "sentry-dsn": "https://sentry.example.net/7"},
         *({"job": [{key: value for key, value in GOOD.items() if key != missing}]} for missing in GOOD),
         *({"job": [GOOD | more]} for more in WRONG),
     ],

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from outhaul.config.keys import JOB_KEYS, LATER_SETTLE_KEYS, SETTLE_KEYS, TOP_KEYS
 from outhaul.config.object_settings import STORAGE_CLASSES
+from outhaul.config.telling import HOOK_KEYS
 
 _scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20))
 anything = st.recursive(
@@ -59,6 +60,13 @@ _good: dict[str, st.SearchStrategy[Any]] = {
     "fips": st.booleans(),
     "proxy": st.sampled_from(["http://h:1", "h", "http://a:b@h"]),
     "sse-c-key-file": st.text(max_size=4),
+    "hooks": st.dictionaries(
+        st.sampled_from([*HOOK_KEYS, "always"]),
+        st.sampled_from(
+            ["https://h/x?y", "http://h", "http://127.0.0.1:1/", ["/bin/true", "x"], ["true"], [], "/bin/true"]
+        ),
+        max_size=3,
+    ),
 }
 _words = st.sampled_from([*TOP_KEYS, *JOB_KEYS, *SETTLE_KEYS, *LATER_SETTLE_KEYS]) | st.text(max_size=8)
 _right = st.fixed_dictionaries(
@@ -79,9 +87,38 @@ _windows = st.fixed_dictionaries(
     },
 )
 _bandwidths = _rates | st.fixed_dictionaries({}, optional={"limit": _rates, "times": st.lists(_windows, max_size=3)})
+_told: dict[str, st.SearchStrategy[Any]] = {
+    "log": st.fixed_dictionaries(
+        {},
+        optional={
+            "file": st.sampled_from(["x.log", "", "~/x"]),
+            "format": st.sampled_from(["json", "text", "xml"]),
+            "level": st.sampled_from(["debug", "error", "loud"]),
+            "max-size": st.sampled_from(["1MiB", "1B", "2000GiB"]),
+            "keep": st.sampled_from([1, 0, 1000, 1001, True]),
+            "config": st.just("logging.json"),
+        },
+    ),
+    "metrics": st.fixed_dictionaries(
+        {},
+        optional={
+            "listen": st.sampled_from(["127.0.0.1:9275", "[::1]:1", "h:0", "9275", "h:99999"]),
+            "file": st.text(max_size=4),
+            "every": st.sampled_from(["1s", "10ms", "0"]),
+            "oldest": st.sampled_from(["1h", "0", "x"]),
+            "last-run": st.sampled_from(["1h", "0"]),
+        },
+    ),
+    "sentry-dsn": st.sampled_from(["https://k@h/1", "https://h/1", ""]),
+    "sentry-failures": st.booleans(),
+    "hooks": _good["hooks"],
+}
 trees = anything | st.builds(
     lambda jobs, more: {"job": jobs} | more,
     st.lists(_jobs, min_size=1, max_size=3),
-    st.dictionaries(_words, anything, max_size=1) | st.fixed_dictionaries({"bandwidth": _bandwidths}) | st.just({}),
+    st.dictionaries(_words, anything, max_size=1)
+    | st.fixed_dictionaries({"bandwidth": _bandwidths})
+    | st.fixed_dictionaries({}, optional=_told)
+    | st.just({}),
 )
 """Any tree, most often one that looks like a configuration."""

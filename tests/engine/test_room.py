@@ -119,6 +119,18 @@ def test_nobody_tells_how_full_it_is(machine: Machine) -> None:
     assert machine.run(SHEDDING).tally.of(State.GIVEN_UP) == 0
 
 
+@pytest.mark.parametrize(("foreign", "expected"), [(0, ["1", "2", "3"]), (60, ["2", "3", "1"])])
+def test_what_frees_most_is_carried_first(machine: Machine, foreign: int, expected: list[str]) -> None:
+    """Only while there is too little room."""
+    for name, size in (("1", 5), ("2", 20), ("3", 10)):
+        produce(machine, name, size=size)
+    machine.files.foreign = foreign
+    steps = Steps()
+    machine.run(JOB._replace(keep_free=30), steps=steps)
+    sent = [call.about for call in steps.calls if call.name.startswith("store.put")]
+    assert sent == [f"site/a/{name}" for name in expected]
+
+
 # --- what was never carried -------------------------------------------------------------------------------------------
 
 

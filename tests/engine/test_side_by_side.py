@@ -13,6 +13,7 @@ from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import LedgerError, Misconfigured
 from outhaul.model.job import Destination, Job
+from outhaul.ports.permits import FREE, Hindrance
 from outhaul.testing.ledger import stepped
 from outhaul.testing.steps import Steps
 from outhaul.testing.store import Fault
@@ -39,6 +40,7 @@ def run(
             machine.open_store,
             machine.stopped,
             machine.compression,
+            machine.permits,
         )
         return dict(run_jobs(jobs, ports))
     finally:
@@ -137,5 +139,14 @@ def test_a_thread_that_is_busy_for_one_job_is_not_there_for_another() -> None:
     assert other.finished(5) == ["done"]
     over.set()
     assert one.finished(5) == [True]
-    assert (desk.under_way, one.under_way, other.under_way) == (0, 0, 0)
+    assert (one.under_way, other.under_way) == (0, 0)
     workers.close()
+
+
+def test_a_job_that_may_not_begin_says_so(machine: Machine) -> None:
+    """In one line; the other goes."""
+    why = Hindrance("quiet-hours", "until six")
+    machine.permits = FREE._replace(hindrance=lambda job: why if job is BULK else None)
+    found = run(machine, [BULK, OTHER])
+    assert machine.monitor.notices == ["quiet hours: until six; its files wait"]
+    assert (found[0].tally.by_reason["quiet-hours"], found[1].tally.by_reason["removed"]) == (5, 5)

@@ -10,6 +10,7 @@ from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.evidence import Receipt
 from outhaul.model.job import Destination, Job
 from outhaul.ports import Codec, Compression, Observation, Store
+from outhaul.ports.permits import FREE
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
 from outhaul.testing.ledger import stepped
@@ -35,6 +36,7 @@ class Machine:
         self.compression: Callable[[Job], Compression | None] = lambda job: compression(
             job.compress, job.compress_level
         )
+        self.permits = FREE
         self.files.archived_by = self.archived_by
         self.seed: int | None = None
         self.produced: set[bytes] = set()
@@ -65,6 +67,7 @@ class Machine:
                 self.open_store,
                 self.stopped,
                 self.compression,
+                self.permits,
             )
             return Pass(job, ports, dry_run=dry_run).run()
         finally:

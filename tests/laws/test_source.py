@@ -140,8 +140,10 @@ def test_where_a_users_file_is_removed() -> None:
         ("host/landing.py", "os.unlink"),  # its own temporary file
         ("host/neighbours.py", "os.unlink"),  # a lock of its own, while it is held
         ("host/leftovers.py", "os.unlink"),  # one that a killed restore has left, and that nobody holds
+        ("host/pauses.py", "os.replace"),  # its own file, over the one before it
         ("frontends/cli/metrics.py", "os.unlink"),  # its own temporary file
         ("frontends/cli/metrics.py", "os.rename"),  # the same over an earlier one that it wrote
+        ("frontends/telling/memory.py", "os.replace"),  # its own note in the state directory
         ("frontends/older/pending.py", "os.replace"),  # its own list in the state directory
         (
             "frontends/older/pending.py",

@@ -82,9 +82,9 @@ def _window(table: Any, where: Where, faults: list[Fault]) -> Window:
         faults.append(((*where, "limit"), 'is missing; write limit = "2MiB/s" or limit = "none"'))
     window = Window(
         _tried(limit, table.get("limit", "none"), (*where, "limit"), faults),
-        _tried(_days, table.get("days", "mon-sun"), (*where, "days"), faults) or frozenset(),
-        _tried(_minute, table.get("from", "00:00"), (*where, "from"), faults) or 0,
-        _tried(_minute, table.get("to", "24:00"), (*where, "to"), faults) or 0,
+        _tried(days, table.get("days", "mon-sun"), (*where, "days"), faults) or frozenset(),
+        _tried(minute, table.get("from", "00:00"), (*where, "from"), faults) or 0,
+        _tried(minute, table.get("to", "24:00"), (*where, "to"), faults) or 0,
     )
     if window.begin == window.end and "from" in table and not [at for at, _ in faults if at[:2] == where]:
         faults.append(((*where, "to"), "is the same as from; leave both out for the whole day"))
@@ -99,13 +99,15 @@ def _tried(read: Any, value: object, where: Where, faults: list[Fault]) -> Any:
         return None
 
 
-def _minute(value: object) -> int:
+def minute(value: object) -> int:
+    """Minutes after midnight of a time of day."""
     if not isinstance(value, str) or not re.fullmatch(TIME_PATTERN, value):
         raise ValueError(f'expected a time of day such as "07:00", not {shown(value)}')
     return (int(value[:2]) * 60 + int(value[3:])) % (DAY_MINUTES + 1)
 
 
-def _days(value: object) -> frozenset[int]:
+def days(value: object) -> frozenset[int]:
+    """Days of the week; 0 is Monday."""
     if not isinstance(value, str) or not re.fullmatch(DAYS_PATTERN, value):
         raise ValueError(f'expected days such as "mon-fri" or "sat,sun", not {shown(value)}')
     return frozenset(_each_day(value))

@@ -48,6 +48,16 @@ def overlaps(jobs: Sequence[Job], state: str) -> list[Finding]:
     return list(_Overlaps(jobs, whole, state).findings())
 
 
+def lasting(jobs: Sequence[Job], state: str) -> list[Finding]:
+    """What stops all jobs: everything where no job can work as it is, else what is wrong however things are.
+
+    A directory that is missing stops its own job only (law L9): a disk that is not mounted is no reason to leave the files of
+    others where they are. The run tells of it.
+    """
+    found = findings(jobs, state)
+    return found if {each.job for each in found} == set(range(len(jobs))) else overlaps(jobs, state)
+
+
 def findings(jobs: Sequence[Job], state: str) -> list[Finding]:
     """As `problems`, with the job and the setting of each."""
     found = []

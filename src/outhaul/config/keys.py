@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from outhaul.config import connection_settings, object_settings, values
+from outhaul.config import connection_settings, object_settings, telling, timing, values
 from outhaul.config.bandwidth import bandwidth
 from outhaul.config.connection_settings import CONNECTION_KEYS
 from outhaul.config.disk import disk
+from outhaul.config.telling import TELLING_KEYS, Hooks, Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import Where, dotted, shown, unknown_key
 from outhaul.model.address import destination
-from outhaul.model.bandwidth import PRIORITIES, Bandwidth
+from outhaul.model.bandwidth import PRIORITIES, Bandwidth, Window
 from outhaul.model.job import (
     NEWEST_LIMIT_NS_DEFAULT,
     QUIET_NS_DEFAULT,
@@ -32,11 +33,11 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", "bandwidth", "ping", "ledger", *CONNECTION_KEYS, "$schema")
+TOP_KEYS = ("job", "bandwidth", "ping", "ledger", "time-zone", "nice", *TELLING_KEYS, *CONNECTION_KEYS, "$schema")
 JOB_KEYS = (
-    "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group",
-    "after", "empty-directories", "disk", "max-files", "every", "at", "proof", "on-conflict", "object", "via",
-    "priority", *CONNECTION_KEYS,
+    "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
+    "empty-directories", "disk", "max-files", "max-bytes", "max-bytes-per-day", "max-bytes-per-month", "order", "every", "at",
+    "cron", "time-zone", "jitter", "quiet-hours", "proof", "on-conflict", "object", "via", "priority", "hooks", *CONNECTION_KEYS,
 )  # fmt: skip
 SETTLE_KEYS = ("quiet", "quiet-for", "marker", "skip-newest", "newest-limit")
 AFTER: tuple[After, ...] = ("delete", "keep")
@@ -56,7 +57,8 @@ _LATER = f"is {_NOT_YET}"
 LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
 _ABOVE_JOBS = dict.fromkeys(
-    ("bandwidth", "ping", "ledger"), "holds for all jobs together; write it above the first [[job]]"
+    ("bandwidth", "ping", "ledger", "nice", *TELLING_KEYS[1:]),
+    "holds for all jobs together; write it above the first [[job]]",
 )
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
@@ -67,6 +69,8 @@ _NOT_STAYING = dict.fromkeys(
     ARCHIVE_KEYS, "does not go with delete-after: the file stays where it is, and then it goes"
 )
 
+_NO_TIMES: tuple[int, ...] = ()
+_NO_HOURS: tuple[Window, ...] = ()
 T = TypeVar("T")
 
 
@@ -89,6 +93,12 @@ class Parsed(NamedTuple):
     """What all jobs together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    time_zone: str = ""
+    """In which the times of `bandwidth` are; '' is the machine's own."""
+    nice: int = 0
+    """How much others go before us, 0 to 19."""
+    telling: Telling = Telling()
+    """Who else is told, and how."""
     ledger: str = ""
     """Address of the database that is the ledger; '' for the file in the state directory."""
 
@@ -108,7 +118,9 @@ class _Parser:
         self._absolute = absolute
         self._problems: list[Problem] = []
         self._job = ""
+        self._zone = ""
         self._names: dict[str, int] = {}
+        self._hooks: dict[str, Hooks] = {}
 
     def parse(self, tree: object) -> Parsed:
         if not isinstance(tree, dict):
@@ -119,8 +131,12 @@ class _Parser:
         defaults = self._connection(tree, (), Connection())
         limit = self._bandwidth(tree)
         ping = self._take(tree, (), "ping", values.ping, "")
+        self._zone = self._take(tree, (), "time-zone", timing.time_zone, "")
+        nice = self._take(tree, (), "nice", timing.nice, 0)
         ledger = self._take(tree, (), "ledger", values.ledger, "")
-        return Parsed(self._jobs(tree, defaults), self._problems, limit, ping, ledger)
+        told = telling.telling(tree, self._absolute, self._note)
+        jobs = self._jobs(tree, defaults)
+        return Parsed(jobs, self._problems, limit, ping, self._zone, nice, told._replace(of_jobs=self._hooks), ledger)
 
     def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
         if "bandwidth" not in tree:
@@ -170,8 +186,7 @@ class _Parser:
             **self._empty_directories(table, where),
             **(disk(table["disk"], (*where, "disk"), self._note) if "disk" in table else {}),
             files_max=self._take(table, where, "max-files", values.files_max, 0),
-            every_ns=self._take(table, where, "every", values.kept, 0),
-            at=self._take(table, where, "at", values.times_of_day, ()),
+            **self._timing(table, where),
             proof=self._take(table, where, "proof", lambda value: values.choice(value, PROOF), "auto"),
             on_conflict=self._take(
                 table, where, "on-conflict", lambda value: values.choice(value, ON_CONFLICT), "keep-both"
@@ -180,6 +195,8 @@ class _Parser:
             via=self._take(table, where, "via", _via, ""),
             priority=self._take(table, where, "priority", lambda value: values.choice(value, PRIORITIES), "normal"),
         )
+        if found := telling.hooks(table, where, self._absolute, self._note):
+            self._hooks[name] = found
         for path, text in unsuited(job):
             self._note((*where, *path), text)
         self._job = ""
@@ -343,6 +360,21 @@ class _Parser:
         return {
             "empty_ns": self._take(empty, where, "remove-after", values.kept, 0),
             "empty_include": self._patterns(empty, where, "include"),
+        }
+
+    def _timing(self, table: dict[str, Any], where: Where) -> dict[str, Any]:
+        """The fields of the job that say when, in which order, and how much."""
+        return {
+            "bytes_max": self._take(table, where, "max-bytes", timing.bytes_max, 0),
+            "bytes_a_day": self._take(table, where, "max-bytes-per-day", timing.bytes_max, 0),
+            "bytes_a_month": self._take(table, where, "max-bytes-per-month", timing.bytes_max, 0),
+            "order": self._take(table, where, "order", lambda value: values.choice(value, timing.ORDERS), ""),
+            "every_ns": self._take(table, where, "every", values.kept, 0),
+            "at": self._take(table, where, "at", values.times_of_day, _NO_TIMES),
+            "cron": self._take(table, where, "cron", timing.cron, ""),
+            "time_zone": self._take(table, where, "time-zone", timing.time_zone, self._zone),
+            "jitter_ns": self._take(table, where, "jitter", timing.jitter, 0),
+            "quiet_hours": self._take(table, where, "quiet-hours", timing.quiet_hours, _NO_HOURS),
         }
 
     def _objects(self, table: dict[str, Any], where: Where) -> ObjectSettings:

@@ -1,6 +1,6 @@
 """A configuration file to complete jobs, or every problem with it.
 
-`keys.parse` judges the text, `checks.findings` holds the jobs against the machine, and here both become lines of the
+`keys.parse` judges the text, `checks.lasting` holds the jobs against the machine, and here both become lines of the
 form `FILE:LINE: job "NAME": KEY: what is wrong; what to write instead`. A file of an older program is compiled to the
 native form first (`profiles`), and its problems are told by its own lines and keys.
 """
@@ -17,6 +17,7 @@ from outhaul.config.keys import Problem, label, parse
 from outhaul.config.paths import absolute_from
 from outhaul.config.profiles import recognised
 from outhaul.config.profiles.profile import Profiled, Surroundings
+from outhaul.config.telling import Telling
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
@@ -32,8 +33,14 @@ class Configured(NamedTuple):
     """What all of them together may send; None where nothing was said of it."""
     ping: str = ""
     """Address that is told how runs go; '' for none."""
+    time_zone: str = ""
+    """In which the times of `bandwidth` are; '' is the machine's own."""
+    nice: int = 0
+    """How much others go before us, 0 to 19."""
     program: str = ""
     """The older program that the file is for; '' for the native form."""
+    telling: Telling = Telling()
+    """Who else is told, and how."""
     ledger: str = ""
     """Address of the database that is the ledger; '' for the file in the state directory."""
 
@@ -60,12 +67,13 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    jobs, problems, bandwidth, ping, ledger = parse(
-        document.tree, absolute_from(os.path.dirname(os.path.abspath(path)))
-    )
-    complete = _complete(jobs, problems, partial(checks.findings, state=state))
+    said = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    problems = said.problems
+    complete = _complete(said.jobs, problems, partial(checks.lasting, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(complete, bandwidth, ping, ledger=ledger)
+    return Configured(
+        complete, said.bandwidth, said.ping, said.time_zone, said.nice, telling=said.telling, ledger=said.ledger
+    )
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:

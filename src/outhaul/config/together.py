@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from outhaul.config import connection_settings, object_settings
+from outhaul.config.timing import unsuited_times
 from outhaul.config.wording import shown
 from outhaul.model.job import Job
 from outhaul.model.object_settings import ObjectSettings
@@ -15,7 +16,7 @@ from outhaul.model.object_settings import ObjectSettings
 
 def unsuited(job: Job) -> list[tuple[tuple[str, ...], str]]:
     """The path of a key, and what is wrong with it beside the others; none where all is well."""
-    found: list[tuple[tuple[str, ...], str]] = list(_of_keys(job))
+    found: list[tuple[tuple[str, ...], str]] = [*_of_keys(job), *unsuited_times(job)]
     found += [((key,), text) for key in ("include", "exclude") for text in _patterns(job, getattr(job, key))]
     if job.destination.kind == "s3":
         found += [((key,), text) for key, text in connection_settings.faults(job.connection, job.destination)]

@@ -199,7 +199,7 @@ def endpoint_url(value: object) -> str:
         raise ValueError(
             "holds credentials; write the address alone, and give credentials to the AWS chain or a profile"
         )
-    if not isinstance(value, str) or not _whole(ENDPOINT, value) or not _port_exists(value):
+    if not isinstance(value, str) or not _whole(ENDPOINT, value) or not port_exists(value):
         raise ValueError('expected an address such as "https://s3.example.net" or "http://127.0.0.1:9000"')
     return value.rstrip("/")
 
@@ -209,7 +209,7 @@ PING = r"^https?://[^\s/?#@]{1,253}(?:/[^\s#@?]*)?$"
 
 def ping(value: object) -> str:
     """The address that is told how runs go. It is not repeated: whoever knows it can speak for us (law L14)."""
-    if not isinstance(value, str) or not _whole(PING, value) or not _port_exists(value):
+    if not isinstance(value, str) or not _whole(PING, value) or not port_exists(value):
         raise ValueError('expected an address such as "https://hc-ping.com/your-uuid", without "?", "#" and "@"')
     return value.rstrip("/")
 
@@ -239,6 +239,7 @@ def _whole(expression: str, value: str) -> bool:
     return re.fullmatch(expression, value) is not None
 
 
-def _port_exists(url: str) -> bool:
+def port_exists(url: str) -> bool:
+    """Whether the port of an address, where it has one, can be one."""
     found = re.search(r":([0-9]{1,5})(?:/|$)", url)
     return found is None or 0 < int(found[1]) < 65536

@@ -12,12 +12,13 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from outhaul.model.bundle import Bundle
-from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone
+from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone, bare
 from outhaul.model.events import Passing
 from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
 from outhaul.ports import Begun, Clock, Codec, Compression, FileSystem, Ledger, Monitor, OpenFile, Store, Tree, Workers
+from outhaul.ports.permits import FREE, Permits
 from outhaul.stages.bundle import Packed
 from outhaul.stages.dispose import dispose
 from outhaul.stages.group import Group
@@ -46,6 +47,8 @@ class Ports(NamedTuple):
     """True once somebody has asked the run to end."""
     compression: Callable[[Job], Compression | None] = lambda _job: None
     """What a job wants compressed; None where nothing is."""
+    permits: Permits = FREE
+    """Whether files of a job may go now."""
 
 
 class Carried(NamedTuple):
@@ -97,12 +100,13 @@ def carry(
     answer_ns, by_bytes = 0, job.proof == "read-back"
     sent = upload_small([packed for _, packed in packages], job.on_conflict, store, at_once, by_bytes=by_bytes)
     for (settled, _), (outcome, took_ns) in zip(packages, sent, strict=True):
+        if isinstance(outcome, StoreError):
+            carried.setbacks.append((settled, outcome))
+            continue
         try:
-            if isinstance(outcome, StoreError):
-                raise outcome
             carried.proofs.append(prove(outcome, job.proof, store, ports.clock.wall_ns()))
         except StoreError as error:
-            carried.setbacks.append((settled, error))
+            carried.setbacks.append((settled, bare(error)))
             continue
         if took_ns and (not answer_ns or took_ns < answer_ns):
             answer_ns = took_ns
@@ -136,9 +140,9 @@ def each_opened(
                         with folder.open(settled.sighting.name) as file:
                             taken.append((settled, take(settled, file)))
                     except (SourceError, StoreError) as error:
-                        carried.setbacks.append((settled, error))
+                        carried.setbacks.append((settled, bare(error)))
         except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
-            carried.setbacks.extend((settled, error) for settled in group)
+            carried.setbacks.extend((settled, bare(error)) for settled in group)
     return taken
 
 
@@ -155,14 +159,14 @@ def carry_large(
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
             compression = ports.compression(job)
             packed = package(job, settled, file, store.small_max, compression)
-            packed = packed._replace(source=UntilStopped(file, ports.stopped, passing))
+            packed = packed._replace(source=UntilStopped(file, job, ports, passing))
             codec = compression.named(packed.codec) if compression and packed.codec else None
             sent = send_large(packed, begun, codec, file.unchanged, job, store, ports)
             if isinstance(sent, Begun):
                 return carried._replace(begun=(settled, sent))
             carried.proofs.append(sent)
     except (SourceError, StoreError) as error:
-        carried.setbacks.append((settled, error))
+        carried.setbacks.append((settled, bare(error)))
     return carried
 
 
@@ -198,16 +202,17 @@ def send_large(
 
 
 class UntilStopped:
-    """A source that ends a long upload when the run is asked to end, and tells how far it is."""
+    """A source that ends a long upload when the run is asked to end, or its job may not go on; and tells how far it is."""
 
-    def __init__(self, source: ByteSource, stopped: Callable[[], bool], passing: Passing) -> None:
+    def __init__(self, source: ByteSource, job: Job, ports: Ports, passing: Passing) -> None:
         self._source = source
-        self._stopped = stopped
+        self._job = job
+        self._ports = ports
         self._passing = passing
 
     def pread(self, length: int, offset: int) -> bytes:
         """See `ByteSource`."""
-        if self._stopped():
+        if self._ports.stopped() or self._ports.permits.hindrance(self._job) is not None:
             raise Interrupted("it goes on where it is")
         data = self._source.pread(length, offset)
         self._passing.passed = offset + len(data)
@@ -225,9 +230,9 @@ def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers
                         try:
                             released.disposals.append(dispose(receipt, folder, after))
                         except SourceError as error:
-                            released.setbacks.append((receipt, error))
+                            released.setbacks.append((receipt, bare(error)))
             except SourceError as error:
-                released.setbacks.extend((receipt, error) for receipt in group)
+                released.setbacks.extend((receipt, bare(error)) for receipt in group)
     return released
 
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from outhaul.engine.spans import Spans
-from outhaul.model.errors import Damaged, LandingError, OuthaulError, StoreError
+from outhaul.model.errors import Damaged, LandingError, OuthaulError, StoreError, bare
 from outhaul.model.returning import Wanted
 from outhaul.ports import Clock
 from outhaul.stages.audit import audit
@@ -114,7 +114,7 @@ class Fetcher:
                     one, shelf, folder, overwrite=self._overwrite, by_time=self._by_time, passed=self._passed(one)
                 )
             except (StoreError, LandingError, Damaged) as error:
-                fetched.setbacks.append((one, error))
+                fetched.setbacks.append((one, bare(error)))
                 continue
             finally:
                 self._passing.pop(one, None)
@@ -142,7 +142,7 @@ class Fetcher:
                     one.name()
                     named.append(one)
                 except LandingError as error:
-                    fetched.setbacks.append((one.wanted, error))
+                    fetched.setbacks.append((one.wanted, bare(error)))
             self._landing.sync(
                 folders
             )  # Also of what was there already: whoever put it there may have died before this.
@@ -159,7 +159,7 @@ class Fetcher:
                     with self._landing.folder(directory, make=False) or nullcontext() as folder:
                         fetched.done.append((one, plan(one, folder)))
                 except LandingError as error:
-                    fetched.setbacks.append((one, error))
+                    fetched.setbacks.append((one, bare(error)))
 
 
 class Auditor:
@@ -182,7 +182,7 @@ class Auditor:
             try:
                 fetched.done.append((one, audit(one, shelf, read_back=self._read_back)))
             except StoreError as error:
-                fetched.setbacks.append((one, error))
+                fetched.setbacks.append((one, bare(error)))
             times.append(self._clock.monotonic_ns() - started)
         return fetched._replace(answer_ns=min(times, default=0))
 

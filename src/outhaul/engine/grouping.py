@@ -20,6 +20,7 @@ from outhaul.model.errors import (
     SourceVanished,
     StoreError,
     UploadGone,
+    bare,
 )
 from outhaul.model.events import Passing
 from outhaul.model.evidence import Proof, Receipt, Settled, same_generation
@@ -42,7 +43,7 @@ def carry_group(
         if packed.body is not None and begun is not None:
             raise UploadGone("it was begun when it was larger")
         if packed.body is None:
-            packed = packed._replace(source=UntilStopped(tar, ports.stopped, passing))
+            packed = packed._replace(source=UntilStopped(tar, job, ports, passing))
         elif not tar.unchanged():
             raise SourceChanged("it changed while its group was read")
         sent = send_large(packed, begun, pieces, tar.unchanged, job, store, ports)
@@ -50,9 +51,9 @@ def carry_group(
             return carried._replace(begun=(group, sent))
         return carried._replace(grouped=(group, bundle_of(group, tar, pieces, sent), sent))
     except SourceError as error:  # The fault of one file.
-        carried.setbacks.extend(_blamed(group, tar.at, error))
+        carried.setbacks.extend(_blamed(group, tar.at, bare(error)))
     except StoreError as error:
-        carried.setbacks.extend((settled, error) for settled in group.members)
+        carried.setbacks.extend((settled, bare(error)) for settled in group.members)
     finally:
         tar.close()
     return carried
@@ -67,7 +68,7 @@ def finish_group(
         send_text(*beside(bundle, bundle.key), job, store, ports.clock.wall_ns())
         carried.proofs.extend(proofs_of_members(bundle, number, proof))
     except StoreError as error:
-        carried.setbacks.extend((settled, error) for settled in group.members)
+        carried.setbacks.extend((settled, bare(error)) for settled in group.members)
     return carried
 
 

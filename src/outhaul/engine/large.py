@@ -17,10 +17,12 @@ AT_ONCE = 2
 
 
 class Slots:
-    """Places for what is large and under way, for all jobs of a run together."""
+    """What all jobs of a run have together: places for what is large and under way, and memory."""
 
     def __init__(self, free: int = AT_ONCE) -> None:
         self.free = free
+        self.bytes = 0
+        """Bytes of memory that small files under way are reckoned with."""
 
 
 class LargeUploads:

@@ -1,12 +1,12 @@
 """One pass over one job: what an earlier one left, the walk, what is under way to its end, and what is old enough to go.
 
-A pass stands still once, when only large files are left: then other jobs have their turn (`side_by_side.py`). How a file travels
-is in `rounds.py`.
+A pass goes on in turns, so that other jobs have theirs (`side_by_side.py`): one ends when its time is over, and when only large
+files are left. How a file travels is in `rounds.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,12 +14,14 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.bundling import record_left_behind
 from outhaul.engine.closing import close, make_room
 from outhaul.engine.large import Slots
+from outhaul.engine.ordering import Reservoir
 from outhaul.engine.recovery import recover
 from outhaul.engine.room import Room
 from outhaul.engine.rounds import Round
 from outhaul.engine.walking import Walk
+from outhaul.model.errors import SourceError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal
+from outhaul.model.evidence import Disposal, Settled
 from outhaul.model.job import Job
 from outhaul.ports import Moment, Tree
 from outhaul.stages.discover import Part
@@ -37,6 +39,10 @@ class Outcome(NamedTuple):
     """Directory, and when on the boot clock, in nanoseconds, the first of its files that wait will be ready."""
     whole: bool = True
     """Whether that was the whole source."""
+    resumes_ns: int = 0
+    """When on the wall clock files go on that wait for another day or month; 0 where none does."""
+    tried_in: str | None = None
+    """A directory with a file that waits for the destination; None where there is none."""
 
 
 class Scope(NamedTuple):
@@ -63,15 +69,17 @@ class Pass(Round):
         slots: Slots | None = None,
         scope: Scope = WHOLE,
     ) -> None:
-        self._room, self._asked_to_end = Room(job, ports), ports.stopped
+        self._disk, self._asked_to_end = Room(job, ports), ports.stopped
         if job.shed_below:
-            ports = ports._replace(stopped=lambda: self._asked_to_end() or self._room.cuts_short)
+            ports = ports._replace(stopped=lambda: self._asked_to_end() or self._disk.cuts_short)
         super().__init__(job, ports, dry_run=dry_run, slots=slots)
         self._part = scope.part
         self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen, scope.part)
-        self._found.goes_early = self._room.takes
+        self._found.goes_early = self._disk.takes
         self._found.entering = scope.entering
         self._steps = self._pass()
+        self.begun = False
+        """Whether it has had a turn."""
 
     def run(self) -> Outcome:
         """Do it. Raises as `begin`."""
@@ -88,12 +96,27 @@ class Pass(Round):
             SourceError: the source itself cannot be read; nothing was concluded about its files.
             LedgerError: the ledger failed; nothing more was let go.
         """
-        next(self._steps)
+        self.turn()  # Without anybody else's, it is one.
         return self.is_busy
+
+    def turn(self) -> bool:
+        """Go on until `turn_over`, or until only what is large is left.
+
+        Returns:
+            Whether there is more to do than to wait for that. Raises as `begin`.
+        """
+        self.begun = True
+        try:
+            return next(self._steps, False)
+        except SourceError:  # What comes back now is taken by nobody.
+            self._weigh(-self._bytes_in_flight)
+            self._slots.free += self._large_under_way
+            raise
 
     def serve(self) -> None:
         """Take what has come back meanwhile."""
-        self._collect(self._tree, 0)
+        if self.begun:
+            self._collect(self._tree, 0)
 
     @property
     def is_busy(self) -> bool:
@@ -102,11 +125,20 @@ class Pass(Round):
 
     def finish(self) -> Outcome:
         """The rest. Raises LedgerError."""
-        next(self._steps, None)
-        return Outcome(self.tally, self._door.fault, "", self._standings.ready_at, self._part is None)
+        for _ in self._steps:
+            pass
+        found = self._standings
+        return Outcome(
+            self.tally,
+            self._door.fault,
+            ready_at=found.ready_at,
+            whole=self._part is None,
+            resumes_ns=self._limits.resumes_ns,
+            tried_in=found.tried_in,
+        )
 
-    def _pass(self) -> Iterator[None]:
-        """The pass, which stands still once: when only large files are left."""
+    def _pass(self) -> Iterator[bool]:
+        """The pass. It stands still where a turn ends: True; and once where only large files are left: False."""
         ports = self.ports
         now = ports.clock.moment()
         ports.monitor.started(self.job)
@@ -114,16 +146,16 @@ class Pass(Round):
             if not self.dry_run and self._part is None:
                 self._recover(self._tree)
                 self._look_for_bundles()
-            self._walk(self._tree, now)
-            self._drain(self._tree, but_large=True)
-            yield
-            self._drain(self._tree)
+            yield from self._walk(self._tree, now)
+            yield from self._drain(self._tree, but_large=True)
+            yield False
+            yield from self._drain(self._tree)
             self._account()
             if self._part is not None and not self.tally.bytes_carried:
                 ports.ledger.settle()
             elif not self.dry_run:
                 self._close(self._tree, now)
-                self._room.note(self.place, now)
+                self._disk.note(self.place, now)
                 ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
         ports.monitor.finished(self.job, self.tally)
 
@@ -145,15 +177,36 @@ class Pass(Round):
 
     # --- find and settle ------------------------------------------------------------------------------------
 
-    def _walk(self, tree: Tree, now: Moment) -> None:
+    def _walk(self, tree: Tree, now: Moment) -> Iterator[bool]:
+        waiting = Reservoir(self.job.order, largest_first=self._disk.is_short)
         for looked in self._found.looks(tree, now):
             for settled in looked.settled:
-                self._add(settled, tree)
-            if looked.group is not None:
+                if (next_ := waiting.put(settled)) is not None:
+                    yield from self._carry(next_, tree)
+            if looked.group is not None and self._admits(looked.group.members):
                 self._add_group(looked.group, tree)
             if looked.proved and not self.dry_run:
-                self._make_room(tree, 0)
+                yield from self._room(tree)
             self._release(looked.proved, tree, looked.proved_group)
+            if self.turn_over():
+                yield True
+        for settled in waiting.rest():
+            yield from self._carry(settled, tree)
+
+    def _carry(self, settled: Settled, tree: Tree) -> Iterator[bool]:
+        if self._admits([settled]):
+            if self._is_next(settled):
+                yield from self._room(tree, settled.sighting.size)
+            self._add(settled, tree)
+
+    def _admits(self, files: Sequence[Settled]) -> bool:
+        """Whether these files, which go together, are not more than may go."""
+        if not self._limits.any:
+            return True
+        why = self._limits.refusal(files, [self._standings.past.get(settled.sighting) for settled in files])
+        if why is not None:
+            self._let_wait(files, why)
+        return why is None
 
     def _close(self, tree: Tree, now: Moment) -> None:
         if self._asked_to_end() or self._part is not None:
@@ -168,11 +221,11 @@ class Pass(Round):
             )
             self.tally.expired, self.tally.directories = closed.expired, closed.directories
             self._say(closed.fault)
-        early = make_room(self.job, self.place, self._room.missing, self.ports)
+        early = make_room(self.job, self.place, self._disk.missing, self.ports)
         self.tally.expired += early.expired
         self._say(early.fault)
         if self._found.saw_all:
-            for shed in self._room.shed(self.place, tree, self.ports.clock.moment(), steady=steady):
+            for shed in self._disk.shed(self.place, tree, self.ports.clock.moment(), steady=steady):
                 self.tally.move(shed.reason, "shed")
                 self.tally.bytes_waiting -= shed.size if shed.reason else 0
 

@@ -19,7 +19,7 @@ from outhaul.engine.fetching import Fetched
 from outhaul.engine.spans import Spans
 from outhaul.engine.unbundling import Opened
 from outhaul.model.bundle import Bundle, Member
-from outhaul.model.errors import Damaged, StoreError
+from outhaul.model.errors import Damaged, StoreError, bare
 from outhaul.model.evidence import Proof, ProofKind, Sighting
 from outhaul.model.notes import as_noted
 from outhaul.model.returning import Wanted
@@ -74,7 +74,7 @@ class Rebuilder:
             try:
                 fetched.done.append(self._member(one, spans) if one.within else self._alone(one, shelf))
             except (StoreError, Damaged) as error:
-                fetched.setbacks.append((one, error))
+                fetched.setbacks.append((one, bare(error)))
             times.append(self._clock.monotonic_ns() - started)
         return fetched._replace(answer_ns=min(times, default=0))
 

@@ -7,13 +7,14 @@ in `_flush`: record, then release. Whatever comes after a receipt never makes a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from outhaul.engine.batches import Carried, Ports, Released, carry, carry_large, in_pieces, release
 from outhaul.engine.bundling import Gathering, pack_bundle, send_bundle
 from outhaul.engine.grouping import by_group, carry_group, finish_group, release_group
 from outhaul.engine.large import LargeUploads, Slots
+from outhaul.engine.limits import Limits
 from outhaul.engine.opening import Door
 from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of, unanswered
@@ -32,12 +33,13 @@ from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, 
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Tree
+from outhaul.ports.permits import Hindrance
 from outhaul.stages.group import Group
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS
 
-BYTES_IN_FLIGHT_MAX = 48 << 20
-"""Memory for file contents: a worker holds one file of its batch at a time."""
+BYTES_IN_FLIGHT_MAX = 32 << 20
+"""Memory for file contents, for all jobs together; a job of which nothing is under way has one batch besides."""
 _BATCH_BYTES_MAX = 4 << 20
 _RECEIPTS_PER_TRANSACTION = 512
 _FLUSH_NS = 50 * 10**6
@@ -54,6 +56,9 @@ class Round:
         self.place = ports.ledger.place(job)
         self._standings = Standings(job, self.place, ports)
         self.tally = self._standings.tally
+        self._limits = Limits(job, self.place, ports)
+        self.turn_over: Callable[[], bool] = lambda: False
+        """Whether another job is to have its turn: asked often."""
         self._pace = Pace(ports.workers.cores)
         self._door = Door(job, ports, self._pace)
         self._batch: list[Settled] = []
@@ -77,6 +82,9 @@ class Round:
     # --- carry ----------------------------------------------------------------------------------------------
 
     def _add(self, settled: Settled, tree: Tree) -> None:
+        if why := self.ports.permits.hindrance(self.job):
+            self._refuse([settled], why)
+            return
         if self.dry_run:
             self._standings.stand(Standing(settled.sighting.path, "planned"), settled.sighting.size)
             return
@@ -111,7 +119,7 @@ class Round:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         weight = sum([settled.sighting.size for settled in batch])
         store = self._door.store() if batch else None
-        if batch and self._has_room(batch, weight, tree) and store is not None:
+        if batch and self._may_go(batch, weight) and store is not None:
             self._submit(partial(carry, batch, weight, self._pace.at_once_each, self.job, tree, store, self.ports))
 
     def _send_gathered(self, tree: Tree) -> None:
@@ -119,7 +127,7 @@ class Round:
         weight, files = self._gathered.weight, self._gathered.take()
         if len(files) == 1:
             self._add_alone(files[0], tree)
-        elif files and self._has_room(files, weight, tree):
+        elif files and self._may_go(files, weight):
             self._submit(partial(pack_bundle, files, weight, self.job, tree, self.ports))
             self._door.store()
 
@@ -128,29 +136,46 @@ class Round:
         if wait_ns := self._gathered.may_wait_ns:
             now = self.ports.clock.moment()
             for settled in self._gathered.take():
+                self._limits.home([settled.sighting.size])
                 self._standings.wait_for_others(settled.sighting, wait_ns, now)
         self._send_gathered(tree)
         self._send(tree)
 
-    def _has_room(self, batch: Sequence[Settled], weight: int, tree: Tree) -> bool:
-        """Whether these files may go, once there is room for them; where the store cannot be used, they are set back."""
+    def _refuse(self, files: Sequence[Settled], why: Hindrance) -> None:
+        """Files that were admitted, and may not go now: nothing has failed."""
+        self._limits.home([settled.sighting.size for settled in files])
+        self._let_wait(files, why)
+
+    def _let_wait(self, files: Sequence[Settled], why: Hindrance) -> None:
+        now = self.ports.clock.moment()
+        for settled in files:
+            self._standings.wait(settled.sighting, self._standings.taken(settled.sighting), now, *why)
+
+    def _may_go(self, batch: Sequence[Settled], weight: int) -> bool:
+        """Whether these files may go, room having been waited for; where the store cannot be used, they are set back."""
+        if why := self.ports.permits.hindrance(self.job):
+            self._refuse(batch, why)
+            return False
         if self._door.fault:
             for settled in batch:
                 self._set_back(settled, Misconfigured(self._door.fault))
             return False
-        self._make_room(tree, weight)
         if self.ports.stopped():
             return False
-        self._bytes_in_flight += weight
+        self._weigh(weight)
         return True
 
     def _send_large(self, tree: Tree) -> None:
         """Large files and groups wait for one another, and no small file waits for them."""
         while self._large and self._slots.free and not self.ports.stopped():
-            large, store = self._large.pop(0), self._door.store()
-            begun = self._uploads.of(large.sighting)
+            large = self._large.pop(0)
+            files = large.members if isinstance(large, Group) else [large]
+            if why := self.ports.permits.hindrance(self.job):
+                self._refuse(files, why)
+                continue
+            store, begun = self._door.store(), self._uploads.of(large.sighting)
             if store is None or self._door.fault:
-                for settled in large.members if isinstance(large, Group) else [large]:
+                for settled in files:
                     self._set_back(settled, Misconfigured(self._door.fault))
                 continue
             self._large_under_way += 1
@@ -161,13 +186,34 @@ class Round:
             else:
                 self._submit(partial(carry_large, large, begun, passing, self.job, tree, store, self.ports))
 
-    def _make_room(self, tree: Tree, weight: int) -> None:
-        """Wait until few enough tasks, and bytes of memory, are under way for one more."""
-        while not self.ports.stopped() and (
-            self._tasks >= 2 * self._pace.threads
-            or (self._bytes_in_flight and self._bytes_in_flight + weight > BYTES_IN_FLIGHT_MAX)
-        ):
+    def _is_full(self, weight: int) -> bool:
+        """Whether too many tasks, or bytes of memory, are under way for one more of this weight."""
+        if self._tasks >= 2 * self._pace.threads:
+            return True
+        there = self._slots.bytes if self._tasks or weight > _BATCH_BYTES_MAX else 0
+        return there > 0 and there + weight > BYTES_IN_FLIGHT_MAX
+
+    def _room(self, tree: Tree, size: int = 0) -> Iterator[bool]:
+        """Wait until what is gathered, with a file of this size, has room to go; others have their turns meanwhile."""
+        weight = max(self._batch_bytes, self._gathered.weight) + size
+        if self.turn_over():
+            yield True
+        while not self.ports.stopped() and self._is_full(weight):
             self._collect(tree)
+            if self.turn_over():
+                yield True
+
+    def _is_next(self, settled: Settled) -> bool:
+        """Whether with this file there is enough for something to go."""
+        size = settled.sighting.size
+        if self._gathered.takes(settled):
+            return self._gathered.weight // 2 + size >= self.job.bundle_bytes
+        return len(self._batch) + 1 >= self._pace.batch or self._batch_bytes + size >= _BATCH_BYTES_MAX
+
+    def _weigh(self, weight: int) -> None:
+        """So much more memory is in use."""
+        self._bytes_in_flight += weight
+        self._slots.bytes += weight
 
     def _submit(self, task: Callable[[], Carried | Released]) -> None:
         self._tasks += 1
@@ -177,7 +223,7 @@ class Round:
     # --- what comes back ------------------------------------------------------------------------------------
 
     def _collect(self, tree: Tree, wait_seconds: float = 0.05) -> None:
-        results = self.ports.workers.finished(wait_seconds if self._tasks else 0)
+        results = self.ports.workers.finished(wait_seconds if self._tasks or self._slots.bytes else 0)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -195,7 +241,7 @@ class Round:
         self._standings.tell()
 
     def _take_carried(self, carried: Carried) -> None:
-        self._bytes_in_flight -= carried.weight
+        self._weigh(-carried.weight)
         if carried.passing is not None:
             self._large_under_way -= 1
             self._slots.free += 1
@@ -247,7 +293,7 @@ class Round:
                 self._set_back(settled, Misconfigured(self._door.fault))
             return
         number = self.ports.ledger.begin_bundle(self.place, packed.bundle)
-        self._bytes_in_flight += packed.bundle.length
+        self._weigh(packed.bundle.length)
         self._submit(partial(send_bundle, number, packed, files, packed.bundle.length, self.job, store, self.ports))
 
     def _finish_group(self, carried: Carried) -> None:
@@ -270,8 +316,9 @@ class Round:
             self._uploads.useless(group.sighting, str(error))
         if not self._may_try_again(group):
             return False
-        self._pause(str(error))
-        self._pace.ease()
+        if unanswered(error):
+            self._pause(str(error))
+            self._pace.ease()
         self._large.append(group)
         return True
 
@@ -300,6 +347,7 @@ class Round:
             self.ports.ledger.note(self.place, forgotten=forgotten)
         self._uploads.recorded([proof.sighting for proof in proofs])
         receipts = record(self.place, proofs, self.ports.ledger)
+        self._limits.home([proof.sighting.size for proof in proofs], proofs)
         self.tally.bytes_carried += stored_bytes(proofs)
         self.tally.adopted += sum([not proof.sent for proof in proofs])
         self.ports.monitor.carried(self.job, receipts, proofs)
@@ -339,6 +387,7 @@ class Round:
 
     def _set_back(self, settled: Settled, error: OuthaulError) -> None:
         reason = reason_of(error)
+        self._limits.home([settled.sighting.size])
         attempts = self._attempts.pop(settled.sighting, 1)
         if unanswered(error):
             self._unanswered = str(error)
@@ -347,8 +396,11 @@ class Round:
 
     # --- to the end -----------------------------------------------------------------------------------------
 
-    def _drain(self, tree: Tree, *, but_large: bool = False) -> None:
-        """Bring home everything that is under way, or all but what is large; when stopped, for a bounded time only."""
+    def _drain(self, tree: Tree, *, but_large: bool = False) -> Iterator[bool]:
+        """Bring home everything that is under way, or all but what is large; when stopped, for a bounded time only.
+
+        Others have their turns meanwhile.
+        """
         clock = self.ports.clock
         deadline: int | None = None
         while True:
@@ -359,13 +411,17 @@ class Round:
             elif self._again:
                 again, self._again = self._again, []
                 for settled in again:
+                    yield from self._room(tree, settled.sighting.size)
                     self._add(settled, tree)
+            yield from self._room(tree)
             if not self.ports.stopped():
                 self._send_rest(tree)
             self._send_large(tree)
             self._collect(tree)
             if not self._tasks:
                 self._flush(tree)
+            if self.turn_over():
+                yield True
             if self._tasks > (self._large_under_way if but_large else 0) or self._proofs:
                 continue
             if self.ports.stopped() or not (self._again or self._batch or (self._large and not but_large)):

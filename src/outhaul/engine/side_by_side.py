@@ -1,7 +1,10 @@
-"""The jobs of a run, in their order, while large files of the ones before are still on their way.
+"""The jobs of a run side by side: each has turns of a tenth of a second, as many as its priority gives it.
 
-A job has its turn until only large files of it are left; then the next one begins. All share the workers, the places for large
-files, and this one thread: whoever waits for results has those of the others handed to them.
+Whose turn is next follows from the time that each has had, divided by its weight (stride scheduling: Waldspurger and Weihl,
+1995). So jobs of one priority share alike, one of a higher priority gets four times as much as one of the next, and none starves.
+A job that comes later begins with what the others have had: nobody saves up. One of which only large files are left needs no
+turns. All share the workers, the places for large files, memory, and this one thread: whoever waits for results has those of the
+others handed to them. Not done here: taking back what has been handed to the workers.
 """
 
 from __future__ import annotations
@@ -13,17 +16,22 @@ from typing import Any, NamedTuple
 
 from outhaul.engine.batches import Ports
 from outhaul.engine.large import Slots
-from outhaul.engine.passes import Outcome, Pass
+from outhaul.engine.pace import THREADS_MAX
+from outhaul.engine.passes import WHOLE, Outcome, Pass, Scope
 from outhaul.model.errors import SourceError
 from outhaul.model.job import Job
 from outhaul.ports import Workers
+
+TURN_NS = 100 * 10**6
+WEIGHTS = {"high": 16, "normal": 4, "low": 1}
+_NEVER = 1 << 62
 
 
 def run_jobs(jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False) -> Iterator[tuple[int, Outcome]]:
     """One pass over each of these jobs.
 
     Args:
-        jobs: In the order in which they have their turns.
+        jobs: In the order in which they have their first turns.
         ports: The world.
         dry_run: Say what would be carried, and touch nothing.
 
@@ -34,24 +42,87 @@ def run_jobs(jobs: Sequence[Job], ports: Ports, *, dry_run: bool = False) -> Ite
     Raises:
         LedgerError: the ledger failed; nothing more was let go.
     """
-    desk, slots = Desk(ports.workers), Slots()
+    turns = Turns(ports)
     for index, job in enumerate(jobs):
-        if ports.stopped():
-            break
-        seat = Seat(desk)
-        round_ = Pass(job, ports._replace(workers=seat), dry_run=dry_run, slots=slots)
+        if why := ports.permits.hindrance(job):
+            ports.monitor.notice(job, why.words)
+        turns.sit(index, job, dry_run=dry_run)
+    while (turn := turns.next()) is not None and not (ports.stopped() and turns.is_fresh(turn)):
+        ended = turns.take(turn)
+        if ended is not None:
+            yield turn, ended
+    for index in list(turns.desk.left):
+        if not turns.is_fresh(index):
+            yield index, turns.finish(index)
+
+
+class Turns:
+    """The passes that are under way, and whose turn it is."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.desk = Desk(ports.workers)
+        self._slots = Slots()
+        self._ports = ports
+        self._had: dict[int, int] = {}
+        """Of those that need turns: the nanoseconds that each has had, divided by its weight."""
+        self._weights: dict[int, int] = {}
+        self._until = 0
+
+    def sit(self, index: int, job: Job, *, dry_run: bool = False, scope: Scope = WHOLE) -> None:
+        """A pass over a job is to begin."""
+        seat = Seat(self.desk)
+        round_ = Pass(job, self._ports._replace(workers=seat), dry_run=dry_run, slots=self._slots, scope=scope)
+        round_.turn_over = self._over
+        self.desk.left[index] = seat, round_
+        self._weights[index] = WEIGHTS[job.priority]
+        self._had[index] = min(self._had.values(), default=0)
+
+    def next(self) -> int | None:
+        """Whose turn it is; of those that have had as much, the higher priority's, and then the first."""
+        return min(self._had, key=lambda index: (self._had[index], -self._weights[index], index), default=None)
+
+    def is_fresh(self, index: int) -> bool:
+        """Whether it has had no turn yet."""
+        return not self.desk.left[index][1].begun
+
+    def take(self, index: int) -> Outcome | None:
+        """Have a turn; what the pass came to, where that was its last.
+
+        Raises:
+            LedgerError: the ledger failed; nothing more was let go.
+        """
+        _, round_ = self.desk.left[index]
+        began = self._ports.clock.monotonic_ns()
+        self._until = began + TURN_NS
         try:
-            if round_.begin():
-                desk.left[index] = (seat, round_)
-                continue
-            yield index, round_.finish()
+            more = round_.turn()
         except SourceError as error:
-            fault = f"{job.source}: {error}"
-            ports.monitor.notice(job, fault)
-            yield index, Outcome(round_.tally, "", fault)
-    for index, (_, round_) in list(desk.left.items()):
-        yield index, round_.finish()
-        del desk.left[index]
+            fault = f"{round_.job.source}: {error}"
+            self._ports.monitor.notice(round_.job, fault)
+            self._leave(index)
+            return Outcome(round_.tally, "", fault)
+        if more:
+            self._had[index] += max(1, self._ports.clock.monotonic_ns() - began) // self._weights[index] + 1
+            return None
+        if not round_.is_busy:
+            return self.finish(index)
+        del self._had[index]
+        return None
+
+    def finish(self, index: int) -> Outcome:
+        """Go on to the end, without turns; what it came to. Raises as `take`."""
+        _, round_ = self.desk.left[index]
+        self._until = _NEVER
+        outcome = round_.finish()
+        self._leave(index)
+        return outcome
+
+    def _leave(self, index: int) -> None:
+        self.desk.seats.remove(self.desk.left.pop(index)[0])
+        self._had.pop(index, None)
+
+    def _over(self) -> bool:
+        return self._ports.clock.monotonic_ns() >= self._until
 
 
 class Desk:
@@ -60,16 +131,14 @@ class Desk:
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
         self.left: dict[int, tuple[Seat, Pass]] = {}
-        """The jobs of which only large files are left."""
-        self.under_way = 0
-        """Tasks of all seats together."""
+        """The passes that are under way."""
+        self.seats: list[Seat] = []
         self._serving = False
 
     def gather(self, timeout_seconds: float) -> None:
         """Hand out what has come in."""
         for result in self.workers.finished(timeout_seconds):
             result.seat.under_way -= 1
-            self.under_way -= 1
             result.seat.box.append(result.of)
 
     def serve(self, but: Seat) -> None:
@@ -90,14 +159,19 @@ class Seat:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        desk.seats.append(self)
         self.cores = desk.workers.cores
         self.box: list[Any] = []
         self.under_way = 0
         """Tasks that it has handed out."""
+        self.wanted = 0
+        """Threads that it has asked for."""
 
     def widen(self, threads: int) -> None:
-        """See `ports.Workers`. Threads that are busy with large files of other jobs are not there for this one."""
-        self._desk.workers.widen(threads + self._desk.under_way - self.under_way)
+        """See `ports.Workers`. Threads that are busy with files of other jobs are not there for this one."""
+        self.wanted = threads
+        busy = sum([min(seat.wanted, seat.under_way) for seat in self._desk.seats if seat is not self])
+        self._desk.workers.widen(min(threads + busy, THREADS_MAX))
 
     def in_turn(self) -> AbstractContextManager[object]:
         """See `ports.Workers`."""
@@ -106,7 +180,6 @@ class Seat:
     def submit(self, task: Callable[[], Any]) -> None:
         """See `ports.Workers`."""
         self.under_way += 1
-        self._desk.under_way += 1
         self._desk.workers.submit(partial(_done, self, task))
 
     def finished(self, timeout_seconds: float) -> list[Any]:

@@ -14,6 +14,8 @@ from outhaul.stages.settle import SECOND_NS
 _SOON = {"changed": SECOND_NS, "in-use": 2 * SECOND_NS, "writers-unknown": 60 * SECOND_NS}
 """Reasons that end without anybody's doing, and after how long it is worth looking again."""
 _LATER_MOST = 6
+_DATED = ("day-limit", "month-limit", "quiet-hours", "paused")
+"""Reasons whose particulars say until when: these change while the reason stays."""
 _PROGRESS_NS = 100 * 10**6
 
 
@@ -28,6 +30,8 @@ class Standings:
         self._place = place
         self._ports = ports
         self._told_ns = 0
+        self.tried_in: str | None = None
+        """A directory with a file that waits for the destination; None where there is none."""
         self.ready_at: dict[str, int] = {}
         """Directory, and when on the boot clock the first of its files that wait will be ready."""
 
@@ -43,6 +47,7 @@ class Standings:
         if (
             past is None
             or past.reason != reason
+            or (reason in _DATED and past.detail != detail)
             or past.since.boot_id != now.boot_id
             or not same_generation(past.sighting, sighting)
         ):
@@ -72,6 +77,8 @@ class Standings:
             if past is not None:
                 self._ports.ledger.note(self._place, forgotten=[(sighting.directory, sighting.name)])
         else:
+            if reason in ("retry", "destination"):
+                self.tried_in = sighting.directory
             self._observe(sighting, past, reason, detail, attempts)
             if reason in _SOON:  # Later and later: it may stay so for long, and its whole directory is looked at.
                 later_ns = _SOON[reason] << min(before, _LATER_MOST)

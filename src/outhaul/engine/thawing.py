@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from outhaul.engine.fetching import Fetched
-from outhaul.model.errors import StoreError
+from outhaul.model.errors import StoreError, bare
 from outhaul.model.returning import Wanted
 from outhaul.model.thawing import Wish
 from outhaul.stages.restore import Shelf
@@ -37,7 +37,7 @@ class Thawer:
             try:
                 thawed.append((one, thaw(one, shelf, self._wish)))
             except StoreError as error:
-                fetched.setbacks.append((one, error))
+                fetched.setbacks.append((one, bare(error)))
         return fetched
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from outhaul.engine.fetching import Fetched
-from outhaul.model.errors import StoreError, Transient
+from outhaul.model.errors import StoreError, Transient, bare
 from outhaul.model.notes import Claims, as_noted, by_name, codec_of
 from outhaul.model.returning import Wanted
 from outhaul.stages.restore import Shelf
@@ -52,7 +52,7 @@ class Undoing:
             try:
                 found.append(self._original(one, shelf))
             except Transient as error:
-                setbacks.append((one, error))
+                setbacks.append((one, bare(error)))
             except StoreError:  # Fetching it will tell.
                 found.append(one)
         fetched = self._fetch(found, weighs, shelf)

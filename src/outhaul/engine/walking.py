@@ -14,7 +14,6 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.standings import Standings
 from outhaul.model.evidence import Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
-from outhaul.model.lifecycle import REASONS, State
 from outhaul.ports import Moment, Observation, Tree
 from outhaul.stages.discover import Found, Part, discover, holder
 from outhaul.stages.group import Group, group_sighting
@@ -58,8 +57,6 @@ class Walk:
         """Whether the wall clock can be believed, as far as was known when the walk began (L7)."""
         self.saw_all = True
         """Whether every directory could be read."""
-        self._taken = 0
-        """Files that go now, as far as they count for the most that a run carries."""
         self.directories: list[str] = []
         """All that were looked into, where the job removes empty ones."""
         self.entering: Callable[[str], None] = lambda _directory: None
@@ -167,10 +164,6 @@ class Walk:
         ]
         settled = [verdict for _, verdict in verdicts if isinstance(verdict, Settled)]
         whole = len(settled) == len(verdicts) and not found.missing
-        if whole and self._is_beyond([pasts.get(one.sighting[:2]) for one in settled]):
-            for one in settled:
-                self._standings.wait(one.sighting, pasts.get(one.sighting[:2]), now, "limit", "")
-            return Looked([], [])
         if whole:
             self._standings.past.update(
                 {one.sighting: pasts[one.sighting[:2]] for one in settled if one.sighting[:2] in pasts}
@@ -196,7 +189,7 @@ class Walk:
         receipts = self._ports.ledger.receipts(self._place, found.directory, [s.name for s in found.sightings])
         unchanged = 0
         looked = Looked([], [])
-        for sighting in sorted(found.sightings, key=_by_age) if job.files_max else found.sightings:
+        for sighting in sorted(found.sightings, key=_by_age) if _is_limited(job) else found.sightings:
             receipt = receipts.get(sighting.name)
             past = remembered.pop(sighting.name, None)
             if receipt is not None and same_generation(receipt.sighting, sighting):
@@ -215,9 +208,7 @@ class Walk:
                 self._standings.wait(sighting, past, now, held_back, detail)
                 continue
             verdict = settle(job, sighting, past, now, steady, among_newest=held_back == "newest")
-            if isinstance(verdict, Settled) and self._is_beyond([past]):
-                self._standings.wait(sighting, past, now, "limit", "")
-            elif isinstance(verdict, Settled):
+            if isinstance(verdict, Settled):
                 if past is not None:
                     self._standings.past[sighting] = past
                 looked.settled.append(verdict)
@@ -235,23 +226,13 @@ class Walk:
             return False
         return (self.steady and past_ns >= self._job.delete_after_ns) or self.goes_early(receipt.sighting.size)
 
-    def _is_beyond(self, pasts: Sequence[Observation | None]) -> bool:
-        """Whether files are more than a run carries. One that has not gone for a reason of its own keeps no other out."""
-        if not self._job.files_max or any(past is not None and _is_its_own(past.reason) for past in pasts):
-            return False
-        if self._taken >= self._job.files_max:
-            return True
-        self._taken += len(pasts)
-        return False
-
     def _forget(self, directory: str | None, remembered: dict[str, Observation]) -> None:
         if directory is not None and remembered:
             self._ports.ledger.note(self._place, forgotten=[(directory, name) for name in remembered])
 
 
-def _is_its_own(reason: str) -> bool:
-    """Whether a file was tried, and did not go, while others may."""
-    return reason in ("in-use", "writers-unknown", "changed") or REASONS[reason].state is State.HELD
+def _is_limited(job: Job) -> bool:
+    return bool(job.files_max or job.bytes_max or job.bytes_a_day or job.bytes_a_month)
 
 
 def _by_age(sighting: Sighting) -> int:

@@ -3,22 +3,21 @@
 A hint only hurries a look; what it says is looked at like anything else, and what it does not say is found by the next whole
 pass. Between passes it is known when the first waiting file of a directory will be ready, so that it goes then. How often a
 job is looked at whole follows from what that costs, where the job does not say: half a percent of a core.
-Where only large files of a job are left, the others have their turns. Not done here: waiting for a network to come back by
-asking for it, and a second pass over a job while its large files are under way.
+Passes go on in turns, so that a job that is due begins while another is in the midst of a long one. Word of the network hurries
+the next try of what could not be used; a wall clock that was set has times of the day found anew. Not done here: a second pass
+over a job while its large files are under way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 from outhaul.engine.batches import Ports
-from outhaul.engine.large import Slots
-from outhaul.engine.passes import Outcome, Pass, Scope
+from outhaul.engine.passes import Outcome, Scope
 from outhaul.engine.retry import pause_ns
 from outhaul.engine.room import Room
-from outhaul.engine.side_by_side import Desk, Seat
-from outhaul.model.errors import SourceError
+from outhaul.engine.side_by_side import Turns
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
 from outhaul.ports import Moment
@@ -42,28 +41,49 @@ GATHER_NS = SECOND_NS // 10
 """How long word of a directory is gathered before it is looked at."""
 PAUSE_FACTOR, PAUSES_MAX = 10, 8
 """A job whose source or destination cannot be used is left alone for so many times the pauses of a run: up to five minutes."""
+JUMP_NS = 2 * SECOND_NS
+"""The wall clock was set where it has moved by more against the boot clock."""
+HURRY_NS = 5 * SECOND_NS
+"""How often word of the network hurries a job at most: a link may come and go."""
+_HINDERED = ("paused", "quiet-hours")
 _NEVER = 1 << 62
+
+
+class _Everything(Container[str]):
+    """Every directory."""
+
+    def __contains__(self, directory: object) -> bool:
+        return True
+
+
+_EVERYTHING = _Everything()
 
 
 class Attention:
     """What is known of one job between its passes. All times are of the boot clock, in nanoseconds."""
 
-    def __init__(self, job: Job, calendar: Callable[[Job, int], int | None], now: Moment) -> None:
+    def __init__(
+        self, job: Job, calendar: Callable[[Job, int], int | None], now: Moment, late: Callable[[Job], int]
+    ) -> None:
         self.job = job
         self._calendar = calendar
-        at = calendar(job, now.wall_ns)
-        self._whole_at = now.boot_ns if at is None else now.boot_ns + at - now.wall_ns
+        self._at = at = calendar(job, now.wall_ns)
+        self._offset = now.wall_ns - now.boot_ns
+        self._whole_at = now.boot_ns + (late(job) if at is None else at - now.wall_ns)
+        self._hurried = -HURRY_NS
+        self._owes = False
         self._not_before = 0
         self._due: dict[str, int] = {}
         self._known: set[str] = set()
         self._failures = 0
+        self._try_in, self._try_at = "", _NEVER
         self._in_need_at = 0
         self._by_parts = not job.groups and at is None
 
     @property
     def next_at(self) -> int:
         """When there is something to do."""
-        due = min(self._due.values(), default=_NEVER) if not self._failures else _NEVER
+        due = min(self._due.values(), default=_NEVER) if not self._failures else self._try_at
         return min(self._whole_at, max(self._not_before, due))
 
     def heard(self, directory: str, now: int) -> None:
@@ -81,6 +101,32 @@ class Attention:
         if (self._by_parts or self.job.groups) and not self._failures:
             self._whole_at = min(self._whole_at, self._in_need_at)
 
+    def clock(self, now: Moment) -> None:
+        """The wall clock may have been set: a time that has gone by meanwhile is now, and another one is found anew."""
+        offset = now.wall_ns - now.boot_ns
+        if self._at is None or abs(offset - self._offset) <= JUMP_NS:
+            return
+        self._offset = offset
+        if now.wall_ns < self._at:
+            self._at = self._calendar(self.job, now.wall_ns) or self._at
+        if not self._failures:
+            self._whole_at = now.boot_ns + max(0, self._at - now.wall_ns)
+
+    def free(self, now: int) -> None:
+        """Nothing hinders the job: files that waited for that go."""
+        if self._owes:
+            self._owes, self._whole_at = False, min(self._whole_at, now)
+
+    def reachable(self, now: int) -> None:
+        """What could not be used may be there again. Not at once: an address may still be on its way, and others come too."""
+        if self._failures and now - self._hurried >= HURRY_NS:
+            self._hurried = now
+            soon = now + pause_ns(1, now)
+            if self._try_at < _NEVER:
+                self._try_at = min(self._try_at, soon)
+            else:
+                self._whole_at = min(self._whole_at, soon)
+
     def made(self, directory: str, now: int) -> None:
         """A directory has come to be: whatever was known of what lay under its name is of another."""
         if directory in self._known:
@@ -94,6 +140,8 @@ class Attention:
             self._due.clear()
             self._known.clear()
             return None
+        if self._failures:
+            return Part([self._try_in], _EVERYTHING)
         ripe = [directory for directory, at in self._due.items() if at <= now]
         for directory in ripe:
             del self._due[directory]
@@ -113,18 +161,42 @@ class Attention:
         idle = tally.seen - tally.of(State.CARRIED) + tally.by_reason.get("unchanged", 0)
         self._not_before = now.boot_ns + took_ns * idle // max(1, tally.seen)
         if outcome.destination_fault or outcome.source_fault:
-            self._failures += 1
-            self._whole_at = now.boot_ns + PAUSE_FACTOR * pause_ns(min(self._failures, PAUSES_MAX), now.boot_ns)
+            self._failed(outcome, now)
+        elif self._failures and not outcome.whole and not tally.of(State.CARRIED):
+            self._try_at, self._whole_at = _NEVER, now.boot_ns  # Nothing was left there to try it with.
+        elif self._failures and not outcome.whole:
+            self._failures, self._whole_at = 0, now.boot_ns
         elif outcome.whole or self._failures:
             self._failures = 0
             self._in_need_at = now.boot_ns + max(SHORT_NS, SHORT_FACTOR * took_ns)
+            self._offset = now.wall_ns - now.boot_ns
             self._whole_at = now.boot_ns + self._until_next(outcome.tally.seen, now.wall_ns)
+        self._owes = self._owes or any(reason in tally.by_reason for reason in _HINDERED)
+        if outcome.resumes_ns > now.wall_ns or (outcome.resumes_ns and tally.bytes_carried):
+            self._resume(outcome.resumes_ns, now)
+
+    def _failed(self, outcome: Outcome, now: Moment) -> None:
+        """It is tried again with the files of one directory, so that a large backlog costs no look at all of it each time."""
+        self._failures = 1 if outcome.tally.bytes_carried else self._failures + 1
+        again_at = now.boot_ns + PAUSE_FACTOR * pause_ns(min(self._failures, PAUSES_MAX), now.boot_ns)
+        self._try_at = _NEVER
+        if outcome.tried_in is None or not self._by_parts:
+            self._whole_at = again_at
+            return
+        self._try_in, self._try_at = outcome.tried_in, again_at
+        if outcome.whole:
+            self._whole_at = max(again_at, now.boot_ns + self._until_next(outcome.tally.seen, now.wall_ns))
+
+    def _resume(self, wall_ns: int, now: Moment) -> None:
+        """Files wait for another day or month. A job with times of the day waits for these."""
+        if self._at is None and not self._failures:
+            self._whole_at = min(self._whole_at, now.boot_ns + max(0, wall_ns - now.wall_ns))
 
     def _ripens(self, directory: str, at: int) -> None:
         self._due[directory] = min(self._due.get(directory, _NEVER), at)
 
     def _until_next(self, seen: int, wall_ns: int) -> int:
-        at = self._calendar(self.job, wall_ns)
+        self._at = at = self._calendar(self.job, wall_ns)
         if at is not None:
             return at - wall_ns
         return self.job.every_ns or min(max(LEAST_NS, LOOK_NS * seen), MOST_NS)
@@ -140,6 +212,7 @@ class Watch:
         hints: Hints,
         calendar: Callable[[Job, int], int | None],
         tell: Callable[[Job, Outcome], None],
+        late: Callable[[Job], int] = lambda _job: 0,
     ) -> None:
         """Prepare.
 
@@ -149,32 +222,36 @@ class Watch:
             hints: Word of changes.
             calendar: When on the wall clock a job is next due after a moment; None for one without times of the day.
             tell: Is told what each pass came to.
+            late: How long the first look at a job waits, in nanoseconds, where it has no times of the day.
         """
         self._ports = ports
         self._hints = hints
         self._tell = tell
         now = ports.clock.moment()
-        self._jobs = [Attention(job, calendar, now) for job in jobs]
-        self._desk, self._slots = Desk(ports.workers), Slots()
+        self._jobs = [Attention(job, calendar, now, late) for job in jobs]
+        self._turns = Turns(ports)
+        self._left = self._turns.desk.left
         self._took: dict[int, int] = {}
         self._room_at = 0
+        self._hindered = [False] * len(self._jobs)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Go on until this says so, or the run is asked to end; what is under way then comes home. Raises LedgerError."""
         while not (until() or self._ports.stopped()):
+            self._ask()
             now = self._ports.clock.moment().boot_ns
             self._look_for_room(now)
-            ready = [
-                index for index, one in enumerate(self._jobs) if index not in self._desk.left and one.next_at <= now
-            ]
+            ready = [index for index, one in enumerate(self._jobs) if index not in self._left and one.next_at <= now]
             for index in ready:
-                self._begin(index, now)
-            if self._desk.left:
+                self._sit(index, now)
+            if (turn := self._turns.next()) is not None:
+                self._take_turn(turn)
+            elif self._left:
                 self._serve()
-            elif not ready:
+            else:
                 self._rest(now, REST_SECONDS)
-        for index in list(self._desk.left):
-            self._end(index)
+        for index in [index for index in self._left if not self._turns.is_fresh(index)]:
+            self._take(index, self._turns.finish(index))
 
     def _look_for_room(self, now: int) -> None:
         if now < self._room_at:
@@ -184,26 +261,35 @@ class Watch:
             if one.job.keep_free and Room(one.job, self._ports).is_pressed:
                 one.in_need()
 
-    def _begin(self, index: int, now: int) -> None:
-        """A pass over one job; where only large files of it are left, it goes on beside the others."""
-        one, seat = self._jobs[index], Seat(self._desk)
+    def _ask(self) -> None:
+        """What the clock on the wall, the hour, and people have to say."""
+        now = self._ports.clock.moment()
+        for index, one in enumerate(self._jobs):
+            one.clock(now)
+            why = self._ports.permits.hindrance(one.job)
+            if self._hindered[index] != (why is not None):
+                self._hindered[index] = why is not None
+                self._ports.monitor.notice(one.job, why.words if why else "it goes on")
+            if why is None:
+                one.free(now.boot_ns)
+
+    def _sit(self, index: int, now: int) -> None:
+        """A pass over one job is to begin."""
+        one = self._jobs[index]
         part = one.scope(now)
-        cover = partial(self._cover, index)
-        ports = self._ports._replace(workers=seat)
-        round_ = Pass(one.job, ports, slots=self._slots, scope=Scope(part, cover))
-        began = self._ports.clock.monotonic_ns()
-        try:
-            busy = round_.begin()
-        except SourceError as error:
-            fault = f"{one.job.source}: {error}"
-            self._ports.monitor.notice(one.job, fault)
-            self._take(index, Outcome(round_.tally, "", fault))
-            return
-        finally:
-            self._took[index] = self._ports.clock.monotonic_ns() - began
-        self._desk.left[index] = seat, round_
-        if not busy:
-            self._end(index)
+        self._took[index] = 0
+        self._turns.sit(index, one.job, scope=Scope(part, partial(self._cover, index)))
+
+    def _take_turn(self, index: int) -> None:
+        """One turn; after it there may be word for another job."""
+        clock = self._ports.clock
+        began = clock.monotonic_ns()
+        ended = self._turns.take(index)
+        self._took[index] += clock.monotonic_ns() - began
+        if ended is not None:
+            self._take(index, ended)
+        else:
+            self._rest(clock.moment().boot_ns, 0)
 
     def _cover(self, index: int, directory: str) -> None:
         """Before it is listed: what comes to be in it from now on is told of."""
@@ -214,16 +300,10 @@ class Watch:
         """Large files are under way: take what has come back, and hear what there is to be heard."""
         now = self._ports.clock.moment().boot_ns
         self._rest(now, SERVE_SECONDS)
-        for index, (_, round_) in list(self._desk.left.items()):
+        for index, (_, round_) in list(self._left.items()):
             round_.serve()
             if not round_.is_busy:
-                self._end(index)
-
-    def _end(self, index: int) -> None:
-        _, round_ = self._desk.left[index]
-        outcome = round_.finish()
-        del self._desk.left[index]
-        self._take(index, outcome)
+                self._take(index, self._turns.finish(index))
 
     def _take(self, index: int, outcome: Outcome) -> None:
         one, clock = self._jobs[index], self._ports.clock
@@ -231,7 +311,7 @@ class Watch:
         self._tell(one.job, outcome)
 
     def _rest(self, now: int, seconds: float) -> None:
-        free = [one.next_at for index, one in enumerate(self._jobs) if index not in self._desk.left]
+        free = [one.next_at for index, one in enumerate(self._jobs) if index not in self._left]
         next_at = min(free, default=_NEVER)
         word = self._hints.wait(max(0.0, min(seconds, (next_at - now) / SECOND_NS)))
         now = self._ports.clock.moment().boot_ns
@@ -239,6 +319,9 @@ class Watch:
             self._jobs[index].made(directory, now)
         for index, directory in word.written:
             self._jobs[index].heard(directory, now)
+        if word.network:
+            for one in self._jobs:
+                one.reachable(now)
         if word.lost:
             for one in self._jobs:
                 one.hurry(now)

@@ -1,4 +1,5 @@
-"""Word of changes in directories, from inotify(7) where there is such; elsewhere there is none, and looks are enough.
+"""Word of changes in directories, from inotify(7) where there is such, and in the network; elsewhere there is none, and looks are
+enough.
 
 Watches are limited (`fs.inotify.max_user_watches`) and see nothing of what other machines write to a network file system.
 """
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-import time
+import select
 from collections.abc import Callable
 from typing import Any
 
+from outhaul.host.network import Network
 from outhaul.ports.hints import Place, Word
 
 
@@ -26,6 +28,7 @@ class HostHints:
         self._watches: dict[int, set[Place]] = {}
         self._full = False
         self._inotify: Any = None
+        self._network = Network()
         try:
             from inotify_simple import INotify, flags
         except ImportError:
@@ -47,11 +50,13 @@ class HostHints:
 
     def wait(self, seconds: float) -> Word:
         """See `ports.Hints`."""
-        word = Word(set(), set(), False)
-        if self._inotify is None:
-            time.sleep(seconds)
-            return word
-        for event in self._inotify.read(timeout=int(seconds * 1000) + 1):
+        poll = select.poll()
+        for each in (self._inotify, self._network):
+            if each is not None and each.fileno() >= 0:
+                poll.register(each.fileno(), select.POLLIN)
+        poll.poll(-(-seconds * 1000 // 1))
+        word = Word(set(), set(), False, self._network.heard())
+        for event in self._inotify.read(timeout=0) if self._inotify is not None else ():
             places = self._watches.get(event.wd, set())
             if event.mask & self._overflow:
                 word = word._replace(lost=True)
@@ -65,6 +70,7 @@ class HostHints:
 
     def close(self) -> None:
         """Let go of all of it."""
+        self._network.close()
         if self._inotify is not None:
             self._inotify.close()
 

@@ -42,8 +42,12 @@ class WallTime(NamedTuple):
     """After midnight."""
 
 
-def wall_time() -> WallTime:
-    """Now, in the machine's own time zone."""
+def wall_time(time_zone: str = "") -> WallTime:
+    """Now, in a time zone; '' is the machine's own."""
+    if time_zone:
+        from outhaul.host.calendar import week_time
+
+        return WallTime(*week_time(time_zone, time.time_ns()))
     now = time.localtime()
     return WallTime(now.tm_wday, now.tm_hour * 60 + now.tm_min)
 

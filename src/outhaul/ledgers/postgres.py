@@ -35,9 +35,10 @@ from outhaul.ledgers.rows import (
     upload_of_row,
     upload_row,
 )
+from outhaul.ledgers.traffic import MOST, QUARTER_NS
 from outhaul.model.bundle import Bundle
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone, stored_bytes
 from outhaul.model.job import Job
 from outhaul.ports import Abilities, Begun, BegunBundle, Moment, Observation, Space
 
@@ -189,9 +190,32 @@ class PostgresLedger(Session):
                     copy.write_row(
                         (*(int(value) if value is True or value is False else value for value in row), place)
                     )
+            if sent := stored_bytes([proof for proof in proofs if proof.sent]):
+                self._database.execute(
+                    "INSERT INTO traffic (place, quarter, bytes) VALUES (%s, %s, %s) ON CONFLICT (place, quarter) "
+                    "DO UPDATE SET bytes = traffic.bytes + excluded.bytes", (place, recorded_ns // QUARTER_NS, min(sent, MOST)),
+                )  # fmt: skip
             bundles = {proof.within.bundle for proof in proofs if proof.within is not None}
             self._each("UPDATE bundle SET members = NULL WHERE id = %s", [(bundle,) for bundle in bundles])
         return [receipt_of_proof(number, proof, destination) for number, proof in zip(numbers, proofs, strict=True)]
+
+    def sent_since(self, place: int, wall_ns: int) -> int:
+        """See `ports.Ledger`."""
+        rows = self._rows(
+            "SELECT coalesce(sum(t.bytes), 0) FROM traffic t JOIN place p ON p.id = t.place "
+            "WHERE p.job = (SELECT job FROM place WHERE id = %s) AND t.quarter >= %s",
+            (place, wall_ns // QUARTER_NS),
+        )
+        return int(rows[0][0])
+
+    def largest_waiting(self, place: int, reason: str, detail: str) -> int:
+        """See `ports.Ledger`."""
+        rows = self._rows(
+            "SELECT coalesce(max(s.size), 0) FROM sighting s JOIN directory d ON d.id = s.directory "
+            "WHERE d.place = %s AND s.reason = %s AND s.detail = %s",
+            (place, reason, detail),
+        )
+        return int(rows[0][0])
 
     def note(
         self,

@@ -149,6 +149,12 @@ def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(f"outhaul {text}".encode()).digest()[:8], signed=True)
 
 
+def _in_our_words(question: str) -> str:
+    for theirs, ours in (("?", "%s"), ("LIMIT -1", "LIMIT ALL"), ("CROSS JOIN", "JOIN")):
+        question = question.replace(theirs, ours)
+    return question
+
+
 class Rows:
     """The rows of an answer. However they are taken, the server keeps none for us afterwards."""
 
@@ -190,7 +196,7 @@ class Asked:
         self._count += 1
         cursor = self._database.cursor(name=f"asked_{self._count}")
         cursor.itersize = _ROWS_AT_ONCE
-        return Rows(cursor.execute(question.replace("LIMIT -1", "LIMIT ALL").replace("?", "%s"), values))
+        return Rows(cursor.execute(_in_our_words(question), values))
 
     def close(self) -> None:
         """Give it back."""

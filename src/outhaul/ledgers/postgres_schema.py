@@ -157,8 +157,15 @@ MIGRATIONS: tuple[str, ...] = (
         size bigint NOT NULL,
         PRIMARY KEY (place, wall_ns)
     );
+    CREATE TABLE traffic (
+        place bigint NOT NULL REFERENCES place (id),
+        quarter bigint NOT NULL,
+        bytes bigint NOT NULL,
+        PRIMARY KEY (place, quarter)
+    );
     -- What SQLite calls so, for the questions that both are asked.
-    CREATE FUNCTION hex(bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT upper(encode($1, 'hex')) $$
+    CREATE FUNCTION hex(bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT upper(encode($1, 'hex')) $$;
+    CREATE FUNCTION instr(text, text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT strpos($1, $2) $$
     """,
 )
 VERSION = len(MIGRATIONS)

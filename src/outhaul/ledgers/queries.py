@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -118,6 +119,8 @@ class JobStatus(NamedTuple):
     given_up_bytes: int = 0
     given_up_ns: int = 0
     """When the last of them was; 0 where there is none."""
+    last_well_ns: int = 0
+    """When a run ended last in which nothing was held, and the destination could be used; 0 where none has."""
 
 
 class Why(NamedTuple):
@@ -159,6 +162,12 @@ _RECEIPT_KINDS = (
     int, str, bytes, bytes, bytes, int, int, bytes, str, str, str, str, str, int, int, int, str | None, int | None,
     str, int, bytes, str, int, int, int,
 )  # fmt: skip
+_NOT_WELL = [reason for reason, one in REASONS.items() if one.state in (State.HELD, State.GIVEN_UP)] + [
+    "destination",
+    "retry",
+]
+_WELL = "".join(f"AND instr(reasons, '\"{reason}\"') = 0 " for reason in _NOT_WELL)
+_NUMBER_MAX = (1 << 63) - 1
 _WAITING_KINDS = (bytes, bytes, int, str, str, int, int)
 
 
@@ -240,21 +249,27 @@ class Reading:
         ) as error:  # The latter: damage that SQLite cannot see.
             raise LedgerError(f"the ledger cannot be read: {error}") from error
 
-    def status(self, now_ns: int) -> list[JobStatus]:
-        """Each pair of source and destination; `now_ns` is the wall clock."""
+    def status(self) -> list[JobStatus]:
+        """Each pair of source and destination."""
         with self._faults():
             places = self._database.execute(
                 "SELECT id, job, source, destination FROM place ORDER BY job, id"
             ).fetchall()
-            return [self._status(now_ns, *place) for place in places]
+            receipts = self._receipts()
+            return [self._status(place, receipts.get(place[0], (0, 0))) for place in places]
 
-    def _status(self, now_ns: int, place: int, job: str, source: bytes, destination: str) -> JobStatus:
+    def _receipts(self, after: int = 0, upto: int = _NUMBER_MAX) -> dict[int, tuple[int, int]]:
+        """Place, and how many receipts it has with numbers above `after`, up to `upto`, and the bytes of their files."""
+        rows = self._database.execute(
+            "SELECT d.place, count(*), sum(r.size) FROM receipt r CROSS JOIN directory d ON d.id = r.directory "
+            "WHERE r.id > ? AND r.id <= ? GROUP BY d.place",
+            (after, upto),
+        )
+        return {place: (files, size) for place, files, size in rows}
+
+    def _status(self, row: tuple[int, str, bytes, str], receipts: tuple[int, int]) -> JobStatus:
+        place, job, source, destination = row
         ask = self._database.execute
-        count, size = ask(
-            "SELECT count(*), coalesce(sum(size), 0) FROM receipt WHERE directory IN "
-            "(SELECT id FROM directory WHERE place = ?)",
-            (place,),
-        ).fetchone()
         waiting: dict[str, int] = {}
         waiting_bytes = 0
         for reason, files, held in ask(
@@ -276,10 +291,10 @@ class Reading:
             "JOIN directory d ON d.id = t.directory WHERE d.place = ? AND t.outcome = 'shed'", (place,)
         ).fetchone()  # fmt: skip
         return JobStatus(
-            job, to_path(source), destination, count, size, waiting, waiting_bytes,
+            job, to_path(source), destination, *receipts, waiting, waiting_bytes,
             _waiting(oldest) if oldest else None, last[0], json.loads(last[1]), carried[0] if carried else 0,
-            self._rate(place, now_ns - HOUR_NS), tuple((at, free) for at, free, _ in measured),
-            measured[-1][2] if measured else 0, *shed,
+            self._rate(place, time.time_ns() - HOUR_NS), tuple((at, free) for at, free, _ in measured),
+            measured[-1][2] if measured else 0, shed[0], shed[1], shed[2], self._last_well(place),
         )  # fmt: skip
 
     def _rate(self, place: int, since_ns: int) -> Rate:
@@ -299,6 +314,12 @@ class Reading:
                 [job] if job else [],
             ).fetchall()
             return [_given_up(row) for row in reversed(rows)]
+
+    def _last_well(self, place: int) -> int:
+        row = self._database.execute(
+            f"SELECT ended_ns FROM run WHERE place = ? {_WELL} ORDER BY id DESC LIMIT 1", (place,)
+        ).fetchone()
+        return row[0] if row else 0
 
     def waiting(self, *, job: str = "", limit: int = 0) -> list[tuple[str, str, Waiting]]:
         """Uncarried files, those that wait longest first, each with its job and source."""

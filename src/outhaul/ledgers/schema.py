@@ -164,6 +164,15 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (place, wall_ns)
     ) WITHOUT ROWID;
     """,
+    """
+    -- What was sent, for limits of a day and a month: a row for each quarter of an hour, as all time zones begin at one.
+    CREATE TABLE traffic (
+        place INTEGER NOT NULL REFERENCES place (id),
+        quarter INTEGER NOT NULL,    -- of hours since 1970, by the wall clock
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (place, quarter)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

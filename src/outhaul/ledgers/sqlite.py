@@ -13,8 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
-from outhaul.ledgers import reserve
-from outhaul.ledgers.clocks import steady_since
+from outhaul.ledgers import begun_bundles, boots, reserve, traffic
 from outhaul.ledgers.damage import FILE_NAME, note_damage, set_aside_if_damaged
 from outhaul.ledgers.opening import connect, lock
 from outhaul.ledgers.rows import (
@@ -24,8 +23,6 @@ from outhaul.ledgers.rows import (
     SIGHTING_BACK,
     SIGHTING_COLUMNS,
     disposal_statements,
-    members_blob,
-    members_of_blob,
     observation_of_row,
     observation_row,
     receipt_of_proof,
@@ -44,7 +41,7 @@ from outhaul.ledgers.schema import migrate
 from outhaul.model.bundle import Bundle
 from outhaul.model.errors import LedgerError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone
+from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone, stored_bytes
 from outhaul.model.job import Job
 from outhaul.ports import Abilities, Begun, BegunBundle, Moment, Observation, Space
 
@@ -216,6 +213,8 @@ class SqliteLedger:
                 for number, proof in enumerate(proofs, first)
             ]
             self._insert_receipts(rows)
+            if sent := stored_bytes([proof for proof in proofs if proof.sent]):
+                traffic.add(self._database, place, recorded_ns, sent)
             for bundle in {proof.within.bundle for proof in proofs if proof.within is not None}:
                 self._database.execute("UPDATE bundle SET members = NULL WHERE id = ?", (bundle,))
         self._next = first + len(proofs)
@@ -256,6 +255,16 @@ class SqliteLedger:
         if len(self._noted) > _NOTES_MAX:
             self.settle()
 
+    def sent_since(self, place: int, wall_ns: int) -> int:
+        """See `ports.Ledger`."""
+        with _faults(self._state):
+            return traffic.since(self._database, place, wall_ns)
+
+    def largest_waiting(self, place: int, reason: str, detail: str) -> int:
+        """See `ports.Ledger`."""
+        with _faults(self._state):
+            return traffic.largest_waiting(self._database, place, reason, detail)
+
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """See `ports.Ledger`."""
         with _faults(self._state):
@@ -284,28 +293,13 @@ class SqliteLedger:
     def bundles(self, place: int) -> list[BegunBundle]:
         """See `ports.Ledger`."""
         with _faults(self._state):
-            rows = self._database.execute(
-                "SELECT id, begun_ns, kind, key, size, sha256, md5, codec, members FROM bundle "
-                "WHERE place = ? AND members IS NOT NULL ORDER BY id",
-                (place,),
-            ).fetchall()
-            return [
-                BegunBundle(number, begun_ns, Bundle._make([*told, members_of_blob(blob)]))
-                for number, begun_ns, *told, blob in rows
-            ]
+            return begun_bundles.of(self._database, place)
 
     def begin_bundle(self, place: int, bundle: Bundle) -> int:
         """See `ports.Ledger`."""
-        kind, key, size, sha256, md5, codec, members = bundle
         with self._transaction():
             self._write_noted()
-            row = self._database.execute(
-                "INSERT INTO bundle (place, kind, key, size, sha256, md5, codec, files, begun_ns, members) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE "
-                "SET members = excluded.members, begun_ns = excluded.begun_ns RETURNING id",
-                (place, kind, key, size, sha256, md5, codec, len(members), self._wall_ns(), members_blob(members)),
-            ).fetchone()
-        return int(row[0])
+            return begun_bundles.begin(self._database, place, bundle, self._wall_ns())
 
     def end_bundle(self, number: int) -> None:
         """See `ports.Ledger`."""
@@ -372,8 +366,8 @@ class SqliteLedger:
     def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
         """See `ports.Ledger`."""
         with _faults(self._state):
-            steady, to_note = steady_since(self._database, now, tolerance_ns)
-        self._noted += to_note
+            steady, note = boots.steady_since(self._database, now, tolerance_ns)
+        self._noted += note
         return steady
 
     def abilities(self, address: str, now: Moment) -> Abilities | None:

@@ -6,6 +6,10 @@ The engine alone decides what follows (law L15); the front end alone turns them 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+_Error = TypeVar("_Error", bound="OuthaulError")
+
 
 class OuthaulError(Exception):
     """The root of all errors that outhaul raises on purpose. Its text is one line for a person."""
@@ -157,3 +161,13 @@ class ConfigurationError(OuthaulError):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def bare(error: _Error) -> _Error:
+    """The same error, without where it was raised: to be kept or handed on.
+
+    With that it would hold every frame on its way, and with them the bytes of a whole batch; where one of these frames holds the
+    error in turn, until the collector of cycles comes by.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

@@ -13,7 +13,7 @@ They are plain tuples with names, because some hundred thousand of them are made
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -155,7 +155,7 @@ class Proof(NamedTuple):
     """Where the object carries several files; then the proof is one of the whole object, as are `length` and `stored_sha256`."""
 
 
-def stored_bytes(proofs: Iterable[Proof]) -> int:
+def stored_bytes(proofs: Collection[Proof]) -> int:
     """What these take in the store: an object that carries several files counts once."""
     together = {proof.within.bundle: proof.length for proof in proofs if proof.within is not None}
     return sum(together.values()) + sum([proof.length for proof in proofs if proof.within is None])

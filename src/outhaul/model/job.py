@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, NamedTuple
 
-from outhaul.model.bandwidth import Priority
+from outhaul.model.bandwidth import Priority, Window
 from outhaul.model.keys import placed
 from outhaul.model.object_settings import ObjectSettings
 from outhaul.model.patterns import OWN_NAMES, TEMPORARY_NAMES
@@ -19,6 +19,9 @@ Via = Literal["", "stream-manager"]
 """Who brings objects to the store: outhaul itself, or the Stream Manager of AWS IoT Greengrass."""
 ConflictRule = Literal["keep-both", "hold", "replace"]
 """What is done where other bytes stand under the key of a file: a second key, nothing, or a new object over the old."""
+
+Order = Literal["", "oldest-first", "newest-first"]
+"""Which of the files that are ready goes first, by modification time; '' is as the directories give them."""
 
 QUIET_NS_DEFAULT = 5 * 10**9
 """How long a job leaves a file alone after its last change, unless it says otherwise."""
@@ -113,6 +116,14 @@ class Job(NamedTuple):
     """Bytes: with less free, files that were never carried are removed, the oldest first. 0 is never."""
     files_max: int = 0
     """How many files a run carries at most; 0 is no limit."""
+    bytes_max: int = 0
+    """How many bytes a run carries at most; 0 is no limit."""
+    bytes_a_day: int = 0
+    """How many bytes are sent in a day of `time_zone` at most; 0 is no limit."""
+    bytes_a_month: int = 0
+    order: Order = ""
+    quiet_hours: tuple[Window, ...] = ()
+    """Hours of the week in which nothing is sent; their `limit` is 0."""
     empty_ns: int = 0
     """How long a directory of the source must have been empty and unchanged to be removed; 0 is never."""
     empty_include: tuple[str, ...] = ()
@@ -124,7 +135,13 @@ class Job(NamedTuple):
     every_ns: int = 0
     """How often `watch` looks at the whole source, in nanoseconds; 0 is as often as costs little."""
     at: tuple[int, ...] = ()
-    """Seconds since midnight, local time, at which `watch` looks at it, and at no others; none is at any time."""
+    """Seconds since midnight at which `watch` looks at it, and at no others; none is at any time."""
+    cron: str = ""
+    """Times at which `watch` looks at it, and at no others, as five fields of crontab(5); '' is at any time."""
+    time_zone: str = ""
+    """Name of a zone of the IANA database in which times of this job are; '' is the machine's own."""
+    jitter_ns: int = 0
+    """Up to how much later than its times `watch` looks at it: a fixed part of that, another for each machine and job."""
     via: Via = ""
     priority: Priority = "normal"
     """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""

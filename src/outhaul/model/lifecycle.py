@@ -74,8 +74,24 @@ REASONS: dict[str, Reason] = {
     "limit": Reason(
         State.WAITING,
         "is more than a run may carry",
-        "A later run carries it: it carries up to max-files, the oldest first.",
+        "A later run carries it: a run carries up to max-files and max-bytes.",
     ),
+    "day-limit": Reason(
+        State.WAITING,
+        "is more than may be sent today",
+        "It goes when the next day begins, in the time zone of the job; one that is larger than max-bytes-per-day goes "
+        "alone, as the first of a day.",
+    ),
+    "month-limit": Reason(
+        State.WAITING,
+        "is more than may be sent this month",
+        "It goes when the next month begins, in the time zone of the job; one that is larger than max-bytes-per-month goes "
+        "alone, as the first of a month.",
+    ),
+    "quiet-hours": Reason(
+        State.WAITING, "is ready in the quiet hours of its job", "It goes when they are over: quiet-hours."
+    ),
+    "paused": Reason(State.WAITING, "its job is paused", "It goes when the pause is over, or with `outhaul resume`."),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
     "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
     "destination": Reason(

@@ -1,4 +1,4 @@
-"""Word that something may have changed in a directory. It hurries a look, and stands in for none."""
+"""Word that something may have changed in a directory, or in the network. It hurries a look, and stands in for none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Word(NamedTuple):
     """Directories that have come to be, or come to lie, where they are."""
     lost: bool
     """Whether there was more than could be kept: everything is to be looked at."""
+    network: bool = False
+    """Whether a link, an address or a route has come: what could not be reached may be there again."""
 
 
 class Hints(Protocol):

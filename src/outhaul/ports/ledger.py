@@ -63,6 +63,15 @@ class Ledger(Protocol):
     def record(self, place: int, proofs: Sequence[Proof]) -> list[Receipt]:
         """Make proofs durable. When this returns, they are on disk (L5); when it raises, none is a receipt."""
 
+    def sent_since(self, place: int, wall_ns: int) -> int:
+        """Bytes that were recorded as sent since then, by the job of this place to any of its destinations.
+
+        Whole quarters of an hour are counted. What was in the store before counts nothing, nor what an older outhaul sent.
+        """
+
+    def largest_waiting(self, place: int, reason: str, detail: str) -> int:
+        """Size of the largest uncarried file that waits for this reason, in these words; 0 where there is none."""
+
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """The large uploads that were begun and are not known to have ended."""
 

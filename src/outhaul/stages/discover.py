@@ -79,6 +79,8 @@ def discover(
         folders = [_join(directory, name) for name in names]
         if part is not None:
             folders = [folder for folder in folders if folder not in part.known]
+        if job.order:  # The last one is visited next: where names are dates, that is the order of time.
+            folders.sort(reverse=job.order == "oldest-first")
         return folders if reaches is None else filter(reaches, folders)
 
     to_visit = [""] if part is None else list(part.directories)

@@ -161,7 +161,10 @@ class S3Store:
             if isinstance(outcome, Stored):
                 return outcome
             if not isinstance(outcome, Redirected):
-                raise outcome
+                try:
+                    raise outcome
+                finally:
+                    del outcome  # It would hold this frame, and with it the body, until the collector comes.
         bursts = self._share is not None and len(body) > BURST_MAX
         objects = self._control().objects if bursts else self._objects
         return objects.put(key, body, replace=replace, notes=self._headers.fitting(notes))

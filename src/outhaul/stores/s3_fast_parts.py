@@ -91,7 +91,10 @@ class FastParts:
     def _etag(self, begun: Begun, query: str, headers: dict[str, str], body: bytes, digest: str) -> str:
         outcome = self._fast.put_part(begun.key, query, headers, body, digest)
         if isinstance(outcome, StoreError):
-            raise outcome
+            try:
+                raise outcome
+            finally:
+                del outcome  # It would hold this frame, and with it the part, until the collector comes.
         assert isinstance(outcome, Stored)
         if not outcome.etag:
             raise Transient("200 without ETag: that was not the store")

@@ -12,16 +12,18 @@ from outhaul import app
 from outhaul.config.connection_settings import CONNECTION_KEYS, faults, reader_of
 from outhaul.config.paths import absolute_from
 from outhaul.config.profiles.kingfisher import is_kingfisher_file
+from outhaul.config.telling import SENTRY_VARIABLE, TRACE_VARIABLES, Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
+from outhaul.frontends.cli.sharing import address, given_ledger, given_shard
+from outhaul.frontends.telling.log import Log
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination, Job
-from outhaul.model.ledger_address import is_ledger_address, ledger_address
-from outhaul.model.shard import WHOLE, Shard, shard_of
+from outhaul.model.ledger_address import is_ledger_address
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
 
@@ -37,17 +39,78 @@ def run(options: argparse.Namespace) -> int:
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
-    jobs, limit, ping, program, ledger = configured(options)
-    wanted = chosen(jobs, options.job)
+    said = configured(options)
+    wanted = chosen(said.jobs, options.job)
+    be_nice(options, said.nice)
     if options.dry_run:
-        return _carry(wanted, options, limit, ledger)
-    if options.shard and program == "archive-upload":
+        return _carry(wanted, options, said)
+    if options.shard and said.program == "archive-upload":
         raise ConfigurationError(
-            "--shard: archive-upload knows none; translate the configuration, and run that in shards"
+            "--shard: archive-upload knows none; translate its configuration, and run that in shards"
         )
-    with pinged(ping) as told:
-        left = _take_over(wanted, options) if program == "archive-upload" else 0
-        return told.ended(_carry(wanted, options, limit, ledger) or left)
+    telling = given_telling(options, said.telling)
+    log = Log(quiet=options.quiet, verbose=options.verbose)
+    log.configure(telling.log)
+    with pinged(said.ping, log.notice) as told:
+        left = _take_over(wanted, options) if said.program == "archive-upload" else 0
+        if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
+            return told.ended(_carry(wanted, options, said) or left)
+        return told.ended(_told(wanted, options, said._replace(telling=telling), log) or left)
+
+
+def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: Log) -> int:
+    """As `_carry`, and everybody is told whom the configuration names."""
+    from outhaul.frontends.telling.everyone import Everyone
+    from outhaul.frontends.telling.publishing import write_once
+
+    state = state_of(options)
+    monitors, close = _monitors(options, log)
+    try:
+        with Everyone(monitors, log, state) as everyone:
+            everyone.configure(said.telling)
+            report = app.run(
+                jobs,
+                state=state,
+                monitor=everyone,
+                stopped=stopped,
+                bandwidth=given_bandwidth(options) or said.bandwidth,
+                time_zone=said.time_zone,
+                shard=given_shard(options),
+                ledger=given_ledger(options) or said.ledger,
+            )
+            for one in report.jobs:
+                everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
+            if not report.interrupted:
+                everyone.patience = 35.0
+    finally:
+        close()
+    write_once(state, said.telling.metrics, log.notice)
+    return report.exit_code
+
+
+def _monitors(options: argparse.Namespace, log: Log) -> tuple[list[Monitor], Callable[[], None]]:
+    """Where the log is elsewhere, a person at a terminal sees what goes on all the same."""
+    if options.json or not log.settings:
+        monitor, close = _monitor(options)
+        return [monitor], close
+    from outhaul.frontends.telling.log_monitor import RunLog
+
+    elsewhere = log.settings.file or log.settings.config
+    if not elsewhere or options.quiet or not sys.stderr.isatty():
+        return [RunLog(log)], lambda: None
+    monitor, close = _monitor(options)
+    return [monitor, RunLog(log)], close
+
+
+def given_telling(options: argparse.Namespace, telling: Telling) -> Telling:
+    """Whom to tell, with what the command line says of the log."""
+    if options.log_file:
+        telling = telling._replace(log=telling.log._replace(file=os.path.abspath(options.log_file), config=""))
+    if options.log_format:
+        telling = telling._replace(log=telling.log._replace(form=options.log_format, config=""))
+    if options.log_file and not telling.log.form:
+        telling = telling._replace(log=telling.log._replace(form="text"))
+    return telling
 
 
 def chosen(jobs: list[Job], names: Sequence[str]) -> list[Job]:
@@ -107,6 +170,13 @@ def configured(options: argparse.Namespace) -> Configured:
     return said._replace(jobs=jobs)
 
 
+def configured_names(path: str, state: str) -> list[str]:
+    """The names of the jobs of a configuration. Raises as `configured`."""
+    from outhaul.config.native import load
+
+    return [job.name for job in load(path, state=state)]
+
+
 def _over(given: Connection, job: Job) -> Job:
     """The job with what the command line says laid over what its configuration does."""
     said = {name: value for name, value in given._asdict().items() if value}
@@ -144,13 +214,25 @@ def given_bandwidth(options: argparse.Namespace) -> Bandwidth | None:
         raise ConfigurationError(f"--bandwidth: {error}") from None
 
 
-def given_ledger(options: argparse.Namespace) -> str:
-    """The database that the command line names; '' where it says nothing of it.
+def be_nice(options: argparse.Namespace, configured: int) -> None:
+    """Let others go before us, as the command line says, or else the configuration.
 
     Raises:
-        ConfigurationError: it is no address of one.
+        ConfigurationError: that is no number for it.
     """
-    return _address(options.ledger, "--ledger") if options.ledger else ""
+    wanted = configured
+    if options.nice:
+        from outhaul.config.timing import nice
+
+        try:
+            wanted = nice(int(options.nice) if options.nice.isdecimal() else options.nice)
+        except ValueError as error:
+            raise ConfigurationError(f"--nice: {error}") from None
+    if wanted:
+        from outhaul.host.niceness import step_back
+
+        if fault := step_back(wanted):
+            print(f"outhaul: {fault}", file=sys.stderr)
 
 
 def state_of(options: argparse.Namespace) -> str:
@@ -162,15 +244,8 @@ def state_of(options: argparse.Namespace) -> str:
     if is_ledger_address(options.state):
         if hasattr(options, "ledger"):
             raise ConfigurationError("--state is a directory, on a local disk; write --ledger for the database")
-        return _address(options.state, "--state")
+        return address(options.state, "--state")
     return os.path.abspath(options.state) if options.state else default_state()
-
-
-def _address(text: str, option: str) -> str:
-    try:
-        return ledger_address(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option}: {error}") from None
 
 
 def config_path(options: argparse.Namespace) -> str:
@@ -189,8 +264,8 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None = None, ledger: str = "") -> int:
-    limit = given_bandwidth(options) or limit
+def _carry(jobs: list[Job], options: argparse.Namespace, said: Configured | None = None) -> int:
+    limit = given_bandwidth(options) or (said.bandwidth if said else None)
     monitor, close = _monitor(options)
     try:
         report = app.run(
@@ -200,19 +275,13 @@ def _carry(jobs: list[Job], options: argparse.Namespace, limit: Bandwidth | None
             stopped=stopped,
             dry_run=options.dry_run,
             bandwidth=limit,
-            shard=_shard(options),
-            ledger=given_ledger(options) or ledger,
+            time_zone=said.time_zone if said else "",
+            shard=given_shard(options),
+            ledger=given_ledger(options) or (said.ledger if said else ""),
         )
     finally:
         close()
     return report.exit_code
-
-
-def _shard(options: argparse.Namespace) -> Shard:
-    try:
-        return shard_of(options.shard) if options.shard else WHOLE
-    except ValueError as error:
-        raise ConfigurationError(f"--shard: {error}") from None
 
 
 def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:

@@ -55,7 +55,12 @@ def guarded(program: str, command: Callable[[], int]) -> int:
     from outhaul.model.keys import printable
 
     def complain(text: str) -> None:
-        print(f"{program}: {text}", file=sys.stderr)
+        begin = ""
+        if "JOURNAL_STREAM" in os.environ:
+            from outhaul.frontends.telling.log import ERROR, priority
+
+            begin = priority(ERROR)
+        print(f"{begin}{program}: {text}", file=sys.stderr)
 
     _install_signals()
     try:
@@ -120,11 +125,8 @@ def _install_signals() -> None:
 # --- options -------------------------------------------------------------------------------------------------------
 
 
+_NICE = "let other programs go first, 1 to 19, as nice(1) does (default: nice of the configuration, or 0)"
 _BANDWIDTH = "send no more than so many bytes a second, such as 2MiB/s, or none (default: no limit)"
-_LEDGER = (
-    "keep the ledger in this PostgreSQL, such as postgresql://host/database (default: a file in the state directory)"
-)
-_SHARD = "carry this share of the directories, such as 3/8; processes with 1/8 to 8/8 together carry all (default: 1/1)"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -141,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     state = _state_options()
     reporting = _reporting_options()
     from outhaul.frontends.cli.object_options import add_object_options, connection_options
+    from outhaul.frontends.cli.sharing import add_ledger, add_shard
 
     connection = connection_options()
 
@@ -158,8 +161,9 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--job", metavar="NAME", action="append", default=[], help="only this job; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
     run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
-    run.add_argument("--ledger", metavar="ADDRESS", default="", help=_LEDGER)
-    run.add_argument("--shard", metavar="I/N", default="", help=_SHARD)
+    _add_log_options(run)
+    add_shard(run)
+    run.add_argument("--nice", metavar="N", default="", help=_NICE)
 
     watch = _command(
         commands, "watch", "watch.watch", "the same as a daemon: each file goes as soon as it has settled",
@@ -169,7 +173,29 @@ def build_parser() -> argparse.ArgumentParser:
         "config", metavar="CONFIG", nargs="?", help="configuration file, as for `run`; SIGHUP reads it anew"
     )
     watch.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
-    watch.add_argument("--ledger", metavar="ADDRESS", default="", help=_LEDGER)
+    _add_log_options(watch)
+    add_ledger(watch)
+    watch.add_argument("--nice", metavar="N", default="", help=_NICE)
+
+    pause = _command(
+        commands, "pause", "pausing.pause", "stop carrying, beside a `watch` or before the next `run`; nothing is left half done",
+        "outhaul pause\n  outhaul pause camera --for 2h --why maintenance", [state],
+    )  # fmt: skip
+    pause.add_argument("job", metavar="JOB", nargs="*", help="only these jobs (default: all)")
+    end = pause.add_mutually_exclusive_group()
+    end.add_argument(
+        "--for", metavar="TIME", dest="duration", default="", help="how long, such as 2h (default: until `resume`)"
+    )
+    end.add_argument("--until", metavar="TIME", default="", help="until when: 06:00, or 2026-11-22T06:00")
+    pause.add_argument("--why", metavar="TEXT", default="", help="what `status` says of it")
+    pause.add_argument(
+        "--config", metavar="FILE", default="", help="where the names of jobs are (default: as for `run`)"
+    )
+    resume = _command(
+        commands, "resume", "pausing.resume", "end a pause", "outhaul resume\n  outhaul resume camera", [state]
+    )
+    resume.add_argument("job", metavar="JOB", nargs="*", help="only these jobs (default: all)")
+    resume.add_argument("--config", metavar="FILE", default="", help="as for `pause`")
 
     for name, text, example in (
         ("move", "carry a directory away; sources are removed once proved", _MOVE_EXAMPLE),
@@ -240,8 +266,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         add_object_options(command)
         command.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
-        command.add_argument("--ledger", metavar="ADDRESS", default="", help=_LEDGER)
-        command.add_argument("--shard", metavar="I/N", default="", help=_SHARD)
+        add_shard(command)
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 
     check = _command(
@@ -286,9 +311,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     metrics = _command(
         commands, "metrics", "metrics.metrics", "what `status` tells, for Prometheus",
-        "outhaul metrics --output /var/lib/node_exporter/outhaul.prom", [state],
+        "outhaul metrics --output /var/lib/node_exporter/outhaul.prom\n  outhaul metrics --listen 127.0.0.1:9275", [state],
     )  # fmt: skip
     metrics.add_argument("--output", metavar="FILE", default="", help="write them there, for the textfile collector")
+    metrics.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        default="",
+        help="answer GET /metrics and /health there, such as 127.0.0.1:9275",
+    )
+    metrics.add_argument("--oldest", metavar="TIME", default="", help="with --listen: as `health`, for /health")
+    metrics.add_argument("--last-run", metavar="TIME", default="", help="with --listen: the same")
     health = _command(
         commands, "health", "metrics.health", "exit code 0 where all is well, for probes; else 1, and a line that says why",
         "outhaul health --oldest 2h --last-run 30m", [state],
@@ -378,6 +411,11 @@ def _reporting_options() -> argparse.ArgumentParser:
     options.add_argument("-q", "--quiet", action="store_true", help="say nothing unless something is held or fails")
     options.add_argument("-v", "--verbose", action="store_true", help="name every file")
     return options
+
+
+def _add_log_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log-file", metavar="FILE", default="", help="log there, and not on standard error")
+    command.add_argument("--log-format", choices=("text", "json"), default="", help="lines with a time, or JSON lines")
 
 
 def _count(text: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.main import silence
+from outhaul.frontends.telling.log import ERROR, INFO, WARNING, priority
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
@@ -38,7 +39,7 @@ class PlainMonitor:
     def standing(self, job: Job, standing: Standing) -> None:
         """See `ports.Monitor`."""
         if self._verbose:
-            self.line(describe(standing))
+            self.line(describe(standing), _level(standing.state))
         elif standing.reason not in _NOT_NAMED and len(named := self._named[job.name][standing.state]) < _NAMED_MAX:
             named.append(standing)
 
@@ -56,7 +57,7 @@ class PlainMonitor:
 
     def notice(self, job: Job, text: str) -> None:
         """See `ports.Monitor`."""
-        self.line(printable(f"{job.name}: {text}"))
+        self.line(printable(f"{job.name}: {text}"), WARNING)
 
     def finished(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""
@@ -71,16 +72,20 @@ class PlainMonitor:
 
     def _name_some(self, named: list[Standing], state: State, count: int) -> None:
         for standing in named:
-            self.line("  " + describe(standing))
+            self.line("  " + describe(standing), _level(state))
         if count > len(named):
             self.line(f"  and {count - len(named):,} more {state.value}: outhaul status")
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, level: int = INFO) -> None:
         """Say one line."""
         try:
-            print(text, file=sys.stderr)
+            print(f"{priority(level)}{text}", file=sys.stderr)
         except OSError:
             return  # Nobody can hear us; the work goes on.
+
+
+def _level(state: State) -> int:
+    return ERROR if state is State.HELD else INFO
 
 
 def summary(job: Job, tally: Tally, seconds: float) -> list[str]:

@@ -6,45 +6,36 @@ The addresses are those of healthchecks.io ("Pinging API"), which its kin take t
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from outhaul.model.errors import AnotherInstance
 from outhaul.model.keys import printable
 
-_SECONDS = 10
 WELL_SECONDS = 60.0
 """How often a daemon says that all is well."""
 
 
-def ping(address: str, what: str, text: str = "") -> None:
+def ping(address: str, what: str, text: str = "") -> str:
     """Tell it.
 
     Args:
         address: As configured; '' tells nobody.
         what: '' all is well, '/start', '/fail'.
         text: For a person who looks at it there.
+
+    Returns:
+        A line on why it was not told; '' where it was.
     """
     if not address:
-        return
-    import http.client
-    from urllib.error import URLError
-    from urllib.parse import urlsplit
-    from urllib.request import Request, urlopen
+        return ""
+    from outhaul.frontends.telling.posting import host_of, post
 
-    try:
-        with urlopen(Request(f"{address}{what}", text.encode(), {"User-Agent": "outhaul"}), timeout=_SECONDS) as answer:
-            answer.read(1024)
-    except (OSError, URLError, http.client.HTTPException, ValueError) as error:
-        # The path is what nobody else may know, and some errors repeat it (law L14).
-        said = str(getattr(error, "reason", "") or getattr(error, "code", "") or type(error).__name__)
-        host = urlsplit(address).hostname or ""
-        print(
-            f"outhaul: {host} was not told how the run goes: {printable(said.replace(address, '...'))}", file=sys.stderr
-        )
+    if fault := post(f"{address}{what}", text.encode(), {}):
+        return f"{host_of(address)} was not told how the run goes: {fault.replace(address, '...')}"
+    return ""
 
 
 class Told:
@@ -60,18 +51,28 @@ class Told:
 
 
 @contextmanager
-def pinged(address: str) -> Iterator[Told]:
-    """Tell of a run that starts here, and how it ends. Where another is at work, that one is told of."""
+def pinged(address: str, notice: Callable[[str], None]) -> Iterator[Told]:
+    """Tell of a run that starts here, and how it ends. Where another is at work, that one is told of.
+
+    Args:
+        address: As configured.
+        notice: Told when it does not hear.
+    """
+
+    def tell(what: str, text: str = "") -> None:
+        if fault := ping(address, what, text):
+            notice(fault)
+
     told = Told()
-    ping(address, "/start")
+    tell("/start")
     try:
         yield told
     except AnotherInstance:
         raise
     except BaseException as error:
-        ping(address, "/fail", printable(str(error) or type(error).__name__))
+        tell("/fail", printable(str(error) or type(error).__name__))
         raise
-    ping(address, "/fail" if told.code else "", f"exit code {told.code}" if told.code else "")
+    tell("/fail" if told.code else "", f"exit code {told.code}" if told.code else "")
 
 
 class Heart:
@@ -80,8 +81,10 @@ class Heart:
     Each ping goes out on a thread of its own, so that no file waits for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notice: Callable[[str], None]) -> None:
         self.address = ""
+        self._notice = notice
+        self._unheard = ""
         self._faults: dict[str, str] = {}
         self._said = ""
         self._at = 0.0
@@ -100,4 +103,11 @@ class Heart:
         ):
             return
         self._said, self._at = fault, now
-        threading.Thread(target=ping, args=(self.address, "/fail" if fault else "", fault), daemon=True).start()
+        threading.Thread(target=self._ping, args=(self.address, "/fail" if fault else "", fault), daemon=True).start()
+
+    def _ping(self, address: str, what: str, text: str) -> None:
+        """What does not go through is said when that changes, and not each minute for weeks."""
+        fault = ping(address, what, text)
+        if fault and not self._unheard:
+            self._notice(fault)
+        self._unheard = fault

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.monitors import PlainMonitor
+from outhaul.frontends.telling.log import INFO
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
@@ -79,7 +80,7 @@ class ProgressMonitor(PlainMonitor):
             self._progress.stop()
         super().finished(job, tally)
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, level: int = INFO) -> None:
         """Say one line, above the bar."""
         self._console.print(text, markup=False, soft_wrap=True)
 

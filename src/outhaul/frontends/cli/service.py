@@ -30,6 +30,7 @@ def install_service(options: argparse.Namespace) -> int:
     service = Service(
         _program(), os.path.abspath(config_path(options)), os.path.abspath(options.state) if options.state else "",
         user, said.jobs, _owners(said.jobs) - {user} != set(),
+        files=(said.telling.log.file, said.telling.metrics.file),
     )  # fmt: skip
     service = service._replace(at_home=_is_at_home(service))
     _refuse_odd_paths(service)

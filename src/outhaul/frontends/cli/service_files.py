@@ -31,6 +31,8 @@ class Service(NamedTuple):
     """Whether files are not the user's own."""
     at_home: bool = True
     """Whether something that it needs lies in a home directory, but for root's credentials."""
+    files: Sequence[str] = ()
+    """Absolute paths of files that it writes beside: a log, metrics."""
 
 
 _SANDBOX = """NoNewPrivileges=yes
@@ -46,7 +48,7 @@ ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
@@ -172,6 +174,7 @@ def written_by(service: Service) -> list[str]:
     found = {service.state} if service.state else set()
     for job in service.jobs:
         found |= {job.source, job.archive, job.destination.directory}
+    found |= {path.rpartition("/")[0] or "/" for path in service.files if path}
     found.discard("")
     return [
         path for path in sorted(found) if not any(path.startswith(f"{other.rstrip('/')}/") for other in found - {path})

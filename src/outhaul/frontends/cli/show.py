@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from outhaul import app
 from outhaul.frontends.cli import say
@@ -26,12 +27,13 @@ def status(options: argparse.Namespace) -> int:
     waiting = app.waiting(state_of(options), limit=0 if options.verbose or options.json else _NAMED_MAX)
     if options.json:
         for job in found:
-            print(json.dumps(_status_fields(job)))
+            print(json.dumps({**_status_fields(job), "paused": _pause_fields(state_of(options), job.job)}))
         for job_name, source, file in waiting:
             print(json.dumps({"event": "file", "job": job_name, "source": printable(source), **_waiting_fields(file)}))
     else:
+        paused = _pauses(state_of(options))
         for job in found:
-            print("\n".join(_status_lines(job)))
+            print("\n".join([*_status_lines(job), *paused(job.job)]))
         if waiting:
             print()
             rows = [
@@ -53,6 +55,37 @@ def status(options: argparse.Namespace) -> int:
             if total > len(waiting):
                 print(f"and {total - len(waiting):,} more: outhaul status -v")
     return 1 if any(REASONS[reason].state is State.HELD for job in found for reason in job.waiting) else 0
+
+
+def _pauses(state: str) -> Callable[[str], list[str]]:
+    """What is said of a job that is paused."""
+    from outhaul.host import pauses
+    from outhaul.host.permits import described
+
+    try:
+        there = pauses.read(state)
+    except pauses.PausesUnreadable as error:
+        fault = printable(str(error))
+        return lambda _job: [f"  paused: {fault}"]
+
+    def lines(job: str) -> list[str]:
+        found = pauses.of_job(there, job, time.time_ns())
+        return [printable(f"  paused {described(found)}")] if found else []
+
+    return lines
+
+
+def _pause_fields(state: str, job: str) -> dict[str, object] | None:
+    from outhaul.host import pauses
+
+    try:
+        found = pauses.of_job(pauses.read(state), job, time.time_ns())
+    except pauses.PausesUnreadable as error:
+        return {"fault": printable(str(error))}
+    if found is None:
+        return None
+    until = say.moment(found.until_ns) if found.until_ns else None
+    return {"since": say.moment(found.since_ns), "until": until, "by": found.by, "why": found.why}
 
 
 def waiting_text(file: Waiting) -> str:

@@ -15,11 +15,9 @@ from outhaul.config.native import of_older, surroundings
 from outhaul.config.profiles.profile import Profile, Profiled
 from outhaul.config.profiles.reading import Old
 from outhaul.frontends.cli.main import fill_closed_descriptors, guarded
+from outhaul.frontends.telling.logged import hush_libraries
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
-
-_TELLTALES = ("botocore", "boto3", "urllib3", "s3transfer")
-"""Loggers of libraries that write signed headers, and so tokens, at level DEBUG (law L14)."""
 
 
 def run_as(program: str, main: Callable[[list[str]], int]) -> None:
@@ -85,12 +83,6 @@ def set_up_logging(level: int, form: str, handlers: list[logging.Handler]) -> No
     logging.basicConfig(level=level, format=form, handlers=handlers, force=True)
     logging.raiseExceptions = False  # A full disk ends no run: what cannot be logged is not logged.
     hush_libraries(level)
-
-
-def hush_libraries(level: int = logging.NOTSET) -> None:
-    """Keep libraries from writing secrets, whatever a configuration of logging says."""
-    for name in _TELLTALES:
-        logging.getLogger(name).setLevel(max(level, logging.INFO))
 
 
 def made_directory(path: str, what: str) -> str:

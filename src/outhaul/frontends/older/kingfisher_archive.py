@@ -9,16 +9,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import json
 import logging
-import logging.config
 import os
 import sys
 from collections.abc import Iterator, Sequence
 
 from outhaul.config.profiles.kingfisher import Settings, read, usual_place
 from outhaul.frontends.cli.main import stopped
-from outhaul.frontends.older.command import hush_libraries, run_as
+from outhaul.frontends.older.command import run_as
+from outhaul.frontends.telling.logged import configure
+from outhaul.frontends.telling.sentry import initialise
 from outhaul.model.errors import ConfigurationError, OuthaulError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt
@@ -65,8 +65,9 @@ def run(path: str, state: str = "", *, dry_run: bool = False) -> int:
         OuthaulError: the database, the memory or the ledger failed; nothing was let go.
     """
     settings = read(path)
-    _configure_logging(os.path.join(os.path.dirname(path), "logging.json"))
-    _configure_sentry(settings.sentry)
+    configure(os.path.join(os.path.dirname(path), "logging.json"), must_exist=False)
+    if settings.sentry:
+        initialise(settings.sentry, "[SENTRY] DSN", "DSN = https://KEY@sentry.io/PROJECT")
     state = os.path.abspath(state) if state else _usual_state()
     with _locked(state) as ours:
         if not ours:
@@ -177,40 +178,6 @@ def _locked(state: str) -> Iterator[bool]:
         yield True
     finally:
         os.close(descriptor)
-
-
-def _configure_logging(path: str) -> None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            logging.config.dictConfig(json.load(file))
-        hush_libraries()
-    except FileNotFoundError as error:
-        if error.filename == path:
-            return
-        raise ConfigurationError(f"{path}: names {error.filename}, which cannot be made: {error.strerror}") from None
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read, or a file that it names: {error.strerror}") from None
-    except (ValueError, TypeError, AttributeError, ImportError) as error:
-        cause = f" ({error.__cause__})" if error.__cause__ else ""
-        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ConfigurationError(f"{path}{line}: is no configuration of logging: {error}{cause}") from None
-
-
-def _configure_sentry(dsn: str) -> None:
-    if not dsn:
-        return
-    try:
-        import sentry_sdk
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "[SENTRY] DSN: needs sentry-sdk: pip install 'outhaul[sentry]', or take DSN out"
-        ) from None
-    try:
-        sentry_sdk.init(dsn=dsn)
-    except ValueError:
-        raise ConfigurationError(
-            "[SENTRY] DSN: is no address of Sentry; write DSN = https://KEY@sentry.io/PROJECT"
-        ) from None
 
 
 def _release() -> int:

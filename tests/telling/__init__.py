@@ -1,0 +1,1 @@
+"""Who is told: hooks, the log, metrics over HTTP, Sentry and traces."""
