@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from outhaul.ledgers.postgres_connection import faults, hold
+from outhaul.ledgers.postgres_connection import faults, hold, lock_number
 from outhaul.ledgers.postgres_schema import of_place
 from outhaul.ledgers.postgres_session import Session
 from outhaul.ledgers.rows import (
@@ -109,6 +109,14 @@ class PostgresLedger(Session):
             self._make_table(f"receipt_{place}", of_place(place))
         self._destinations[place] = job.destination.address
         return place
+
+    def claim(self, place: int, batch: str) -> bool:
+        """Hold a batch of a place, as long as this session lasts; False where another session holds it."""
+        return bool(self._rows("SELECT pg_try_advisory_lock(%s)", (lock_number(f"{place}/batch/{batch}"),))[0][0])
+
+    def let_go(self, place: int, batch: str) -> None:
+        """Hold it no more."""
+        self._rows("SELECT pg_advisory_unlock(%s)", (lock_number(f"{place}/batch/{batch}"),))
 
     def receipts(self, place: int, directory: str, names: Sequence[str]) -> dict[str, Receipt]:
         """See `ports.Ledger`."""

@@ -132,7 +132,7 @@ def hold(database: Database, place: int, owner: str, told: str) -> None:
     Raises:
         AnotherInstance: another session holds it.
     """
-    alone, mine = _number(f"{place}"), _number(f"{place}/{owner}")
+    alone, mine = lock_number(f"{place}"), lock_number(f"{place}/{owner}")
     with database.transaction():
         database.execute(f"SET LOCAL lock_timeout = '{_WAIT_FOR_LOCK}'")
         try:
@@ -145,7 +145,8 @@ def hold(database: Database, place: int, owner: str, told: str) -> None:
             raise AnotherInstance(f"another outhaul works with {who} in this ledger; wait for it") from None
 
 
-def _number(text: str) -> int:
+def lock_number(text: str) -> int:
+    """The number of an advisory lock."""
     return int.from_bytes(hashlib.sha256(f"outhaul {text}".encode()).digest()[:8], signed=True)
 
 

@@ -16,6 +16,7 @@ from outhaul.model.evidence import Sighting
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.model.patterns import compile_patterns, compile_reach
+from outhaul.model.shard import WHOLE, Shard
 from outhaul.ports import Tree
 
 
@@ -50,6 +51,8 @@ class Part(NamedTuple):
     directories: Collection[str]
     known: Container[str]
     """Directories that are not looked into beneath these, having been found before."""
+    share: Shard = WHOLE
+    """Which of their files, by name: others have the rest."""
 
 
 def discover(
@@ -102,7 +105,11 @@ def discover(
             for listing in tree.listings(directory):
                 to_visit.extend(beneath(directory, listing.folders))
                 files = companions.apart(directory, listing.files) if job.companions else listing.files
-                yield _sort(job, directory, files, listing.others, wanted, survey)
+                others = listing.others
+                if part is not None and part.share != WHOLE:
+                    files = [file for file in files if part.share.holds(file.name)]
+                    others = [other for other in others if part.share.holds(other[0])]
+                yield _sort(job, directory, files, others, wanted, survey)
         except SourceVanished:
             if not directory:
                 raise

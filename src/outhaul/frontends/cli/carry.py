@@ -68,16 +68,7 @@ def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: L
     try:
         with Everyone(monitors, log, state) as everyone:
             everyone.configure(said.telling)
-            report = app.run(
-                jobs,
-                state=state,
-                monitor=everyone,
-                stopped=stopped,
-                bandwidth=given_bandwidth(options) or said.bandwidth,
-                time_zone=said.time_zone,
-                shard=given_shard(options),
-                ledger=given_ledger(options) or said.ledger,
-            )
+            report = _run(jobs, options, said, everyone)
             for one in report.jobs:
                 everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
             if not report.interrupted:
@@ -265,23 +256,39 @@ def config_path(options: argparse.Namespace) -> str:
 
 
 def _carry(jobs: list[Job], options: argparse.Namespace, said: Configured | None = None) -> int:
-    limit = given_bandwidth(options) or (said.bandwidth if said else None)
     monitor, close = _monitor(options)
     try:
-        report = app.run(
-            jobs,
-            state=state_of(options),
-            monitor=monitor,
-            stopped=stopped,
-            dry_run=options.dry_run,
-            bandwidth=limit,
-            time_zone=said.time_zone if said else "",
-            shard=given_shard(options),
-            ledger=given_ledger(options) or (said.ledger if said else ""),
-        )
+        return _run(jobs, options, said, monitor).exit_code
     finally:
         close()
-    return report.exit_code
+
+
+def _run(jobs: list[Job], options: argparse.Namespace, said: Configured | None, monitor: Monitor) -> app.RunReport:
+    """Here, or by the workers of a cluster."""
+    limit = given_bandwidth(options) or (said.bandwidth if said else None)
+    ledger, state = given_ledger(options) or (said.ledger if said else ""), state_of(options)
+    shard = given_shard(options)
+    if options.on:
+        if options.shard or options.dry_run:
+            raise ConfigurationError(
+                f"--on does not go with {'--shard' if options.shard else '--dry-run'}; leave one of them out"
+            )
+        from outhaul.cluster.driver import run as spread
+
+        return spread(
+            jobs, on=options.on, ledger=ledger, state=state, monitor=monitor, stopped=stopped, bandwidth=limit
+        )
+    return app.run(
+        jobs,
+        state=state,
+        monitor=monitor,
+        stopped=stopped,
+        dry_run=options.dry_run,
+        bandwidth=limit,
+        time_zone=said.time_zone if said else "",
+        shard=shard,
+        ledger=ledger,
+    )
 
 
 def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:

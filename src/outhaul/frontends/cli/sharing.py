@@ -14,6 +14,9 @@ _LEDGER = (
 _SHARD = "carry this share of the directories, such as 3/8; processes with 1/8 to 8/8 together carry all (default: 1/1)"
 
 
+_ON = "spread the work over processes: local:4, or the address of a scheduler of Dask, dask://host:8786 (outhaul[dask])"
+
+
 def add_ledger(command: argparse.ArgumentParser) -> None:
     """Where the ledger is."""
     command.add_argument("--ledger", metavar="ADDRESS", default="", help=_LEDGER)
@@ -23,6 +26,7 @@ def add_shard(command: argparse.ArgumentParser) -> None:
     """Which part of the tree is carried, and where the ledger is."""
     add_ledger(command)
     command.add_argument("--shard", metavar="I/N", default="", help=_SHARD)
+    command.add_argument("--on", metavar="WHERE", default="", help=_ON)
 
 
 def given_shard(options: argparse.Namespace) -> Shard:
