@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,5 +159,5 @@ def _workers(driver: int) -> list[int]:
     return found
 
 
-def _text(name: bytes) -> str:
+def _text(name: Any) -> str:
     return bytes(name).decode()
