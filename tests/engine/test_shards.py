@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from engine.world import JOB, Machine
-from outhaul.engine.passes import Outcome
+from outhaul.engine.passes import Outcome, Scope
 from outhaul.model.job import Job
 from outhaul.model.shard import Shard
+from outhaul.stages.discover import Part
 from outhaul.testing.files import ARCHIVE
 
 Make = Callable[[], Machine]
@@ -122,3 +123,18 @@ def test_what_leaves_an_archive_is_its_own_shards(new_machine: Make) -> None:
     machine.clock.advance(DAY)
     expired = [machine.run(job._replace(shard=one)).tally.expired for one in ALL]
     assert [sum(one.holds(name) for name in "abcdef") for one in ALL] == expired
+
+
+def test_the_parts_of_a_directory_are_all_of_it(machine: Machine) -> None:
+    """By the names of its files; a part forgets nothing of what is another's."""
+    for number in range(40):
+        machine.produce(f"a/{number}", b"%d" % number)
+    machine.files.symlink("a/link", "nothing")
+    job = JOB._replace(quiet_ns=60 * 10**9)
+    machine.run(job)
+    parts = [Scope(Part(("a",), set(), Shard(number, 3))) for number in (1, 2, 3)]
+    first = [machine.run(job, scope=part).tally for part in parts]
+    assert (sum(tally.seen for tally in first), len(machine.observations("a"))) == (41, 40)
+    machine.clock.advance(61)
+    assert sum(machine.run(job, scope=part).tally.by_reason["removed"] for part in parts) == 40
+    assert len(machine.stored()) == 40
