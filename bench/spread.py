@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench import peers, processes, tools
 from bench.null_server import NullServer
@@ -72,7 +73,8 @@ def tasks(count: int) -> tuple[float, float]:
     with client("local:2") as there:
         there.submit(int, 0).result()
         before, start = _memory(), time.monotonic()
-        under_way, handed_out = set(), 0
+        under_way: set[Any] = set()
+        handed_out = 0
         while handed_out < count or under_way:
             while handed_out < count and len(under_way) < 8:
                 under_way.add(there.submit(int, handed_out, pure=False))

@@ -22,6 +22,7 @@ from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Codec, Compression, Held, Store, Tree, Workers
+from outhaul.ports.meeting import Meeting
 from outhaul.ports.permits import Permits
 from outhaul.ports.sending import Share
 from outhaul.stages.restore import Described, Shelf
@@ -146,6 +147,21 @@ def open_copying(bucket: str) -> S3Copying:
     from outhaul.stores.s3_copying import S3Copying
 
     return S3Copying(Destination(f"s3://{bucket}", "s3", bucket, ""), Connection())
+
+
+def open_meeting(destination: Destination, connection: Connection) -> Meeting:
+    """Where devices meet.
+
+    Raises:
+        Misconfigured: as `open_store`.
+    """
+    if destination.kind == "file":
+        from outhaul.stores.directory_meeting import DirectoryMeeting
+
+        return DirectoryMeeting(destination.directory, rename_exclusive)
+    from outhaul.stores.s3_meeting import S3Meeting
+
+    return S3Meeting(destination, connection)
 
 
 class _Stored(Protocol):

@@ -108,9 +108,9 @@ def test_patterns(outhaul: Program) -> None:
 def test_quiet_for_is_measured_across_runs(outhaul: Program) -> None:
     """A file that was just written waits, and goes in a later run when outhaul has seen it unchanged for long enough."""
     outhaul.write("one.csv")
-    first = outhaul.move("--quiet-for", "500ms", "--json").events[-1]
-    time.sleep(0.6)
-    second = outhaul.move("--quiet-for", "500ms", "--json").events[-1]
+    first = outhaul.move("--quiet-for", "3s", "--json").events[-1]
+    time.sleep(3.1)
+    second = outhaul.move("--quiet-for", "3s", "--json").events[-1]
     assert [first["reasons"], second["reasons"]] == [{"quiet": 1}, {"removed": 1}]
 
 

@@ -17,6 +17,7 @@ from outhaul.config import (
     connection_settings,
     disk,
     durations,
+    fleet,
     keys,
     object_settings,
     telling,
@@ -27,11 +28,13 @@ from outhaul.config.formats import read
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.main import main
 from outhaul.model.bandwidth import PRIORITIES
+from outhaul.model.fleet import DEVICE
 
 SCHEMA: dict[str, Any] = json.loads((Path(config.__file__).parent / "schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 JOB = SCHEMA["$defs"]["job"]
 BANDWIDTH = SCHEMA["properties"]["bandwidth"]
+FLEET = SCHEMA["properties"]["fleet"]["properties"]
 WINDOW = BANDWIDTH["oneOf"][1]["properties"]["times"]["items"]["properties"]
 OBJECT = JOB["properties"]["object"]["properties"]
 GOOD = {"name": "a", "source": "/data", "to": "s3://bucket"}
@@ -71,6 +74,10 @@ def test_the_schema_is_a_schema() -> None:
         (keys.COMPRESS_KEYS, JOB["properties"]["compress"]["oneOf"][1]["properties"]),
         (keys.ARCHIVE_KEYS, JOB["properties"]["after"]["oneOf"][1]["properties"]),
         (disk.DISK_KEYS, JOB["properties"]["disk"]["properties"]),
+        (fleet.FLEET_KEYS, FLEET),
+        ([DEVICE], [FLEET["device"]["pattern"]]),
+        ([fleet.CONTROL_KEY], [FLEET["control-key"]["pattern"]]),
+        ([durations.PATTERN] * 2, [FLEET[key]["pattern"] for key in ("interval", "heartbeat")]),
         (keys.EMPTY_KEYS, JOB["properties"]["empty-directories"]["properties"]),
         (keys.PROOF, JOB["properties"]["proof"]["enum"]),
         ([durations.PATTERN], [JOB["properties"]["settle"]["properties"]["quiet"]["pattern"]]),

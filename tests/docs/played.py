@@ -46,7 +46,7 @@ _PATHS = re.compile(r"(?:(?<=file://)|(?<![\w/.*~-]))/(?=(?:home|etc|data|mnt|sr
 _SERVER, _LOCAL = "https://s3.example.net", "127.0.0.1:9000"
 _PROGRAMS = os.path.realpath(os.path.dirname(sys.executable))
 _TIMEOUT_SECONDS = 60
-_STATELESS = ("translate", "demo", "completion", "install-service", "--version", "--help")
+_STATELESS = ("translate", "demo", "completion", "install-service", "carry", "--version", "--help")
 
 
 class Step(NamedTuple):

@@ -245,7 +245,7 @@ def test_a_destination_that_is_down(machine: Machine) -> None:
     assert outcome.tally.of(State.WAITING) == 40
     assert len(machine.files.files()) == 40
     assert machine.stored() == {}
-    assert len(machine.clock.slept_seconds) < FAILURES_MAX
+    assert sum(machine.clock.slept_seconds) < FAILURES_MAX * 4
     machine.store.faults.clear()
     assert machine.run().tally.by_reason == {"removed": 40}
 

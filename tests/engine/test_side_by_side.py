@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from engine.world import JOB, Machine
+from outhaul.engine import side_by_side
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome
 from outhaul.engine.side_by_side import Desk, Seat, run_jobs
 from outhaul.host.threads import ThreadWorkers
 from outhaul.ledgers.sqlite import SqliteLedger
-from outhaul.model.errors import LedgerError, Misconfigured
+from outhaul.model.errors import LedgerError, Misconfigured, Transient
 from outhaul.model.job import Destination, Job
+from outhaul.model.lifecycle import State
 from outhaul.ports.permits import FREE, Hindrance
 from outhaul.testing.ledger import stepped
 from outhaul.testing.steps import Steps
-from outhaul.testing.store import Fault
+from outhaul.testing.store import Fault, SimulatedStore
 from outhaul.testing.workers import InlineWorkers
 
 BULK = JOB._replace(name="bulk", include=("*.large",))
@@ -74,6 +76,32 @@ def test_small_files_do_not_wait_for_the_large_ones_of_another_job(machine: Mach
     small = max(number for number, call in enumerate(steps.calls) if call.name == "store.put")
     large = max(number for number, call in enumerate(steps.calls) if call.name == "store.put_large")
     assert small < large
+
+
+def test_others_have_their_turns_while_a_destination_is_opened(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short these are."""
+    monkeypatch.setattr(side_by_side, "TURN_NS", 0)
+    found = run(machine, [OTHER, BULK])
+    assert [found[index].tally.of(State.CARRIED) for index in (0, 1)] == [5, 5]
+
+
+def test_a_destination_that_is_left_alone_keeps_no_other_job_waiting(machine: Machine) -> None:
+    """While one job rests between its tries, the files of another go."""
+    away = SimulatedStore()
+    away.fail("put", *[Fault(Transient("connection refused"))] * 1000)
+    machine.open_store = lambda job: away if job.name == "first" else machine.store
+    first = OTHER._replace(name="first", destination=Destination("s3://b/f", "s3", "b", "first"), include=("0.small",))
+    began, arrived = machine.clock.elapsed_ns, []
+    steps = Steps()
+    for number in (1, 2, 3, 4):
+        when = lambda: arrived.append(machine.clock.elapsed_ns - began)  # noqa: E731
+        steps.before("store.put", when, f"other/{number}.small")
+    found = run(machine, [first, OTHER._replace(exclude=("0.small",))], steps=steps)
+    assert "connection refused" in found[0].destination_fault
+    assert found[1].tally.by_reason["removed"] == 4
+    assert max(arrived) < 10**8, "less than the first rest"
 
 
 def test_a_source_that_cannot_be_read_stops_no_other(machine: Machine) -> None:

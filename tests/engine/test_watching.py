@@ -11,11 +11,12 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome
 from outhaul.engine.watching import REST_SECONDS, Watch
 from outhaul.ledgers.sqlite import SqliteLedger
-from outhaul.model.errors import Misconfigured, SourceVanished
+from outhaul.model.errors import Misconfigured, SourceVanished, Transient
 from outhaul.model.job import Destination, Job
 from outhaul.ports import Store
 from outhaul.ports.hints import Word
 from outhaul.ports.permits import FREE, Hindrance, Period
+from outhaul.testing.store import Fault
 from outhaul.testing.workers import InlineWorkers
 
 SECOND = 10**9
@@ -474,6 +475,35 @@ def test_beneath_the_directory_that_it_is_tried_with_nothing_is_looked_at(machin
     day.then(1, lambda: machine.produce("b/two", b"two"))
     day.watch(60, QUIET._replace(every_ns=3600 * SECOND))
     assert "b" not in day.covered
+
+
+def test_word_of_the_network_hurries_a_try_with_one_directory(machine: Machine) -> None:
+    """A pass that failed left word of where to try it."""
+    away = [True]
+
+    def open_store(_job: Job) -> object:
+        if away:
+            raise Misconfigured("no route to host")
+        return machine.store
+
+    machine.open_store = open_store  # type: ignore[assignment]
+    machine.produce("one", b"one")
+    machine.clock.advance(10)
+    day = Day(machine)
+    day.then(190, away.clear)
+    day.then(191, lambda: setattr(day, "network", True))
+    day.watch(195, QUIET._replace(every_ns=3600 * SECOND))
+    assert machine.stored() == {"site/one": b"one"}
+
+
+def test_a_large_file_that_rests_keeps_its_pass_open(machine: Machine) -> None:
+    """It is served until it has gone."""
+    machine.produce("0.large", bytes(range(256)) * 400)
+    machine.clock.advance(10)
+    machine.store.fail("put_large", Fault(Transient("connection refused")))
+    day = Day(machine)
+    day.watch(10, QUIET._replace(every_ns=3600 * SECOND))
+    assert machine.stored().keys() == {"site/0.large"}
 
 
 def test_word_of_the_network_hurries_a_source_as_well(machine: Machine) -> None:

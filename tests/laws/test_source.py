@@ -133,6 +133,10 @@ def test_where_a_users_file_is_removed() -> None:
         ("stores/directory.py", "os.unlink"),  # its own temporary file
         ("stores/stream_manager_spool.py", "os.unlink"),  # its own copy, in the state directory
         ("stores/stream_manager_spool.py", "os.rename"),  # the same, once it is whole, to a name that nobody else has
+        ("stores/stick_directory.py", "os.unlink"),  # its own copies and texts on a stick
+        ("stores/stick_directory.py", "os.rename"),  # the same, once whole, to a name that nobody else has
+        ("stores/stick_memory.py", "os.unlink"),  # its own note in the state directory
+        ("stores/stick_memory.py", "os.rename"),  # the same, once it is whole
         ("ledgers/reserve.py", "os.unlink"),  # its own file
         ("ledgers/damage.py", "os.unlink"),  # its own note
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside
@@ -143,6 +147,8 @@ def test_where_a_users_file_is_removed() -> None:
         ("host/pauses.py", "os.replace"),  # its own file, over the one before it
         ("frontends/cli/metrics.py", "os.unlink"),  # its own temporary file
         ("frontends/cli/metrics.py", "os.rename"),  # the same over an earlier one that it wrote
+        ("fleet/memory.py", "os.unlink"),  # its own temporary file
+        ("fleet/memory.py", "os.rename"),  # the same over an earlier one in the state directory
         ("frontends/telling/memory.py", "os.replace"),  # its own note in the state directory
         ("frontends/older/pending.py", "os.replace"),  # its own list in the state directory
         (

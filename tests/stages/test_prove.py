@@ -10,6 +10,7 @@ from outhaul.model.evidence import ProofKind
 from outhaul.model.job import ProofRule
 from outhaul.model.notes import Notes
 from outhaul.ports import Begun, Outgoing, Sent, Stored
+from outhaul.ports.vouching import Vouch, VouchedStore
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import upload
 from outhaul.testing.network import Network
@@ -191,3 +192,19 @@ def test_what_was_sent_is_what_was_digested(world: World) -> None:
     except OuthaulError:
         return
     assert hashlib.sha256(world.store.content(proof.key)).digest() == proof.sha256
+
+
+class Vouched(SimulatedStore, VouchedStore):
+    """A store that is out of reach."""
+
+    def vouch(self, key: str, sha256: bytes, length: int, rule: ProofRule) -> Vouch:
+        """The word of another machine, which is asked for these very bytes."""
+        assert (key, hashlib.sha256(self.content(key)).digest()) == (key, sha256)
+        return Vouch("theirs", "v7")
+
+
+def test_the_word_of_another_machine_is_told_apart(world: World) -> None:
+    """Whatever the store itself says: it is not the one that would know."""
+    store = Vouched()
+    proof = prove(upload(world.package(), "keep-both", store), "read-back", store, 1)
+    assert (proof.kind, proof.etag, proof.version) == (ProofKind.CARRIED, "theirs", "v7")

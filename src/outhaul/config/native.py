@@ -20,6 +20,7 @@ from outhaul.config.profiles.profile import Profiled, Surroundings
 from outhaul.config.telling import Telling
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 
@@ -41,6 +42,8 @@ class Configured(NamedTuple):
     """The older program that the file is for; '' for the native form."""
     telling: Telling = Telling()
     """Who else is told, and how."""
+    fleet: Fleet | None = None
+    """Where this device tells how it is; None for nowhere."""
     ledger: str = ""
     """Address of the database that is the ledger; '' for the file in the state directory."""
 
@@ -72,7 +75,14 @@ def read(path: str, *, state: str) -> Configured:
     complete = _complete(said.jobs, problems, partial(checks.lasting, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
     return Configured(
-        complete, said.bandwidth, said.ping, said.time_zone, said.nice, telling=said.telling, ledger=said.ledger
+        complete,
+        said.bandwidth,
+        said.ping,
+        said.time_zone,
+        said.nice,
+        telling=said.telling,
+        fleet=said.fleet,
+        ledger=said.ledger,
     )
 
 

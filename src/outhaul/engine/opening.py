@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
 from outhaul.engine.batches import Ports
 from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.errors import StoreError, Transient, Unproved
+from outhaul.model.errors import StoreError, Transient, Unproved, bare
 from outhaul.model.job import Job
 from outhaul.ports import Abilities, Clock, Store
+from outhaul.ports.vouching import VouchedStore
 
 _SECOND_NS = 10**9
+
+
+class Opened(NamedTuple):
+    """What came of opening a destination."""
+
+    store: Store | StoreError
+    abilities: Abilities | None
+    is_news: bool
+    """Whether the endpoint has shown these abilities just now."""
 
 
 class Door:
@@ -23,15 +37,28 @@ class Door:
         self.fault = ""
         """Why it cannot be used; '' where it can, or has not been needed yet."""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is not known yet if it can be used."""
+        return self._store is None and not self.fault
+
     def store(self) -> Store | None:
         """The destination, once it has shown what it does; None where it cannot be used."""
-        if self._store is None and not self.fault:
-            try:
-                self._store = open_destination(self._job, self._ports)
-                self._pace.suit(many_at_once=self._store.many_at_once)
-            except StoreError as error:
-                self.give_up(str(error))
+        if self.is_closed:
+            self.take(self.asking()())
         return self._store
+
+    def asking(self) -> Callable[[], Opened]:
+        """What opens it, for a worker: an address that does not answer takes its time."""
+        return partial(_opened, self._job, self._ports, _known(self._job, self._ports))
+
+    def take(self, opened: Opened) -> None:
+        """It is open, or cannot be used."""
+        try:
+            self._store = _proving(opened, self._job, self._ports)
+            self._pace.suit(many_at_once=self._store.many_at_once)
+        except StoreError as error:
+            self.give_up(str(error))
 
     def give_up(self, why: str) -> None:
         """It cannot be used any more in this pass. Said once."""
@@ -46,14 +73,39 @@ def open_destination(job: Job, ports: Ports) -> Store:
     Raises:
         StoreError: it cannot be used; `Unproved` where it gives no evidence of the kind that the job asks for.
     """
-    store = ports.open_store(job)
-    now = ports.clock.moment()
-    address = f"{job.connection.endpoint_url} {job.destination.address} {job.manner}".strip()
-    abilities = ports.ledger.abilities(address, now)
-    # What was not good enough yesterday may be today: somebody has given a permission.
-    if abilities is None or not abilities.can_prove(job.proof):
-        abilities = _probe(store, ports.clock)
-        ports.ledger.learn(address, abilities, now)
+    return _proving(_opened(job, ports, _known(job, ports)), job, ports)
+
+
+def _address(job: Job) -> str:
+    return f"{job.connection.endpoint_url} {job.destination.address} {job.manner}".strip()
+
+
+def _known(job: Job, ports: Ports) -> Abilities | None:
+    return ports.ledger.abilities(_address(job), ports.clock.moment())
+
+
+def _opened(job: Job, ports: Ports, known: Abilities | None) -> Opened:
+    try:
+        store = ports.open_store(job)
+        if isinstance(store, VouchedStore):
+            return Opened(store, None, False)
+        # What was not good enough yesterday may be today: somebody has given a permission.
+        if known is None or not known.can_prove(job.proof):
+            return Opened(store, _probe(store, ports.clock), True)
+        return Opened(store, known, False)
+    except StoreError as error:
+        return Opened(bare(error), None, False)
+
+
+def _proving(opened: Opened, job: Job, ports: Ports) -> Store:
+    store, abilities, is_news = opened
+    if isinstance(store, StoreError):
+        raise store
+    if isinstance(store, VouchedStore):  # What it can do says nothing of the endpoint that it stands for.
+        return store
+    assert abilities is not None
+    if is_news:
+        ports.ledger.learn(_address(job), abilities, ports.clock.moment())
     if not abilities.can_prove(job.proof):
         said = abilities.why_unreadable or "it cannot be read back; allow s3:GetObject"
         raise Unproved(f"it gives no evidence that it holds what was sent (proof = {job.proof}): {said}")

@@ -195,9 +195,21 @@ class Pass(Round):
 
     def _carry(self, settled: Settled, tree: Tree) -> Iterator[bool]:
         if self._admits([settled]):
+            if self._door.is_closed and not self.dry_run and not self.job.bundle_bytes:
+                yield from self._opening(tree)
             if self._is_next(settled):
                 yield from self._room(tree, settled.sighting.size)
             self._add(settled, tree)
+
+    def _opening(self, tree: Tree) -> Iterator[bool]:
+        """Have the destination opened; others have their turns meanwhile. A bundle is packed while it is."""
+        if self.ports.permits.hindrance(self.job):
+            return
+        self._submit(self._door.asking())
+        while self._door.is_closed and not self.ports.stopped():
+            self._collect(tree)
+            if self.turn_over():
+                yield True
 
     def _admits(self, files: Sequence[Settled]) -> bool:
         """Whether these files, which go together, are not more than may go."""

@@ -15,7 +15,7 @@ from outhaul.engine.bundling import Gathering, pack_bundle, send_bundle
 from outhaul.engine.grouping import by_group, carry_group, finish_group, release_group
 from outhaul.engine.large import LargeUploads, Slots
 from outhaul.engine.limits import Limits
-from outhaul.engine.opening import Door
+from outhaul.engine.opening import Door, Opened
 from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of, unanswered
 from outhaul.engine.standings import Standings
@@ -44,6 +44,8 @@ _BATCH_BYTES_MAX = 4 << 20
 _RECEIPTS_PER_TRANSACTION = 512
 _FLUSH_NS = 50 * 10**6
 _DRAIN_SECONDS = 10
+_REST_SECONDS = 0.02
+"""How long others wait at most where a job leaves its destination alone."""
 
 
 class Round:
@@ -76,6 +78,7 @@ class Round:
         self._bytes_in_flight = 0
         self._files_carried = 0
         self._failures = 0
+        self._rests_until = 0
         self._unanswered = ""
         self._groups: dict[int, Group] = {}
 
@@ -167,7 +170,7 @@ class Round:
 
     def _send_large(self, tree: Tree) -> None:
         """Large files and groups wait for one another, and no small file waits for them."""
-        while self._large and self._slots.free and not self.ports.stopped():
+        while self._large and self._slots.free and not self._rests and not self.ports.stopped():
             large = self._large.pop(0)
             files = large.members if isinstance(large, Group) else [large]
             if why := self.ports.permits.hindrance(self.job):
@@ -193,14 +196,21 @@ class Round:
         there = self._slots.bytes if self._tasks or weight > _BATCH_BYTES_MAX else 0
         return there > 0 and there + weight > BYTES_IN_FLIGHT_MAX
 
+    @property
+    def _rests(self) -> bool:
+        """Whether the destination is left alone for a while, by all workers together; other jobs go on."""
+        return self.ports.clock.monotonic_ns() < self._rests_until
+
     def _room(self, tree: Tree, size: int = 0) -> Iterator[bool]:
         """Wait until what is gathered, with a file of this size, has room to go; others have their turns meanwhile."""
         weight = max(self._batch_bytes, self._gathered.weight) + size
         if self.turn_over():
             yield True
-        while not self.ports.stopped() and self._is_full(weight):
+        while not self.ports.stopped() and (self._rests or self._is_full(weight)):
             self._collect(tree)
-            if self.turn_over():
+            if self._rests:
+                self.ports.clock.sleep(_REST_SECONDS)
+            if self._rests or self.turn_over():
                 yield True
 
     def _is_next(self, settled: Settled) -> bool:
@@ -215,7 +225,7 @@ class Round:
         self._bytes_in_flight += weight
         self._slots.bytes += weight
 
-    def _submit(self, task: Callable[[], Carried | Released]) -> None:
+    def _submit(self, task: Callable[[], Carried | Released | Opened]) -> None:
         self._tasks += 1
         self.ports.workers.widen(min(self._tasks, self._pace.threads))
         self.ports.workers.submit(task)
@@ -230,6 +240,8 @@ class Round:
             self._tasks -= 1
             if isinstance(result, Carried):
                 self._take_carried(result)
+            elif isinstance(result, Opened):
+                self._door.take(result)
             else:
                 self._take_released(result)
         if self._proofs and (
@@ -332,8 +344,8 @@ class Round:
         if self._failures >= FAILURES_MAX:
             self._door.give_up(why)
             return
-        clock = self.ports.clock
-        clock.sleep(pause_ns(self._failures, clock.monotonic_ns()) / SECOND_NS)
+        now = self.ports.clock.monotonic_ns()
+        self._rests_until = now + pause_ns(self._failures, now)
 
     def _flush(self, tree: Tree) -> None:
         """Record, then release. A proof that is not yet on disk releases nothing."""

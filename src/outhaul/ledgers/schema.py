@@ -42,7 +42,7 @@ MIGRATIONS: tuple[str, ...] = (
         key TEXT NOT NULL,
         version TEXT NOT NULL,
         etag TEXT NOT NULL,
-        proof TEXT NOT NULL,         -- etag, checksum or read-back
+        proof TEXT NOT NULL,         -- etag, checksum, read-back or carried
         sent INTEGER NOT NULL,       -- 0: the object was there before, with the same bytes
         proved_ns INTEGER NOT NULL,
         recorded_ns INTEGER NOT NULL,

@@ -109,6 +109,10 @@ class Unproved(StoreError):
     """The store cannot show that it holds the same bytes."""
 
 
+class OnItsWay(StoreError):
+    """It is on a stick, and whether the store has it is not known yet. Not a failure: its receipt has to come back."""
+
+
 class Conflict(StoreError):
     """Other bytes stand under every key that this content may have."""
 

@@ -97,6 +97,8 @@ class ProofKind(StrEnum):
     """A SHA-256 of the whole object, stored with it, came back from a HEAD."""
     READ_BACK = "read-back"
     """All bytes were read back and hashed."""
+    CARRIED = "carried"
+    """Another machine has had the store prove it, by one of the above, and its receipt came back on a stick."""
 
 
 class Upload(NamedTuple):

@@ -93,6 +93,11 @@ REASONS: dict[str, Reason] = {
     ),
     "paused": Reason(State.WAITING, "its job is paused", "It goes when the pause is over, or with `outhaul resume`."),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
+    "on-its-way": Reason(
+        State.WAITING,
+        "travelling on a stick",
+        "`outhaul carry` sends it from another machine, and `outhaul export --to` takes the receipt. `run` sends it, too.",
+    ),
     "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
     "destination": Reason(
         State.WAITING, "its destination cannot be used at present", "`outhaul check` tells what is wrong with it."

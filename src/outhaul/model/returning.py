@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from outhaul.model.evidence import Within
+from outhaul.model.fleet import is_reserved
 from outhaul.model.keys import escape, path_of
 
 
@@ -168,7 +169,7 @@ def wanted_object(place: int, prefix: str, listed: Listed) -> Wanted:
     except ValueError:
         path = inside
     wanted = Wanted(path, place, listed.key, "", listed.length, b"", listed.etag, listed.modified_ns)
-    if (inside.endswith("/") and listed.length == 0) or inside.startswith(_TRIAL):
+    if (inside.endswith("/") and listed.length == 0) or inside.startswith(_TRIAL) or is_reserved(inside):
         return wanted._replace(refused="marker")
     why = refusal(path)
     return wanted._replace(refused="refused-name", detail=why) if why else wanted

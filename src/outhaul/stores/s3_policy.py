@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from outhaul.model.fleet import ALL, Fleet, control_key, receipts_prefix, status_key
 from outhaul.model.job import Job
 from outhaul.model.object_settings import ARCHIVE_CLASSES
 
@@ -39,13 +40,16 @@ class _Place(NamedTuple):
     condition: _Condition | None = None
 
 
-def policy(jobs: Iterable[Job], purpose: Purpose = "run", region: str = "") -> dict[str, Any]:
+def policy(
+    jobs: Iterable[Job], purpose: Purpose = "run", region: str = "", fleet: Fleet | None = None
+) -> dict[str, Any]:
     """The policy of an identity that does the work of these jobs.
 
     Args:
         jobs: Those that speak to S3 themselves, each with the endpoint that it really uses.
         purpose: 'run' is to carry files away, 'restore' to look back and to bring them back, 'all' is both.
         region: Of jobs that name none; '' where it is not known.
+        fleet: Where the device tells how it is, and its name; None for nowhere.
 
     Returns:
         A document for IAM (AWS, "IAM JSON policy elements"); each action is limited to prefixes, buckets and keys of the jobs.
@@ -54,6 +58,8 @@ def policy(jobs: Iterable[Job], purpose: Purpose = "run", region: str = "") -> d
     for job in jobs:
         for action, place in _needs(job, purpose, region):
             places.setdefault(action, set()).add(place)
+    for action, place in _telling(fleet, region) if fleet is not None and purpose != "restore" else ():
+        places.setdefault(action, set()).add(place)
     return {"Version": "2012-10-17", "Statement": list(_statements(places))}
 
 
@@ -81,6 +87,19 @@ def _needs(job: Job, purpose: Purpose, region: str) -> Iterator[tuple[str, _Plac
         yield "kms:Decrypt", key  # A large upload needs it too: S3 reads what it has encrypted of the parts.
         if carries:
             yield "kms:GenerateDataKey", key
+
+
+def _telling(fleet: Fleet, region: str) -> Iterator[tuple[str, _Place]]:
+    """A device writes under its own name alone, and reads only what is meant for it."""
+    if fleet.destination.kind != "s3":
+        return
+    where = region if fleet.connection.region in ("", "auto") else fleet.connection.region
+    bucket, prefix = f"arn:{_partition(where)}:s3:::{fleet.destination.bucket}", fleet.destination.prefix
+    for key in (status_key(prefix, fleet.device), receipts_prefix(prefix, fleet.device) + "*"):
+        yield "s3:PutObject", _Place("Objects", f"{bucket}/{_literal(key.removesuffix('*'))}{'*' * key.endswith('*')}")
+    if fleet.control_key:
+        for name in (fleet.device, ALL):
+            yield "s3:GetObject", _Place("Objects", f"{bucket}/{_literal(control_key(prefix, name))}")
 
 
 def _writing(job: Job) -> Iterator[str]:

@@ -18,10 +18,12 @@ from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
-from outhaul.frontends.cli.sharing import address, given_ledger, given_shard
+from outhaul.frontends.cli.sharing import address, given_ledger, given_shard, refuse_beside_workers
+from outhaul.frontends.cli.telling import Voice, voiced
 from outhaul.frontends.telling.log import Log
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.ledger_address import is_ledger_address
 from outhaul.ports import Monitor
@@ -51,14 +53,16 @@ def run(options: argparse.Namespace) -> int:
     telling = given_telling(options, said.telling)
     log = Log(quiet=options.quiet, verbose=options.verbose)
     log.configure(telling.log)
-    with pinged(said.ping, log.notice) as told:
+    with pinged(said.ping, log.notice) as told, voiced(said.fleet, state_of(options), stopped, log.notice) as voice:
+        wanted, limit = voice.obeyed(wanted, said.bandwidth)
+        said = said._replace(bandwidth=limit)
         left = _take_over(wanted, options) if said.program == "archive-upload" else 0
         if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
-            return told.ended(_carry(wanted, options, said) or left)
-        return told.ended(_told(wanted, options, said._replace(telling=telling), log) or left)
+            return told.ended(_carry(wanted, options, said, voice) or left)
+        return told.ended(_told(wanted, options, said._replace(telling=telling), log, voice) or left)
 
 
-def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: Log) -> int:
+def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: Log, voice: Voice) -> int:
     """As `_carry`, and everybody is told whom the configuration names."""
     from outhaul.frontends.telling.everyone import Everyone
     from outhaul.frontends.telling.publishing import write_once
@@ -71,6 +75,7 @@ def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: L
             report = _run(jobs, options, said, everyone)
             for one in report.jobs:
                 everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
+                voice.job(one.job.name, one.fault)
             if not report.interrupted:
                 everyone.patience = 35.0
     finally:
@@ -82,14 +87,14 @@ def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: L
 def _monitors(options: argparse.Namespace, log: Log) -> tuple[list[Monitor], Callable[[], None]]:
     """Where the log is elsewhere, a person at a terminal sees what goes on all the same."""
     if options.json or not log.settings:
-        monitor, close = _monitor(options)
+        monitor, close = monitor_of(options)
         return [monitor], close
     from outhaul.frontends.telling.log_monitor import RunLog
 
     elsewhere = log.settings.file or log.settings.config
     if not elsewhere or options.quiet or not sys.stderr.isatty():
         return [RunLog(log)], lambda: None
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     return [monitor, RunLog(log)], close
 
 
@@ -120,7 +125,7 @@ def _take_over(jobs: list[Job], options: argparse.Namespace) -> int:
     """What archive-upload has left behind, before the first run of its jobs."""
     from outhaul.frontends.older.archive_upload import take_over
 
-    monitor, close = _monitor(options)
+    monitor, close = monitor_of(options)
     try:
         return take_over(jobs, state_of(options), monitor, lambda text: print(f"outhaul: {text}", file=sys.stderr))
     finally:
@@ -156,6 +161,8 @@ def configured(options: argparse.Namespace) -> Configured:
     if found:
         raise ConfigurationError(*found)
     jobs = [_over(given, job) for job in said.jobs]
+    if said.fleet is not None:
+        said = said._replace(fleet=_known(said.fleet, given))
     if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
         raise ConfigurationError(*found)
     return said._replace(jobs=jobs)
@@ -172,6 +179,15 @@ def _over(given: Connection, job: Job) -> Job:
     """The job with what the command line says laid over what its configuration does."""
     said = {name: value for name, value in given._asdict().items() if value}
     return job._replace(connection=job.connection._replace(**said)) if said else job
+
+
+def _known(fleet: Fleet, given: Connection) -> Fleet:
+    """With the name of the device, and what the command line says of the way there. Raises ConfigurationError: no name."""
+    from outhaul.fleet.telling import device_of
+
+    said = {name: value for name, value in given._asdict().items() if value}
+    connection = fleet.connection._replace(**said) if fleet.destination.kind == "s3" else fleet.connection
+    return fleet._replace(device=device_of(fleet), connection=connection)
 
 
 def given_connection(options: argparse.Namespace, found: list[str]) -> Connection:
@@ -255,43 +271,43 @@ def config_path(options: argparse.Namespace) -> str:
     raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
 
 
-def _carry(jobs: list[Job], options: argparse.Namespace, said: Configured | None = None) -> int:
-    monitor, close = _monitor(options)
+def _carry(
+    jobs: list[Job], options: argparse.Namespace, said: Configured | None = None, voice: Voice | None = None
+) -> int:
+    monitor, close = monitor_of(options)
     try:
-        return _run(jobs, options, said, monitor).exit_code
+        report = _run(jobs, options, said, monitor)
     finally:
         close()
+    for one in report.jobs if voice else ():
+        assert voice is not None
+        voice.job(one.job.name, one.fault)
+    return report.exit_code
 
 
 def _run(jobs: list[Job], options: argparse.Namespace, said: Configured | None, monitor: Monitor) -> app.RunReport:
     """Here, or by the workers of a cluster."""
     limit = given_bandwidth(options) or (said.bandwidth if said else None)
-    ledger, state = given_ledger(options) or (said.ledger if said else ""), state_of(options)
-    shard = given_shard(options)
+    ledger, state, shard = (
+        given_ledger(options) or (said.ledger if said else ""),
+        state_of(options),
+        given_shard(options),
+    )
     if options.on:
-        if options.shard or options.dry_run:
-            raise ConfigurationError(
-                f"--on does not go with {'--shard' if options.shard else '--dry-run'}; leave one of them out"
-            )
+        refuse_beside_workers(options)
         from outhaul.cluster.driver import run as spread
 
         return spread(
             jobs, on=options.on, ledger=ledger, state=state, monitor=monitor, stopped=stopped, bandwidth=limit
         )
     return app.run(
-        jobs,
-        state=state,
-        monitor=monitor,
-        stopped=stopped,
-        dry_run=options.dry_run,
-        bandwidth=limit,
-        time_zone=said.time_zone if said else "",
-        shard=shard,
-        ledger=ledger,
-    )
+        jobs, state=state, monitor=monitor, stopped=stopped, dry_run=options.dry_run, bandwidth=limit,
+        time_zone=said.time_zone if said else "", shard=shard, ledger=ledger,
+    )  # fmt: skip
 
 
-def _monitor(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+def monitor_of(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:
+    """Who tells what happens, as the options say, and what ends that."""
     from outhaul.frontends.cli.monitors import JsonMonitor, PlainMonitor
 
     if options.json:

@@ -20,20 +20,20 @@ from outhaul import app
 from outhaul.frontends.cli.carry import state_of
 from outhaul.frontends.cli.past import selection_of
 from outhaul.frontends.cli.show import receipt_fields
+from outhaul.model.columns import COLUMNS
 from outhaul.model.errors import ConfigurationError
 
-COLUMNS: dict[str, type] = {
-    "receipt": int, "job": str, "source": str, "path": str, "path_base64": str, "size": int, "mtime_ns": int,
-    "sha256": str, "destination": str, "key": str, "version": str, "etag": str, "proof": str, "sent": bool,
-    "proved_ns": int, "recorded_ns": int, "disposal": str, "disposed_ns": int, "codec": str, "stored_size": int,
-    "stored_sha256": str, "within": str, "offset": int, "length": int, "at": int,
-}  # fmt: skip
-"""Every field of a receipt, in the order of the columns."""
 _ROWS_PER_GROUP = 16_384
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write every receipt that is meant."""
+    """Write every receipt that is meant; or, with --to, files to a stick."""
+    if options.to or options.make_key:
+        from outhaul.frontends.cli.stick import export as export_files
+
+        return export_files(options)
+    if not options.format:
+        raise ConfigurationError("write --to DIR for files, to a stick; or --format csv for the receipts, as a table")
     selection = selection_of(options)
     parquet = _parquet() if options.format == "parquet" else None
     if parquet and not options.output:

@@ -333,6 +333,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     ways_back.add(partial(_command, commands), state, reporting, connection, _count)
 
+    from outhaul.frontends.cli import fleet_options
+
+    fleet_options.add(partial(_command, commands), reporting, connection)
+
     service = _command(
         commands, "install-service", "service.install_service", "have outhaul run by itself: systemd, cron or launchd",
         "outhaul install-service /etc/outhaul/outhaul.toml\n  outhaul install-service --kind cron --every 10m",

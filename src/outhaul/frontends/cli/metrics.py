@@ -25,7 +25,7 @@ from outhaul.model.forecast import Forecast
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import REASONS, State
 
-_FIRST = "# HELP outhaul_build_info"
+_FIRST = "# HELP outhaul_"
 _METRICS = (
     ("files_carried_total", "counter", "Files that have a receipt."),
     ("bytes_carried_total", "counter", "Bytes of files that have a receipt."),
@@ -124,7 +124,7 @@ def exposition(jobs: Sequence[JobStatus], now_ns: int) -> Iterator[str]:
         now_ns: The wall clock.
     """
     disks = [(job, app.disk(job)) for job in jobs]
-    yield f"{_FIRST} The version that tells this."
+    yield "# HELP outhaul_build_info The version that tells this."
     yield "# TYPE outhaul_build_info gauge"
     yield f'outhaul_build_info{{version="{VERSION}"}} 1'
     for name, kind, text in _METRICS:
@@ -132,7 +132,7 @@ def exposition(jobs: Sequence[JobStatus], now_ns: int) -> Iterator[str]:
         yield f"# TYPE outhaul_{name} {kind}"
         for job, disk in disks:
             labels = (
-                f'outhaul_job="{_label(job.job)}",source="{_label(job.source)}",destination="{_label(job.destination)}"'
+                f'outhaul_job="{label(job.job)}",source="{label(job.source)}",destination="{label(job.destination)}"'
             )
             for more, value in _values(name, job, disk, now_ns):
                 yield f"outhaul_{name}{{{labels}{more}}} {value:.15g}"
@@ -160,7 +160,8 @@ def _values(name: str, job: JobStatus, disk: Forecast | None, now_ns: int) -> li
     return [("", value)] if (value := of_name[name]) is not None else []
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
+    """The value of a label."""
     return printable(text).replace("\\", r"\\").replace('"', r"\"")
 
 

@@ -19,7 +19,7 @@ from outhaul.model.lifecycle import REASONS, Standing, State
 _NAMED_MAX = 10
 _LISTED = (State.HELD, State.WAITING)
 _PLACE = ("offset", "length", "at")
-_NOT_NAMED = ("destination", "interrupted")  # True of all alike, and said once.
+_NOT_NAMED = ("destination", "interrupted", "on-its-way")  # True of all alike, and said once.
 
 
 class PlainMonitor:

@@ -41,6 +41,13 @@ def given_shard(options: argparse.Namespace) -> Shard:
         raise ConfigurationError(f"--shard: {error}") from None
 
 
+def refuse_beside_workers(options: argparse.Namespace) -> None:
+    """Raise ConfigurationError where an option is given that does not go with `--on`."""
+    for name, given in (("--shard", options.shard), ("--dry-run", options.dry_run)):
+        if given:
+            raise ConfigurationError(f"--on does not go with {name}; leave one of them out")
+
+
 def given_ledger(options: argparse.Namespace) -> str:
     """The database that the command line names; '' where it says nothing of it. Raises as `address`."""
     return address(options.ledger, "--ledger") if options.ledger else ""

@@ -14,6 +14,7 @@ from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor
 from outhaul.frontends.cli.pinging import Heart
 from outhaul.frontends.cli.sharing import given_ledger
+from outhaul.frontends.cli.telling import Voice
 from outhaul.frontends.telling.everyone import Everyone
 from outhaul.frontends.telling.log import ERROR, INFO, Log
 from outhaul.frontends.telling.log_monitor import LogMonitor
@@ -40,6 +41,7 @@ def watch(options: argparse.Namespace) -> int:
         def passed(job: Job, outcome: Outcome) -> None:
             _tell(heart, job, outcome)
             everyone.passed(job, outcome.tally, outcome.destination_fault or outcome.source_fault, whole=outcome.whole)
+            loading.voice.passed(job, outcome)
 
         app.watch(
             loading.load,
@@ -71,6 +73,7 @@ class _Loading:
         self._heart = heart
         self._everyone = everyone
         self._publishing = publishing
+        self.voice = Voice(state_of(options), stopped, everyone.log.notice, self.ask)
         self._asked = False
         self._last: tuple[list[Job], Bandwidth | None, str] | None = None
 
@@ -95,11 +98,13 @@ class _Loading:
             said = configured(self._options)
             for job in said.jobs:
                 compression(job)  # A library that is missing makes it wrong, too.
-            limit = given_bandwidth(self._options) or said.bandwidth
+            self.voice.speak_to(said.fleet)
+            jobs, limit = self.voice.obeyed(said.jobs, said.bandwidth)
+            limit = given_bandwidth(self._options) or limit
             self._everyone.configure(given_telling(self._options, said.telling))
             self._publishing.configure(said.telling.metrics)
             be_nice(self._options, said.nice)
-            self._last = said.jobs, limit, said.time_zone
+            self._last = jobs, limit, said.time_zone
             self._heart.address = said.ping
             if again:
                 log.say(INFO, "the configuration was read anew", event="reload")

@@ -1,10 +1,11 @@
-"""The options of the commands that look back: restore, mirror, audit, rebuild, find, history and export."""
+"""The options of the commands that look back: restore, mirror, audit, rebuild, find, history and export; and of `carry`."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
+from outhaul.frontends.cli.stick_options import add_carry, add_export_options
 from outhaul.frontends.cli.times import days_of, sample_of, seconds_of, time_of
 
 Add = Callable[[str, str, str, str, list[argparse.ArgumentParser]], argparse.ArgumentParser]
@@ -77,7 +78,7 @@ def add(
     )
     audit.add_argument("--source", metavar="DIR", default="", help="with --rebuild-ledger")
     _add_rebuild(command, [state, reporting, connection])
-    _add_past(command, state, reporting, count)
+    _add_past(command, state, reporting, connection, count)
 
 
 def _archived(restore: argparse.ArgumentParser) -> None:
@@ -121,7 +122,11 @@ def _add_rebuild(command: Add, parents: list[argparse.ArgumentParser]) -> None:
 
 
 def _add_past(
-    command: Add, state: argparse.ArgumentParser, reporting: argparse.ArgumentParser, count: Callable[[str], int]
+    command: Add,
+    state: argparse.ArgumentParser,
+    reporting: argparse.ArgumentParser,
+    connection: argparse.ArgumentParser,
+    count: Callable[[str], int],
 ) -> None:
     find = command(
         "find", "past.find", "receipts by path, digest, key or time, without the network",
@@ -144,17 +149,20 @@ def _add_past(
     history.add_argument("--limit", metavar="N", type=count, default=0, help="only the latest N runs")
 
     export = command(
-        "export", "export.export", "the receipts as a table for other programs",
-        "outhaul export --format csv -o receipts.csv\n  outhaul export --format jsonl --since 1d", [state],
+        "export", "export.export", "files to a stick, for another machine to carry; or the receipts as a table",
+        "outhaul export --to /media/stick\n  outhaul export --format csv -o receipts.csv", [state, connection],
     )  # fmt: skip
     export.add_argument(
-        "pattern", metavar="PATTERN", nargs="?", default="", help="path of a file or directory, or a pattern"
-    )
-    export.add_argument("--format", choices=("csv", "jsonl", "parquet"), required=True, help="form of the table")
+        "pattern", metavar="PATTERN|CONFIG", nargs="?", default="",
+        help="with --format: path of a file or directory, or a pattern; with --to: configuration file, as for `run`",
+    )  # fmt: skip
+    add_export_options(export)
+    export.add_argument("--format", choices=("csv", "jsonl", "parquet"), default="", help="form of the table")
     export.add_argument(
         "-o", "--output", metavar="FILE", default="", help="new file to write; nothing is written over (default: print)"
     )
     _marks(export)
+    add_carry(command, reporting, connection)
 
 
 def _marks(command: argparse.ArgumentParser) -> None:

@@ -1,0 +1,284 @@
+"""Files that travel on a stick: what the device does with it, and what the carrier does. What a front end may call.
+
+Nothing here prints. `export` is a pass of the ordinary engine, with a stick in the place of the store; `carry` sends what lies on
+one by the ordinary stages. Decision 0030 says what is believed of whom.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from outhaul.app import JobReport, RunReport
+from outhaul.engine.carrying import Carriage, Carrier, carry_stick
+from outhaul.model.bandwidth import Bandwidth
+from outhaul.model.errors import ConfigurationError, Misconfigured, Refused
+from outhaul.model.job import ConflictRule, Connection, Destination, Job
+from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
+from outhaul.model.stick import Offer
+from outhaul.ports import Monitor, Store
+from outhaul.stores.stick_export import Trust
+
+KEY_BYTES_MIN, _KEY_BYTES_MAX = 32, 4096
+
+
+class StickReport(NamedTuple):
+    """What an export came to."""
+
+    run: RunReport
+    stick: str
+    written: int
+    """Packages that are on the stick now, and were not before."""
+    bytes_written: int
+    receipts: int
+    """Receipts that the stick has brought, and that are believed."""
+    refused: int
+    """Those that are not, for want of a signature."""
+    away: int
+    """Packages on their way, on this stick and others."""
+    same_disk: bool
+    """Whether the stick is on the disk of a source: perhaps it is not mounted."""
+    fault: str
+    """What is wrong with the stick at the end; '' for nothing."""
+
+
+class CarryReport(NamedTuple):
+    """What a carry came to."""
+
+    carried: int
+    bytes_carried: int
+    left: dict[str, int]
+    """Why packages are still on the stick, and how many."""
+    fault: bool
+    """Whether the destination, or the stick, cannot be used."""
+    strange: int
+    """Lines of manifests that were passed over."""
+
+
+def why_not(job: Job) -> str:
+    """Why the files of a job cannot travel on a stick; '' where they can."""
+    if job.destination.kind != "s3":
+        return "its destination is a directory, which is another one on another machine"
+    if job.groups:
+        return "its groups are whole in the store at one moment only where the network is"
+    if job.on_conflict == "replace":
+        return 'with on-conflict = "replace" a stick that comes late would replace a newer object'
+    return ""
+
+
+def export(
+    jobs: Sequence[Job],
+    path: str,
+    *,
+    state: str,
+    monitor: Monitor,
+    trust: Trust,
+    again: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> StickReport:
+    """Take the receipts that a stick has brought, let go of what they prove, and give it what is new.
+
+    Args:
+        jobs: Jobs for which `why_not` has nothing to say.
+        path: Of the mounted stick.
+        state: As for `app.run`.
+        monitor: Is told what happens.
+        trust: Whose receipts are believed.
+        again: Give it what is on other sticks, too.
+        stopped: As for `app.run`.
+
+    Raises:
+        Misconfigured: there is no stick.
+        AnotherInstance, ConfigurationError, LedgerError: as `app.run`.
+    """
+    from outhaul.engine.batches import Ports
+    from outhaul.engine.side_by_side import run_jobs
+    from outhaul.stores.stick import StickStore
+    from outhaul.stores.stick_directory import StickDirectory
+    from outhaul.stores.stick_export import Visit
+    from outhaul.stores.stick_memory import StickMemory
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, permits
+
+    for job in jobs:
+        compression(job)
+    reports: list[JobReport] = []
+    with Wiring(state) as wired, StickDirectory(path, make=True) as stick:
+        memory = StickMemory(state)
+        visit = Visit(stick, memory, trust, wired.clock.wall_ns, again=again)
+        ports = Ports(
+            wired.files, wired.ledger, wired.workers, wired.clock, monitor, partial(StickStore, visit=visit), stopped,
+            compression, permits(state),
+        )  # fmt: skip
+        placed = [at_its_endpoint(_alone(job)) for job in jobs]
+        for index, (tally, fault, source_fault, *_) in run_jobs(placed, ports):
+            reports.append(JobReport(jobs[index], tally, fault or source_fault, bool(fault)))
+        whole = len(reports) == len(jobs) and not stopped() and not any(report.fault for report in reports)
+        fault = _end(visit, whole=whole)
+        memory.close()
+        disks = {os.stat(job.source).st_dev for job in jobs if os.path.isdir(job.source)}
+        return StickReport(
+            RunReport(reports, stopped()), stick.id, visit.written, visit.bytes_written, visit.receipts, visit.refused,
+            visit.away, stick.device in disks, fault,
+        )  # fmt: skip
+
+
+def _alone(job: Job) -> Job:
+    """Files go each for itself: a stick has packs of its own, and a bundle would not come back while others wait.
+
+    What limits a run, and hours in which nothing is sent, are about the network; the limit of a stick is its size.
+    """
+    free = job._replace(files_max=0, bytes_max=0, bytes_a_day=0, bytes_a_month=0, quiet_hours=())
+    return free._replace(bundle_bytes=0, via="")
+
+
+def _end(visit: object, *, whole: bool) -> str:
+    from outhaul.stores.stick_export import Visit
+
+    assert isinstance(visit, Visit)
+    try:
+        visit.finish()
+        visit.depart(whole=whole)
+    except Misconfigured as error:
+        return str(error)
+    return ""
+
+
+def carry(
+    path: str,
+    destination: Destination,
+    connection: Connection,
+    *,
+    key: bytes = b"",
+    trust_stick: bool = False,
+    same_store: bool = False,
+    rule: ConflictRule = "keep-both",
+    bandwidth: Bandwidth | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    tell: Callable[[Carriage], None] = lambda _one: None,
+) -> CarryReport:
+    """Send what lies on a stick to a bucket, have it proved, and write the receipts on the stick.
+
+    Args:
+        path: Of the mounted stick.
+        destination: Where to: packages that go elsewhere stay.
+        connection: How it is reached.
+        key: Of both machines; b'' where there is none.
+        trust_stick: Whether object settings are taken from a stick without a signature.
+        same_store: A person says that this is the store that the device means, whatever its address.
+        rule: What is done where other bytes stand under a key; never 'replace'.
+        bandwidth: What may be sent.
+        stopped: Asked often.
+        tell: Is told of each package.
+
+    Raises:
+        Misconfigured: there is no stick, or it is gone or full.
+        AnotherInstance: another process works with it.
+    """
+    from outhaul.host.clock import SystemClock
+    from outhaul.stores.stick_carrying import StickInHand
+    from outhaul.stores.stick_directory import StickDirectory
+    from outhaul.wiring import at_its_endpoint
+
+    job = at_its_endpoint(Job("carry", "", destination, connection))
+    endpoint = job.connection.endpoint_url
+    stores = _Stores(job, bool(key) or trust_stick, same_store, bandwidth, stopped)
+    carrier = Carrier(SystemClock(), stores.of, rule, same_store, endpoint, stopped)
+    carried, length, left, fault = 0, 0, dict[str, int](), False
+    with StickDirectory(path, make=False) as directory:
+        stick = StickInHand(directory, key)
+        for one in carry_stick(stick, carrier):
+            tell(one)
+            if one.proof is not None:
+                carried, length = carried + 1, length + one.offer.length
+            else:
+                left[one.why] = left.get(one.why, 0) + 1
+                fault = fault or one.fault
+        return CarryReport(carried, length, left, fault, stick.strange)
+
+
+class _Stores:
+    """The stores of a carry: one for each kind of object settings, tried before the first package goes there."""
+
+    def __init__(
+        self, job: Job, settings: bool, same_store: bool, bandwidth: Bandwidth | None, stopped: Callable[[], bool]
+    ) -> None:
+        from outhaul.wiring import opener
+
+        self._job, self._settings, self._same_store = job, settings, same_store
+        self._open = opener(bandwidth, stopped, "")
+        self._stores: dict[ObjectSettings, Store] = {}
+
+    def of(self, offer: Offer) -> Store:
+        """See `Carrier.store_of`."""
+        if why := self._why_not(offer):
+            raise Refused(why)
+        if offer.settings not in self._stores:
+            store = self._open(self._job._replace(objects=offer.settings))
+            abilities = store.probe()
+            if not abilities.can_prove(offer.rule):
+                raise Misconfigured(f"{self._job.destination.address} gives no evidence that it holds what was sent")
+            store.adopt(abilities)
+            self._stores[offer.settings] = store
+        return self._stores[offer.settings]
+
+    def _why_not(self, offer: Offer) -> str:
+        to, connection = self._job.destination, self._job.connection
+        if offer.bucket != to.bucket:
+            return f"goes to s3://{offer.bucket}, and not to {to.address}"
+        if to.prefix and not offer.key.startswith(f"{to.prefix}/"):
+            return f"its key is not beneath {to.address}"
+        if offer.endpoint != connection.endpoint_url and not self._same_store:
+            theirs, ours = (text or "AWS" for text in (offer.endpoint, connection.endpoint_url))
+            return f"its device reaches its store at {theirs}, and this is {ours}; --same-store says that they are one"
+        if offer.customer_key != bool(connection.sse_c_key_file):
+            return f"its device {'has' if offer.customer_key else 'has not'} the store encrypt it with a key (--sse-c-key-file)"
+        if offer.settings != NO_SETTINGS and not self._settings:
+            return (
+                "asks for object settings, which are taken from a signed stick only (--key-file), or with --trust-stick"
+            )
+        return ""
+
+
+def make_key(path: str) -> None:
+    """A new key for two machines, in a new file that only its owner may read.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    import secrets
+
+    try:
+        with open(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w", encoding="ascii"
+        ) as file:
+            file.write(secrets.token_hex(KEY_BYTES_MIN) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ConfigurationError(f"--make-key {path}: {error.strerror}; nothing is ever written over") from None
+
+
+def read_key(path: str, stick: str) -> bytes:
+    """The key of a file.
+
+    Raises:
+        ConfigurationError: it is none, others may read it, or it lies on the stick.
+    """
+    try:
+        with open(path, "rb") as file:
+            mode, key = os.fstat(file.fileno()).st_mode, file.read(_KEY_BYTES_MAX + 1).strip()
+    except OSError as error:
+        raise ConfigurationError(f"--key-file {path}: {error.strerror}") from None
+    if os.path.realpath(path).startswith(os.path.join(os.path.realpath(stick), "")):
+        raise ConfigurationError(f"--key-file {path}: lies on the stick; whoever finds it could write receipts with it")
+    if not stat.S_ISREG(mode) or mode & 0o077:
+        raise ConfigurationError(f"--key-file {path}: others may read it; chmod 600 {path}")
+    if not KEY_BYTES_MIN <= len(key) <= _KEY_BYTES_MAX:
+        raise ConfigurationError(f"--key-file {path}: is no key; `outhaul export --make-key FILE` makes one")
+    return key
+
+
+__all__ = ["Carriage", "CarryReport", "StickReport", "Trust", "carry", "export", "make_key", "read_key", "why_not"]

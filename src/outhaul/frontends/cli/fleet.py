@@ -1,0 +1,201 @@
+"""`fleet`: how all devices are that tell of themselves in one place. Those that are late or in trouble stand first.
+
+Exit code 1 where any is; what a device is called, and what it says, is shown as data. The other commands of the word, `import`,
+`keygen` and `control`, are in modules beside this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+
+from outhaul.config.paths import absolute_from
+from outhaul.fleet.reading import Reader
+from outhaul.fleet.status import Found, span
+from outhaul.frontends.cli import say
+from outhaul.frontends.cli.carry import given_connection
+from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.metrics import label, write
+from outhaul.frontends.cli.show import terminal_width
+from outhaul.model.address import destination
+from outhaul.model.errors import ConfigurationError, StoreError
+from outhaul.model.job import Connection, Destination
+from outhaul.model.keys import printable
+from outhaul.model.lifecycle import REASONS
+from outhaul.wiring import open_meeting
+
+WELL_MAX = 20
+"""Devices that are well and are named nevertheless, without -v."""
+_NAME_MAX = 20
+_MEANINGS = {name: reason.meaning for name, reason in REASONS.items()}
+_OTHERS = {"import": "importing.bring_in", "keygen": "controlling.keygen", "control": "controlling.control"}
+
+
+def fleet(options: argparse.Namespace) -> int:
+    """One of the commands."""
+    word, *rest = options.what
+    if word in _OTHERS:
+        module, function = _OTHERS[word].split(".")
+        options.what = rest
+        code: int = import_module(f"outhaul.frontends.cli.{module}").__dict__[function](options)
+        return code
+    if rest:
+        raise ConfigurationError(f"{rest[0]}: one address is enough: outhaul fleet s3://bucket/prefix")
+    there, connection = place(options, word)
+    reader = Reader(open_meeting(there, connection), there.prefix)
+    while True:
+        code = _look(reader, there, options)
+        if not options.watch or not _rest(options.watch):
+            return code
+
+
+def place(options: argparse.Namespace, address: str) -> tuple[Destination, Connection]:
+    """Where the devices meet, and how it is reached.
+
+    Raises:
+        ConfigurationError: the address or an option is wrong.
+    """
+    found: list[str] = []
+    connection = given_connection(options, found)
+    try:
+        there = destination(address, absolute_from(os.getcwd()))
+    except ValueError as error:
+        raise ConfigurationError(*found, f"ADDRESS: {error}") from None
+    if found:
+        raise ConfigurationError(*found)
+    return there, connection if there.kind == "s3" else Connection()
+
+
+def _rest(seconds: float) -> bool:
+    """Wait; False where it is asked to end."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not stopped():
+        time.sleep(0.2)
+    return not stopped()
+
+
+def _look(reader: Reader, there: Destination, options: argparse.Namespace) -> int:
+    try:
+        devices = [seen.found for seen in reader.devices()]
+    except StoreError as error:
+        if not options.watch:
+            raise
+        print(f"outhaul: {printable(str(error))}; tried again in a while", file=sys.stderr)
+        return 1
+    now = time.time_ns()
+    if there.kind == "s3":  # Our own clock may be behind that of the store.
+        now = max(now, max((found.modified_ns for found in devices), default=0))
+    judged = [(found, found.troubles(now, _MEANINGS)) for found in devices]
+    judged.sort(key=lambda one: (not one[1], not one[0].late_ns(now), -one[0].late_ns(now), one[0].device))
+    if options.metrics:
+        write("".join(f"{line}\n" for line in _exposition(judged, now)), options.metrics)
+    troubled = any(troubles for _, troubles in judged)
+    if options.json:
+        for found, troubles in judged:
+            if troubles or not options.quiet:
+                print(json.dumps(_fields(found, troubles, now)))
+    elif not options.quiet or troubled:
+        if options.watch and sys.stdout.isatty():
+            print("\x1b[H\x1b[2J", end="")
+        print("\n".join(_lines(judged, now, options, there)), flush=True)
+    return 1 if troubled else 0
+
+
+Judged = Sequence[tuple[Found, list[str]]]
+
+
+def _lines(judged: Judged, now: int, options: argparse.Namespace, there: Destination) -> Iterator[str]:
+    if not judged:
+        yield f"no device has told anything beneath {printable(there.address)} yet"
+        return
+    troubled = sum(1 for _, troubles in judged if troubles)
+    well = 0 if options.quiet else len(judged) - troubled if options.verbose else WELL_MAX
+    shown = judged[: troubled + well]
+    rows = [_row(found, troubles, now) for found, troubles in shown]
+    header = ("DEVICE", "HEARD", "WAITING", "SIZE", "OLDEST", "STATE")
+    yield from say.table(header, rows, right=(1, 2, 3, 4), width=terminal_width())
+    if len(shown) < len(judged) and not options.quiet:
+        yield f"and {len(judged) - len(shown):,} more that are well: outhaul fleet -v"
+    yield ""
+    yield _sum(judged, now, troubled)
+
+
+def _row(found: Found, troubles: list[str], now: int) -> tuple[str, ...]:
+    name = printable(found.device)
+    name = name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"
+    heard = span(max(0, now - found.modified_ns))
+    if (told := found.told) is None:
+        return name, heard, "?", "?", "?", troubles[0]
+    oldest = span(max(0, told.told_ns - told.oldest_ns)) if told.oldest_ns else "-"
+    state = "; ".join(troubles) or ("paused" if told.paused else "well")
+    return name, heard, f"{told.files:,}", say.size(told.bytes), oldest, state
+
+
+def _sum(judged: Judged, now: int, troubled: int) -> str:
+    told = [found.told for found, _ in judged if found.told]
+    late = sum(1 for found, _ in judged if found.late_ns(now))
+    parts = [f"{late:,} late"] if late else []
+    parts += [f"{troubled - late:,} in trouble"] if troubled - late else []
+    parts.append(f"{len(judged) - troubled:,} well")
+    return (
+        f"{len(judged):,} device{'' if len(judged) == 1 else 's'}: {', '.join(parts)}; "
+        f"{say.files(sum(one.files for one in told))} waiting ({say.size(sum(one.bytes for one in told))}), "
+        f"{say.files(sum(one.carried for one in told))} carried ({say.size(sum(one.carried_bytes for one in told))})"
+    )
+
+
+def _fields(found: Found, troubles: list[str], now: int) -> dict[str, object]:
+    told = found.told
+    fields: dict[str, object] = {
+        "event": "device", "device": printable(found.device), "heard": say.moment(found.modified_ns),
+        "late_seconds": found.late_ns(now) // 10**9, "troubles": [printable(text) for text in troubles],
+    }  # fmt: skip
+    if told is None:
+        return {**fields, "unreadable": printable(found.unreadable)}
+    return {
+        **fields, "version": told.version, "sequence": told.sequence, "next_by": say.moment(told.next_by_ns),
+        "clock_seconds": found.clock_ns // 10**9, "waiting": told.files, "waiting_bytes": told.bytes,
+        "oldest": told.oldest_path, "oldest_since": say.moment(told.oldest_ns), "held": told.held,
+        "carried": told.carried, "carried_bytes": told.carried_bytes, "last_carried": say.moment(told.last_ns),
+        "given_up": told.given_up, "disk_full_in_seconds": told.full_in_seconds, "fault": told.fault,
+        "paused": told.paused,
+    }  # fmt: skip
+
+
+def _exposition(judged: Judged, now: int) -> Iterator[str]:
+    """As `metrics.exposition`, of many devices."""
+    late = sum(1 for found, _ in judged if found.late_ns(now))
+    for name, text, count in (
+        ("fleet_devices", "Devices that have told of themselves.", len(judged)),
+        ("fleet_devices_late", "Those that should have been heard of since.", late),
+        ("fleet_devices_in_trouble", "Those that are late or not well.", sum(1 for _, found in judged if found)),
+    ):
+        yield f"# HELP outhaul_{name} {text}"
+        yield f"# TYPE outhaul_{name} gauge"
+        yield f"outhaul_{name} {count}"
+    for name, text in (
+        ("fleet_device_heard_age_seconds", "How long ago the device was heard of."),
+        ("fleet_device_late_seconds", "For how long it should have been heard of; 0 where it is in time."),
+        ("fleet_device_in_trouble", "1 where it is late or not well."),
+        ("fleet_device_files_waiting", "Files that have not been carried."),
+    ):
+        yield f"# HELP outhaul_{name} {text}"
+        yield f"# TYPE outhaul_{name} gauge"
+        for found, troubles in judged:
+            if (value := _value(name, found, bool(troubles), now)) is not None:
+                yield f'outhaul_{name}{{device="{label(found.device)}"}} {value}'
+
+
+def _value(name: str, found: Found, troubled: bool, now: int) -> int | None:
+    of_name = {
+        "fleet_device_heard_age_seconds": max(0, now - found.modified_ns) // 10**9,
+        "fleet_device_late_seconds": found.late_ns(now) // 10**9,
+        "fleet_device_in_trouble": int(troubled),
+        "fleet_device_files_waiting": found.told.files if found.told else None,
+    }
+    return of_name[name]

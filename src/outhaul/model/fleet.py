@@ -1,0 +1,109 @@
+"""Devices that meet in a bucket: where each tells how it is, and what it tells. Pure.
+
+Everything lies beneath `<prefix>/.outhaul/fleet/`, which no job uses: `status/<device>.json`, which is replaced, and
+`receipts/<device>/<yyyy>/<mm>/<ledger>-<first>-<last>-<digest>.jsonl.gz`, which never is. docs/format.md has the form. What
+others have written is input that nobody vouches for: it is bounded, and held against its form, before it is believed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from outhaul.model.job import Connection, Destination
+
+RESERVED = ".outhaul/fleet/"
+DEVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+FORMAT = 1
+ALL = "_all"
+"""What stands in the place of the name of a device, and can be none."""
+STATUS_BYTES_MAX = 64 << 10
+SEGMENT_BYTES_MAX = 32 << 20
+"""Of a segment of receipts, before it is compressed."""
+JOBS_MAX = 50
+TEXT_MAX = 400
+"""Characters of a path, a name or a fault; what is longer is cut, and ends with an ellipsis."""
+SECOND_NS = 10**9
+NEXT_BY_MAX_NS = 100 * 86400 * SECOND_NS
+"""Nobody may say that it will not be heard of for longer."""
+
+
+class Fleet(NamedTuple):
+    """Where a device tells how it is, and how often."""
+
+    destination: Destination
+    connection: Connection
+    device: str
+    """'' is the name of this host."""
+    interval_ns: int
+    """It tells no more than once in this time."""
+    heartbeat_ns: int
+    """It tells even where nothing has changed, once in this time."""
+    control_key: str = ""
+    """The public key of whoever may control it, as `outhaul fleet keygen` prints it; '' for nobody."""
+
+    @property
+    def patience_ns(self) -> int:
+        """After so long without a word, something is wrong: one heartbeat may get lost, and be late by an interval."""
+        return 2 * self.heartbeat_ns + self.interval_ns
+
+
+def reserved(prefix: str) -> str:
+    """Where the fleet of a prefix lies."""
+    return f"{prefix}/{RESERVED}" if prefix else RESERVED
+
+
+def status_key(prefix: str, device: str) -> str:
+    """Where a device tells how it is."""
+    return f"{reserved(prefix)}status/{device}.json"
+
+
+def receipts_prefix(prefix: str, device: str = "") -> str:
+    """Where the receipts of a device lie, or those of all."""
+    return f"{reserved(prefix)}receipts/" + (f"{device}/" if device else "")
+
+
+def segment_key(prefix: str, device: str, month: str, ledger: str, first: int, last: int, digest: str) -> str:
+    """Where a segment of receipts lies; a month is '2026/11'. Its digest is in the name, so what is there has its bytes."""
+    return f"{receipts_prefix(prefix, device)}{month}/{ledger}-{first:012d}-{last:012d}-{digest[:16]}.jsonl.gz"
+
+
+def control_key(prefix: str, device: str) -> str:
+    """Where an order for a device lies; `ALL` for all of them."""
+    return f"{reserved(prefix)}control/{device}.json"
+
+
+def is_reserved(key: str) -> bool:
+    """Whether a key, or a path, is of some fleet: no file that anybody carried."""
+    return key.startswith(RESERVED) or f"/{RESERVED}" in key
+
+
+def shortened(text: str) -> str:
+    """No longer than what a status object may hold."""
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
+
+
+_SEGMENT = re.compile(
+    r"(?P<device>[A-Za-z0-9][A-Za-z0-9._-]{0,62})/[0-9]{4}/[0-9]{2}/"
+    r"(?P<ledger>[0-9a-f]{12})-(?P<first>[0-9]{12,18})-(?P<last>[0-9]{12,18})-[0-9a-f]{16}\.jsonl\.gz"
+)
+
+
+class Segment(NamedTuple):
+    """What the key of a segment says."""
+
+    key: str
+    device: str
+    ledger: str
+    first: int
+    last: int
+
+
+def segment_of(key: str, prefix: str) -> Segment | None:
+    """What a key beneath the receipts of a fleet says; None where it is none of a segment."""
+    found = _SEGMENT.fullmatch(key[len(receipts_prefix(prefix)) :])
+    return Segment(key, found["device"], found["ledger"], int(found["first"]), int(found["last"])) if found else None
+
+
+class Malformed(ValueError):
+    """It is no status object; the message says why, in words of ours."""

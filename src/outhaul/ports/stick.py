@@ -1,0 +1,34 @@
+"""A stick, as whoever carries it sees it: packages to be sent, and a place for their receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from outhaul.model.stick import Carried, Offer
+
+
+class Offered(NamedTuple):
+    """The packages of a pack that have no receipt yet."""
+
+    pack: str
+    offers: tuple[Offer, ...]
+    """Each of which is to be sent, or is left on the stick, as the carrier decides."""
+    all_else: bool
+    """Whether every other package of the pack has its receipt."""
+
+
+class CarriedStick(Protocol):
+    """Every method raises `Misconfigured` where the stick is gone or full."""
+
+    def offered(self) -> Iterator[Offered]:
+        """The packs, one after the other."""
+
+    def chunks(self, offer: Offer) -> Iterator[bytes]:
+        """The bytes of a package, read from the device; fewer than it should have where the pack is damaged."""
+
+    def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
+        """Receipts of packages of a pack; none tells that a carrier was here. When this returns, they are on the stick."""
+
+    def let_go(self, pack: str) -> None:
+        """Remove the bytes of a pack, all of whose packages have receipts."""

@@ -1,0 +1,335 @@
+"""Files that travel on a stick, by the real command and a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.program import Program, Ran
+from servers.server import Server
+
+
+class Journey:
+    """A device with a source, a stick, and a bucket that only the carrier reaches."""
+
+    def __init__(self, outhaul: Program, server: Server) -> None:
+        self.outhaul, self.server, self.bucket = outhaul, server, server.make_bucket("stick")
+        self.stick, self.key = outhaul.home / "stick", outhaul.home / "key"
+        self.stick.mkdir()
+        self.folder = self.stick / "outhaul-stick"
+        self.access = {name: value for name, value in server.environ().items() if name.startswith("AWS_")}
+        self.configuration = outhaul.home / "outhaul.toml"
+        self.configure()
+        assert self.outhaul("export", "--make-key", str(self.key)).code == 0
+
+    def configure(self, more: str = "") -> None:
+        """The device's one job."""
+        self.configuration.write_text(
+            f'[[job]]\nname = "logger"\nsource = "{self.outhaul.source}"\nto = "s3://{self.bucket}/site-7"\n'
+            f'settle = {{ quiet = "0s" }}\nendpoint-url = "{self.server.endpoint_url}"\n{more}\n'
+        )
+
+    def export(self, *options: str, stick: Path | None = None, signed: bool = True, state: str = "state") -> Ran:
+        """The device has the stick. It has no credentials, nor does it need any."""
+        keyed = ["--key-file", str(self.key)] if signed else []
+        return self.outhaul(*self.exporting(stick or self.stick, state), *keyed, *options)
+
+    def exporting(self, stick: Path, state: str = "state") -> list[str]:
+        """The command."""
+        return ["export", str(self.configuration), "--to", str(stick), "--state", str(self.outhaul.home / state)]
+
+    def carry(self, *options: str, stick: Path | None = None, signed: bool = True, to: str = "") -> Ran:
+        """The carrier has it."""
+        return self.outhaul(
+            *self.carrying(stick or self.stick, to), *(["--key-file", str(self.key)] * signed), *options, **self.access
+        )
+
+    def carrying(self, stick: Path, to: str = "") -> list[str]:
+        """The command."""
+        return [
+            "carry",
+            str(stick),
+            "--to",
+            to or f"s3://{self.bucket}/site-7",
+            "--endpoint-url",
+            self.server.endpoint_url,
+        ]
+
+    def stored(self) -> dict[str, bytes]:
+        """What the bucket holds, but for what was written to try it."""
+        with self.server.client() as client:
+            return {
+                each.key: client.get(self.bucket, each.key)
+                for each in client.list(self.bucket)
+                if ".outhaul-probe" not in each.key
+            }
+
+    def left(self) -> list[str]:
+        """What is in the source."""
+        return sorted(
+            str(path.relative_to(self.outhaul.source)) for path in self.outhaul.source.rglob("*") if path.is_file()
+        )
+
+    def on_stick(self) -> list[str]:
+        """The kinds of files that are on the stick."""
+        return sorted({path.suffix for path in self.folder.iterdir()} - {".json", ".txt"})
+
+
+@pytest.fixture
+def journey(outhaul: Program, ministack_server: Server) -> Journey:
+    """Ready to go."""
+    return Journey(outhaul, ministack_server)
+
+
+def test_there_and_back(journey: Journey) -> None:
+    """Written, carried, proved, back, and only then let go."""
+    journey.outhaul.write("a/one.csv", b"1")
+    journey.outhaul.write("ä%:?.csv", b"odd")
+    assert "2 packages written" in journey.export().out
+    assert journey.left() == ["a/one.csv", "ä%:?.csv"]
+    assert journey.carry().out.startswith("2 packages carried (4 B); bring the stick back")
+    assert journey.stored() == {"site-7/a/one.csv": b"1", "site-7/ä%25:?.csv": b"odd"}
+    assert (journey.on_stick(), journey.left()) == ([".manifest", ".receipt"], ["a/one.csv", "ä%:?.csv"])
+    ran = journey.export()
+    assert (ran.code, "2 receipts taken" in ran.out, journey.left(), journey.on_stick()) == (0, True, [], [])
+    receipts = journey.outhaul("ls", "--json", "--state", str(journey.outhaul.state)).events
+    assert {"carried"} == {each["proof"] for each in receipts}
+
+
+@pytest.mark.slow
+def test_who_is_believed(journey: Journey) -> None:
+    """Without the key nothing is let go, unless a person says so; with another key neither."""
+    journey.outhaul.write("one", b"1")
+    assert journey.export(signed=False).code == 0
+    assert journey.carry(signed=False).code == 0
+    ran = journey.export(signed=False)
+    assert (ran.code, journey.left(), "1 receipt not believed" in ran.err) == (1, ["one"], True)
+    assert (journey.export().code, journey.left()) == (1, ["one"])
+    assert (journey.export("--trust-stick", signed=False).code, journey.left()) == (0, [])
+
+
+@pytest.mark.slow
+def test_a_tampered_package_does_not_go(journey: Journey) -> None:
+    """What is on the stick must be what the device has packed; the others go."""
+    journey.outhaul.write("one", b"one")
+    journey.outhaul.write("two", b"two")
+    assert journey.export().code == 0
+    (pack,) = journey.folder.glob("*.pack")
+    pack.write_bytes(pack.read_bytes().replace(b"two", b"TWO"))
+    ran = journey.carry()
+    assert (ran.code, journey.stored()) == (1, {"site-7/one": b"one"})
+    assert "1 package left on the stick: its bytes on the stick are not those that its device has packed" in ran.err
+    ran = journey.export()
+    assert (ran.code, journey.left(), "1 receipt taken, 1 package written" in ran.out) == (0, ["two"], True)
+    assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+def test_a_pack_that_is_damaged_as_a_whole(journey: Journey) -> None:
+    """Also where nothing of it could be carried, and where its manifest is torn: it is written again."""
+    journey.outhaul.write("one", b"one")
+    assert journey.export().code == 0
+    (pack,) = journey.folder.glob("*.pack")
+    pack.write_bytes(b"")
+    assert journey.carry().code == 1
+    assert "1 package written" in journey.export().out
+    for manifest in journey.folder.glob("*.manifest"):
+        manifest.write_bytes(manifest.read_bytes()[:99])
+    assert "1 package written" in journey.export().out
+    assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+def test_a_tampered_receipt_lets_nothing_go(journey: Journey) -> None:
+    """A receipt that says more than the carrier did is none."""
+    journey.outhaul.write("one", b"one")
+    journey.outhaul.write("two", b"two")
+    assert journey.export().code == 0
+    assert journey.carry().code == 0
+    (receipts,) = journey.folder.glob("*.receipt")
+    lines = [json.loads(line) for line in receipts.read_text().splitlines()]
+    lines[0]["etag"] = "other"
+    lines[1]["mac"] = "0" * 64
+    receipts.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert (journey.export().code, journey.left()) == (1, ["one", "two"])
+
+
+@pytest.mark.slow
+def test_receipts_of_another_device_and_of_another_trip(journey: Journey) -> None:
+    """Only a pack that this very device has given away, and not yet taken back, is answered by a receipt."""
+    journey.outhaul.write("one", b"1")
+    assert journey.export(state="another").code == 0
+    assert journey.carry().code == 0
+    kept = journey.stick.with_name("kept")
+    shutil.copytree(journey.stick, kept)
+    ran = journey.export()
+    assert (ran.code, journey.left(), "1 package written" in ran.out) == (0, ["one"], True)
+    assert (journey.export(state="another").code, journey.left()) == (0, [])
+    journey.outhaul.write("one", b"1")
+    assert (journey.export(stick=kept, state="another").code, journey.left()) == (0, ["one"])
+
+
+@pytest.mark.slow
+def test_two_sticks_and_the_network(journey: Journey) -> None:
+    """What travels on one stick is not written to a second, unless asked for; and the network may come first."""
+    other = journey.outhaul.home / "other"
+    other.mkdir()
+    journey.outhaul.write("one", b"1")
+    assert "1 package written" in journey.export().out
+    assert "0 packages written" in journey.export(stick=other).out
+    assert "1 package written" in journey.export("--again", stick=other).out
+    ran = journey.outhaul("run", str(journey.configuration), "--state", str(journey.outhaul.state), **journey.access)
+    assert (ran.code, journey.left()) == (0, [])
+    assert (journey.carry().code, journey.carry(stick=other).code) == (0, 0)
+    assert (journey.export().code, journey.export(stick=other).code) == (0, 0)
+    assert (journey.stored(), journey.on_stick()) == ({"site-7/one": b"1"}, [])
+
+
+@pytest.mark.slow
+def test_where_a_package_may_go(journey: Journey) -> None:
+    """The carrier says where to; nothing on the stick does. Nor does it say how, unless it is signed."""
+    journey.configure('object = { tags = { site = "7" } }\ncompress = "zstd"')
+    journey.outhaul.write("one", b"1" * 1000)
+    assert journey.export().code == 0
+    assert "its key is not beneath" in journey.carry(to=f"s3://{journey.bucket}/other").err
+    elsewhere = journey.server.make_bucket("elsewhere")
+    assert f"and not to s3://{elsewhere}" in journey.carry(to=f"s3://{elsewhere}").err
+    assert "object settings" in journey.carry(signed=False).err
+    assert (journey.stored(), journey.carry().code, list(journey.stored())) == ({}, 0, ["site-7/one.zst"])
+    assert (journey.export().code, journey.left()) == (0, [])
+    back = journey.outhaul.home / "back"
+    ran = journey.outhaul(
+        "restore",
+        f"s3://{journey.bucket}/site-7",
+        "--to",
+        str(back),
+        "--endpoint-url",
+        journey.server.endpoint_url,
+        **journey.access,
+    )
+    assert (ran.code, (back / "one").read_bytes()) == (0, b"1" * 1000)
+
+
+@pytest.mark.slow
+def test_other_bytes_under_its_key(journey: Journey) -> None:
+    """They stay, the package goes to a second key, and the device learns which."""
+    with journey.server.client() as client:
+        client.put(journey.bucket, "site-7/one", b"theirs")
+    journey.outhaul.write("one", b"ours")
+    assert journey.export().code == 0
+    assert "left on the stick: other bytes" in journey.carry("--on-conflict", "hold").err
+    assert journey.carry().code == 0
+    assert (journey.export().code, journey.left()) == (0, [])
+    (row,) = journey.outhaul("ls", "--json", "--state", str(journey.outhaul.state)).events
+    assert {"site-7/one": b"theirs", row["key"]: b"ours"} == journey.stored()
+
+
+@pytest.mark.slow
+def test_what_is_told_in_one_line(journey: Journey, outhaul: Program) -> None:
+    """No stick, no key, a key on the stick, a key for all, both meanings of `export`, jobs that do not travel."""
+    nowhere = outhaul.home / "nowhere"
+    assert ((ran := journey.export(stick=nowhere)).code, "is it mounted?" in ran.err) == (4, True)
+    assert ((ran := journey.carry()).code, "holds nothing of outhaul" in ran.err) == (4, True)
+    assert "--to DIR" in outhaul("export").err
+    assert "leave one out" in journey.export("--format", "csv").err
+    assert "write s3://" in journey.carry(to="/tmp/x").err
+    assert "nothing is ever written over" in outhaul("export", "--make-key", str(journey.key)).err
+    os.chmod(journey.key, 0o644)
+    assert "others may read it" in journey.export().err
+    os.chmod(journey.key, 0o600)
+    lost = journey.stick / "key"
+    shutil.copy(journey.key, lost)
+    assert "lies on the stick" in outhaul(*journey.exporting(journey.stick), "--key-file", str(lost)).err
+    journey.configure('on-conflict = "replace"')
+    assert ((ran := journey.export()).code, "does not travel on a stick" in ran.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_killed_anywhere(journey: Journey, record_property: object) -> None:
+    """Both commands are killed again and again (SIGKILL); every file is in the source, or in the bucket; in the end all, once."""
+    chance = random.Random(7)
+    contents = {f"{number:03}": f"{number}".encode() * 5000 for number in range(300)}
+    for name, content in contents.items():
+        journey.outhaul.write(name, content)
+    journey.outhaul.write("large", os.urandom(20 << 20))
+    contents["large"] = (journey.outhaul.source / "large").read_bytes()
+    keyed = ["--key-file", str(journey.key)]
+    for number in range(16):
+        command = [journey.carrying(journey.stick), journey.exporting(journey.stick)][number % 2]
+        _killed(journey, [*command, *keyed], chance.uniform(0.15, 1.2))
+        stored = journey.stored()
+        for name, content in contents.items():
+            path = journey.outhaul.source / name
+            assert content in (path.read_bytes() if path.exists() else b"", stored.get(f"site-7/{name}"))
+    for _ in range(2):
+        assert journey.export().code == 0
+        assert journey.carry().code == 0
+    assert (journey.export().code, journey.left()) == (0, [])
+    assert {f"site-7/{name}": content for name, content in contents.items()} == journey.stored()
+    assert journey.on_stick() == []
+
+
+def _killed(journey: Journey, command: list[str], after: float) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "outhaul", *command],
+        env={**journey.outhaul.environment, **journey.access},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def small_stick(journey: Journey, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A stick of 8 MiB: a tmpfs, or a FAT file system of its own."""
+    at = journey.outhaul.home / "small"
+    at.mkdir()
+    if request.param == "tmpfs":
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(at)], capture_output=True)
+    else:
+        image = journey.outhaul.home / "image"
+        image.write_bytes(b"")
+        os.truncate(image, 8 << 20)
+        if (make := shutil.which("mkfs.vfat", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")) is None:
+            pytest.skip("there is no mkfs.vfat here")
+        subprocess.run([make, str(image)], capture_output=True, check=True)
+        made = subprocess.run(["mount", "-o", "loop", str(image), str(at)], capture_output=True)
+    if made.returncode:
+        pytest.skip(f"no {request.param} may be mounted here: {made.stderr.decode().strip()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", str(at)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("small_stick", ["tmpfs", "vfat"], indirect=True)
+def test_a_stick_that_is_too_small_goes_several_times(journey: Journey, small_stick: Path) -> None:
+    """What fits goes, the rest waits for the next trip, and there is always room for the receipts."""
+    contents = {f"{number:02}": os.urandom(1 << 20) for number in range(20)}
+    for name, content in contents.items():
+        journey.outhaul.write(name, content)
+    trips = 0
+    while journey.left():
+        ran = journey.export(stick=small_stick)
+        assert ran.code in (0, 4)
+        assert (ran.code == 4) == ("is full: have it carried" in ran.err)
+        assert journey.carry(stick=small_stick).code == 0
+        trips += 1
+        assert trips < 9
+    assert trips > 3
+    assert {f"site-7/{name}": content for name, content in contents.items()} == journey.stored()

@@ -1,0 +1,1 @@
+"""Devices that meet in a bucket."""
