@@ -37,6 +37,7 @@ _CONTENTS: dict[str, list[str]] = {
         *(f"guides/{name}" for name in ("raspberry-pi", "camera", "scraper", "log-archive", "instrument", "backup", "stores")),
         "guides/usb-stick",
         "guides/unattended",
+        "big-trees",
         "knowing",
         "web",
         "installing",

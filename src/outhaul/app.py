@@ -5,6 +5,7 @@ Nothing here prints. A run takes a `Monitor` that is told what happens, and give
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,7 @@ from outhaul.model.events import Tally
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
 from outhaul.model.selection import Selection
+from outhaul.model.shard import WHOLE, Shard
 from outhaul.ports import Abilities, Monitor
 
 if TYPE_CHECKING:
@@ -75,6 +77,8 @@ def run(
     dry_run: bool = False,
     bandwidth: Bandwidth | None = None,
     time_zone: str = "",
+    shard: Shard = WHOLE,
+    ledger: str = "",
 ) -> RunReport:
     """One pass over every job, those of a higher priority first; none waits for the large files of another.
 
@@ -86,6 +90,8 @@ def run(
         dry_run: Say what would be carried, and touch nothing.
         bandwidth: What all of them together may send; None is no limit.
         time_zone: Its times are in; '' is the machine's own.
+        shard: The share of each source that this process has. It has a state directory of its own beneath `state`.
+        ledger: Address of the database that is the ledger; '' for a file in the state directory.
 
     Raises:
         ConfigurationError: a codec's library is not installed.
@@ -96,12 +102,12 @@ def run(
     from outhaul.engine.side_by_side import run_jobs
     from outhaul.wiring import Wiring, at_its_endpoint, compression, opener, permits
 
-    jobs = sorted(jobs, key=_rank)
+    jobs, own = sorted((job._replace(shard=shard) for job in jobs), key=_rank), state_of(state, shard)
     for job in jobs:
         compression(job)  # A library that is missing is told before anything is done.
     reports: dict[int, JobReport] = {}
-    with Wiring(state) as wired:
-        open_store = opener(bandwidth, stopped, state, time_zone)
+    with Wiring(own, shard.name, ledger) as wired:
+        open_store = opener(bandwidth, stopped, own, time_zone)
         ports = Ports(
             wired.files,
             wired.ledger,
@@ -124,6 +130,11 @@ def run(
     return RunReport([reports[index] for index in sorted(reports)], stopped())
 
 
+def state_of(state: str, shard: Shard) -> str:
+    """The state directory of a shard: no two processes have one together."""
+    return os.path.join(state, shard.name) if shard.name else state
+
+
 def _rank(job: Job) -> int:
     return PRIORITIES.index(job.priority)
 
@@ -137,6 +148,7 @@ def watch(
     reload: Callable[[], bool],
     tell: Callable[[Job, Outcome], None],
     notice: Callable[[str], None],
+    ledger: str = "",
 ) -> None:
     """Carry files as they settle, until it is asked to end.
 
@@ -149,6 +161,7 @@ def watch(
         reload: Whether the jobs are to be loaded anew; asked often.
         tell: Is told what each pass over a job came to.
         notice: Is told what concerns no job.
+        ledger: As for `run`.
 
     Raises: as `run`.
     """
@@ -165,7 +178,7 @@ def watch(
         if outcome.tally.bytes_carried >= _MUCH_BYTES:
             memory.give_back()
 
-    with Wiring(state) as wired:
+    with Wiring(state, "", ledger) as wired:
         while not stopped():
             jobs, bandwidth, time_zone = load()
             jobs = sorted(jobs, key=_rank)

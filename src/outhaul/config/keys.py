@@ -35,7 +35,9 @@ from outhaul.model.job import (
 )
 from outhaul.model.object_settings import ObjectSettings
 
-TOP_KEYS = ("job", "bandwidth", "ping", "fleet", "time-zone", "nice", *TELLING_KEYS, *CONNECTION_KEYS, "$schema")
+TOP_KEYS = (
+    "job", "bandwidth", "ping", "fleet", "ledger", "time-zone", "nice", *TELLING_KEYS, *CONNECTION_KEYS, "$schema"
+)  # fmt: skip
 JOB_KEYS = (
     "name", "source", "to", "key", "include", "exclude", "temporary-names", "settle", "compress", "bundle", "group", "after",
     "empty-directories", "disk", "max-files", "max-bytes", "max-bytes-per-day", "max-bytes-per-month", "order", "every", "at",
@@ -55,13 +57,10 @@ PROOF: tuple[ProofRule, ...] = ("auto", "stored", "read-back")
 ON_CONFLICT: tuple[ConflictRule, ...] = ("keep-both", "hold", "replace")
 
 _NOT_YET = "not supported by outhaul 0.1"
-_LATER = f"is {_NOT_YET}"
-LATER_SETTLE_KEYS = {"gate": f"{_LATER}; leave it out: settle.quiet and the check for open writers decide"}
+LATER_SETTLE_KEYS = {"gate": f"is {_NOT_YET}; leave it out: settle.quiet and the check for open writers decide"}
 _IN_A_JOB = {key: "belongs in a job; write it beneath [[job]]" for key in JOB_KEYS if key not in TOP_KEYS}
-_ABOVE_JOBS = dict.fromkeys(
-    ("bandwidth", "ping", "fleet", "nice", *TELLING_KEYS[1:]),
-    "holds for all jobs together; write it above the first [[job]]",
-)
+_FOR_ALL = ("bandwidth", "ping", "fleet", "ledger", "nice", *TELLING_KEYS[1:])
+_ABOVE_JOBS = dict.fromkeys(_FOR_ALL, "holds for all jobs together; write it above the first [[job]]")
 _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; write it beside settle")
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
@@ -103,6 +102,8 @@ class Parsed(NamedTuple):
     """Who else is told, and how."""
     fleet: Fleet | None = None
     """Where this device tells how it is; None for nowhere."""
+    ledger: str = ""
+    """Address of the database that is the ledger; '' for the file in the state directory."""
 
 
 def parse(tree: object, absolute: Callable[[str], str]) -> Parsed:
@@ -135,10 +136,12 @@ class _Parser:
         ping = self._take(tree, (), "ping", values.ping, "")
         self._zone = self._take(tree, (), "time-zone", timing.time_zone, "")
         nice = self._take(tree, (), "nice", timing.nice, 0)
+        ledger = self._take(tree, (), "ledger", values.ledger, "")
         told = telling.telling(tree, self._absolute, self._note)
         place = fleet(tree["fleet"], defaults, self._absolute, self._note) if "fleet" in tree else None
         jobs = self._jobs(tree, defaults)
-        return Parsed(jobs, self._problems, limit, ping, self._zone, nice, told._replace(of_jobs=self._hooks), place)
+        told = told._replace(of_jobs=self._hooks)
+        return Parsed(jobs, self._problems, limit, ping, self._zone, nice, told, place, ledger)
 
     def _bandwidth(self, tree: dict[str, Any]) -> Bandwidth | None:
         if "bandwidth" not in tree:

@@ -44,6 +44,8 @@ class Configured(NamedTuple):
     """Who else is told, and how."""
     fleet: Fleet | None = None
     """Where this device tells how it is; None for nowhere."""
+    ledger: str = ""
+    """Address of the database that is the ledger; '' for the file in the state directory."""
 
 
 def load(path: str, *, state: str) -> list[Job]:
@@ -73,7 +75,14 @@ def read(path: str, *, state: str) -> Configured:
     complete = _complete(said.jobs, problems, partial(checks.lasting, state=state))
     _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
     return Configured(
-        complete, said.bandwidth, said.ping, said.time_zone, said.nice, telling=said.telling, fleet=said.fleet
+        complete,
+        said.bandwidth,
+        said.ping,
+        said.time_zone,
+        said.nice,
+        telling=said.telling,
+        fleet=said.fleet,
+        ledger=said.ledger,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from outhaul.config.durations import duration_ns, expected_duration
 from outhaul.config.sizes import shown_size, size_bytes
 from outhaul.config.wording import shown
+from outhaul.model.ledger_address import ledger_address
 from outhaul.model.patterns import broken
 
 Word = TypeVar("Word", bound=str)
@@ -211,6 +212,13 @@ def ping(value: object) -> str:
     if not isinstance(value, str) or not _whole(PING, value) or not port_exists(value):
         raise ValueError('expected an address such as "https://hc-ping.com/your-uuid", without "?", "#" and "@"')
     return value.rstrip("/")
+
+
+def ledger(value: object) -> str:
+    """The address of the database that is the ledger. It is not repeated where it may hold a password (law L14)."""
+    if not isinstance(value, str) or re.search(r"\s", value):
+        raise ValueError('expected an address such as "postgresql://host/database"')
+    return ledger_address(value)
 
 
 def region(value: object) -> str:

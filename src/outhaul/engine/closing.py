@@ -16,6 +16,7 @@ from outhaul.model.errors import SourceError, StoreError
 from outhaul.model.evidence import Disposal, Receipt
 from outhaul.model.job import Job
 from outhaul.ports import Codec, Store, Tree
+from outhaul.stages.discover import holder
 from outhaul.stages.dispose import expire
 from outhaul.stages.tidy import old_directories, remove_empty
 
@@ -111,14 +112,14 @@ def _expire_until(job: Job, place: int, before_ns: int, enough: Callable[[], boo
     compression = ports.compression(job) if job.archive_form == "stored" else None
     codec = compression.named(job.compress) if compression else None
     expired, faults = 0, list[str]()
-    old = ports.ledger.archived(place, before_ns, 0)
+    old, ours = ports.ledger.archived(place, before_ns, 0), holder(job)
     with ports.files.tree(job._replace(source=job.archive, after="delete", archive="")) as archive:
         leaving = job._replace(after="delete")
         finished = [found for found in recover(archive, ports.ledger, leaving) if isinstance(found, Disposal)]
         ports.ledger.note(place, disposals=finished)
         done = {disposal.number for disposal in finished}
         while old and not ports.stopped() and not enough():
-            due = [receipt for receipt in old if receipt.number not in done]
+            due = [one for one in old if one.number not in done and ours(one.sighting.directory)]
             disposals = _expire_some(job, due, archive, codec, enough, faults)
             ports.ledger.note(place, disposals=disposals)
             expired += sum([disposal.outcome == "expired" for disposal in disposals])

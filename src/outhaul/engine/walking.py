@@ -14,8 +14,9 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.standings import Standings
 from outhaul.model.evidence import Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
+from outhaul.model.shard import WHOLE
 from outhaul.ports import Moment, Observation, Tree
-from outhaul.stages.discover import Found, Part, discover
+from outhaul.stages.discover import Found, Part, discover, holder
 from outhaul.stages.group import Group, group_sighting
 from outhaul.stages.settle import SECOND_NS, settle
 
@@ -74,6 +75,7 @@ class Walk:
         steady = self.steady = ledger.steady_since(now, CLOCK_TOLERANCE_NS)
         # Of what lies outside of a part nothing is known, and nothing forgotten.
         unvisited = ledger.observed_directories(self._place) if self._part is None else set[str]()
+        unvisited = set(filter(holder(self._job), unvisited))  # A ledger may be that of all shards.
         directory, remembered = None, dict[str, Observation]()
         closed: list[str] = []
         for found in discover(self._job, tree, self._part, self.entering):
@@ -85,7 +87,7 @@ class Walk:
             if found.directory != directory:
                 self._forget(directory, remembered)
                 directory = found.directory
-                remembered = ledger.observations(self._place, directory)
+                remembered = self._remembered(directory)
                 unvisited.discard(directory)
                 if self._job.empty_ns:
                     self.directories.append(directory)
@@ -98,6 +100,13 @@ class Walk:
         for vanished in unvisited:
             if not vanished.startswith(tuple(closed)):
                 ledger.forget_directory(self._place, vanished)
+
+    def _remembered(self, directory: str) -> dict[str, Observation]:
+        """Of its files: of those that this walk looks for."""
+        known = self._ports.ledger.observations(self._place, directory)
+        if self._part is None or self._part.share == WHOLE:
+            return known
+        return {name: past for name, past in known.items() if self._part.share.holds(name)}
 
     def _stand(self, found: Found, closed: list[str]) -> bool:
         """Account for what does not go; whether a directory could not be read."""

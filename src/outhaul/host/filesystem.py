@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from outhaul.host.archive import ArchiveFolder
-from outhaul.host.private import PRIVATE_NAME, HostAside, PrivateFolders
+from outhaul.host.neighbours import Holds
+from outhaul.host.private import PRIVATE_NAME, HostAside, Owner, PrivateFolders
 from outhaul.host.space import space
 from outhaul.host.system_calls import (
     FOLDER_FLAGS,
@@ -205,7 +206,7 @@ class HostFolder:
 class HostTree:
     """One source directory."""
 
-    def __init__(self, job: Job, state: str, codec: Codec | None) -> None:
+    def __init__(self, job: Job, state: str, codec: Codec | None, owner: Owner) -> None:
         survive_lease_breaks()
         try:
             self._descriptor = os.open(job.source, FOLDER_FLAGS)
@@ -214,7 +215,7 @@ class HostTree:
         self._device = _state_of(self._descriptor).st_dev
         place = partial(job.archive_path, suffix=codec.suffix if codec else "")
         archive = ArchiveFolder(job.archive, place, codec) if job.after == "archive" else None
-        self._private = PrivateFolders(self._descriptor, job.source, state, archive, keep=not job.one_off)
+        self._private = PrivateFolders(self._descriptor, job.source, state, archive, owner, keep=not job.one_off)
 
     def __enter__(self) -> HostTree:
         return self
@@ -259,6 +260,17 @@ class HostTree:
                         yield listing
                         listing = Listing([], [], [])
                 yield listing
+        except OSError as error:
+            raise source_error(error) from error
+        finally:
+            close_read(descriptor)
+
+    def folders(self, directory: str) -> list[str]:
+        """See `ports.Tree`. Of files the type that their entry tells is enough: none is looked at."""
+        descriptor = self._open(directory)
+        try:
+            with os.scandir(descriptor) as entries:
+                return [entry.name for entry in entries if self._leads_on(entry, directory)]
         except OSError as error:
             raise source_error(error) from error
         finally:
@@ -311,6 +323,14 @@ class HostTree:
         else:
             listing.others.append((name, _kind(mode)))
 
+    def _leads_on(self, entry: os.DirEntry[str], directory: str) -> bool:
+        if not entry.is_dir(follow_symlinks=False) or (entry.name == PRIVATE_NAME and not directory):
+            return False
+        try:
+            return entry.stat(follow_symlinks=False).st_dev == self._device
+        except FileNotFoundError:
+            return False
+
     def _open(self, directory: str) -> int:
         try:
             return open_folder_beneath(self._descriptor, directory)
@@ -343,9 +363,13 @@ class HostFileSystem:
     Args:
         state: Absolute path of the state directory.
         archived_by: What compresses the files of a job in its archive; None where they stay as they are.
+        owner: The name of its private directories, where other processes work in the same sources.
     """
 
-    def __init__(self, state: str, archived_by: Callable[[Job], Codec | None] = lambda _job: None) -> None:
+    def __init__(
+        self, state: str, archived_by: Callable[[Job], Codec | None] = lambda _job: None, owner: str = ""
+    ) -> None:
+        self._owner = Owner(owner, Holds())
         self._state = state
         self._archived_by = archived_by
 
@@ -355,4 +379,4 @@ class HostFileSystem:
 
     def tree(self, job: Job) -> HostTree:
         """See `ports.FileSystem`."""
-        return HostTree(job, self._state, self._archived_by(job))
+        return HostTree(job, self._state, self._archived_by(job), self._owner)

@@ -1,9 +1,10 @@
 """The private directory: where a file is taken to, atomically, before it is removed.
 
 It belongs to outhaul's user alone (0700), lies on the file system of the source, and is held by descriptor. It is
-beneath the state directory where that is the same file system, otherwise `.outhaul` in the source itself. An entry
-is named after its receipt and its path, so that even without a ledger it tells where it belongs. Nothing in it is
-ever removed for being old: `engine/recovery.py` accounts for every entry.
+beneath the state directory where that is the same file system, otherwise `.outhaul` in the source itself. Where several
+processes work in one source, each has its own in `.outhaul` (`neighbours.py`). An entry is named after its receipt and its
+path, so that even without a ledger it tells where it belongs. Nothing in it is ever removed for being old:
+`engine/recovery.py` accounts for every entry.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from outhaul.host.archive import ArchiveFolder
+from outhaul.host.neighbours import Holds, abandoned, is_abandoned, is_neighbour, share
 from outhaul.host.system_calls import FOLDER_FLAGS, rename_exclusive
 from outhaul.model.errors import SourceStuck, SourceVanished
 from outhaul.model.evidence import Sighting
@@ -24,6 +27,14 @@ from outhaul.model.keys import escape, path_of
 
 PRIVATE_NAME = ".outhaul"
 _NAME_BYTES_MAX = 255
+
+
+class Owner(NamedTuple):
+    """Who works in a source."""
+
+    name: str
+    """Of its own private directory, beneath `.outhaul`; '' where it is alone in the source."""
+    holds: Holds
 
 
 class HostAside:
@@ -79,12 +90,17 @@ class HostAside:
 class PrivateFolders:
     """The private directory of one source, opened when it is first needed."""
 
-    def __init__(self, root: int, source: str, state: str, archive: ArchiveFolder | None, *, keep: bool) -> None:
+    def __init__(
+        self, root: int, source: str, state: str, archive: ArchiveFolder | None, owner: Owner, *, keep: bool
+    ) -> None:
         self._root = root
+        self._own, self._holds = owner
+        state = os.path.dirname(state) if self._own else state  # Where one that was alone in the source had its own.
         self._beside_ledger = os.path.join(state, "private", hashlib.sha256(os.fsencode(source)).hexdigest()[:16])
         self._archive = archive
         self._keep = keep
         self._folder: int | None = None
+        self._outer: int | None = None
         self._inside = False
         self._lock = threading.Lock()
 
@@ -114,26 +130,28 @@ class PrivateFolders:
     def left(self) -> Iterator[tuple[int, str, int, str]]:
         """What is in the private directories: descriptor, entry, number of the receipt, path ('' where unknown).
 
+        Receipts are numbered by each ledger for itself: for what another process has left the number is 0.
+
         Raises:
             SourceStuck: one of them cannot be looked into; what is in it is then not accounted for.
         """
-        for path, root in ((self._beside_ledger, None), (PRIVATE_NAME, self._root)):
-            try:
-                folder = _open_private(path, root)
-            except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                    continue  # What is no directory is none of ours.
-                raise SourceStuck(f"the private directory {path!r} cannot be used: {error.strerror}") from error
-            try:
-                try:
-                    entries = sorted(os.listdir(folder))
-                except OSError as error:
-                    raise SourceStuck(f"the private directory {path!r} cannot be read: {error.strerror}") from error
-                for entry in entries:
-                    yield folder, entry, *_parse(entry)
-            finally:
-                with contextlib.suppress(OSError):
-                    os.close(folder)
+        with _told(PRIVATE_NAME), _closing(_folder_or_none(PRIVATE_NAME, self._root)) as outer:
+            if outer is None or not self._own:
+                yield from _entries(outer, ours=True)
+            else:
+                yield from self._left_by_us(outer)
+                yield from _entries(outer, ours=False)
+            for name in abandoned(outer, self._own) if outer is not None else ():
+                with _closing(_folder_or_none(name, outer)) as folder:
+                    yield from _entries(folder, ours=False, is_held=True)
+        with _told(self._beside_ledger), _closing(_folder_or_none(self._beside_ledger, None)) as beside:
+            yield from _entries(beside, ours=not self._own)
+
+    def _left_by_us(self, outer: int) -> Iterator[tuple[int, str, int, str]]:
+        with _closing(_folder_or_none(self._own, outer)) as ours:
+            if ours is not None:
+                self._opened(inside=True)  # It is held from now on.
+            yield from _entries(ours, ours=True)
 
     def put_back(self, folder: int, entry: str, target: int, name: str) -> bool:
         """Return an entry to a directory; False where its name is taken."""
@@ -147,12 +165,17 @@ class PrivateFolders:
         """Give the descriptors back; for a one-off job take the empty directory away with it."""
         if self._archive is not None:
             self._archive.close()
-        if self._folder is None:
-            return
-        with contextlib.suppress(OSError):
-            os.close(self._folder)
-        self._folder = None
-        if not self._keep:
+        found = self._folder is not None
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._folder)
+            self._folder = None
+        if self._outer is not None:
+            with contextlib.suppress(OSError):
+                self._holds.give_back(self._outer, self._own, remove=not self._keep)
+                os.close(self._outer)
+            self._outer = None
+        if found and not self._keep:
             try:
                 if self._inside:
                     os.rmdir(PRIVATE_NAME, dir_fd=self._root)
@@ -162,11 +185,11 @@ class PrivateFolders:
                 return  # Not empty: what is in it is accounted for at the next start.
 
     def _opened(self, *, inside: bool = False) -> int:
-        if self._folder is not None and not inside:
+        if self._folder is not None and not (inside and not self._inside):
             return self._folder
         with self._lock:
             if self._folder is None or (inside and not self._inside):
-                self._inside = inside or not self._same_file_system()
+                self._inside = bool(self._own) or inside or not self._same_file_system()
                 self._folder = self._make()
             return self._folder
 
@@ -180,11 +203,75 @@ class PrivateFolders:
     def _make(self) -> int:
         path, root = (PRIVATE_NAME, self._root) if self._inside else (self._beside_ledger, None)
         try:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, 0o700, dir_fd=root)
-            return _open_private(path, root)
+            if self._own:
+                return _made_private(self._own, self._held(path, root))
+            folder = _made_private(path, root)
+            share(folder)
+            return folder
         except OSError as error:
             raise SourceStuck(f"the private directory {path!r} cannot be used: {error.strerror}") from error
+
+    def _held(self, path: str, root: int | None) -> int:
+        """The directory that those of all processes are in; ours is held from now on."""
+        if self._outer is None:
+            outer = _made_private(path, root)
+            try:
+                self._holds.take(outer, self._own)
+            except BaseException:
+                os.close(outer)
+                raise
+            self._outer = outer
+        return self._outer
+
+
+def _made_private(path: str, root: int | None) -> int:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700, dir_fd=root)
+    return _open_private(path, root)
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceStuck(f"the private directory {path!r} cannot be used: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _closing(folder: int | None) -> Iterator[int | None]:
+    try:
+        yield folder
+    finally:
+        if folder is not None:
+            with contextlib.suppress(OSError):
+                os.close(folder)
+
+
+def _folder_or_none(path: str, root: int | None) -> int | None:
+    """None where there is none: what is no directory is none of ours."""
+    try:
+        return _open_private(path, root)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
+
+
+def _entries(folder: int | None, *, ours: bool, is_held: bool = False) -> Iterator[tuple[int, str, int, str]]:
+    """What is in one, but for the directories of neighbours.
+
+    Args:
+        folder: Its descriptor; None where there is none.
+        ours: Whether the numbers in its names are those of our receipts.
+        is_held: Whether it is known that nobody else works there.
+    """
+    entries = [] if folder is None else sorted(entry for entry in os.listdir(folder) if not is_neighbour(entry))
+    if folder is None or not entries or not (ours or is_held or is_abandoned(folder)):
+        return  # Of a living process. It has receipts for them.
+    for entry in entries:
+        number, origin = _parse(entry)
+        yield folder, entry, number if ours else 0, origin
 
 
 def _open_private(path: str, root: int | None) -> int:

@@ -89,7 +89,9 @@ class History(Reading):
         chooser = Chooser(selection.what)
         with self._faults():
             if limit and not selection.what:
-                query = f"SELECT * FROM ({RECEIPT_ROWS}{where}ORDER BY r.id DESC LIMIT {int(limit)}) ORDER BY 1"
+                query = (
+                    f"SELECT * FROM ({RECEIPT_ROWS}{where}ORDER BY r.id DESC LIMIT {int(limit)}) AS found ORDER BY 1"
+                )
             else:
                 query = f"{RECEIPT_ROWS}{where}ORDER BY r.id"
             rows = (receipt_of(row) for row in self._database.execute(query, values))
@@ -130,11 +132,11 @@ class History(Reading):
         where, values = _where(Selection(job=job))
         latest = f"SELECT max(r.id) AS id {_TABLES}{where}GROUP BY d.place, r.key, r.version"
         with self._faults():
-            (total,) = self._database.execute(f"SELECT count(*) FROM ({latest})", values).fetchone()
+            (total,) = self._database.execute(f"SELECT count(*) FROM ({latest}) AS found", values).fetchone()
             most = count or max(1, -int(-share * total // 1))
             some = "" if most >= total else f" ORDER BY random() LIMIT {most}"
             rows = self._database.execute(
-                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}){some}) ORDER BY d.place, r.key", values
+                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}) AS found{some}) ORDER BY d.place, r.key", values
             )
             yield from (_wanted(row)[1]._replace(refused="", detail="") for row in rows)
 

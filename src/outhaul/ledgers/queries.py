@@ -8,14 +8,17 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
+from outhaul.ledgers.choice import address_of
 from outhaul.ledgers.damage import FILE_NAME
 from outhaul.ledgers.opening import connect
+from outhaul.ledgers.postgres_schema import VERSION as SHARED_VERSION
 from outhaul.ledgers.rows import to_bytes, to_path
 from outhaul.ledgers.schema import VERSION
 from outhaul.model.errors import LedgerError
 from outhaul.model.forecast import HOUR_NS
+from outhaul.model.ledger_address import is_ledger_address
 from outhaul.model.lifecycle import REASONS, Reason, State
 from outhaul.model.patterns import compile_patterns
 
@@ -168,6 +171,37 @@ _NUMBER_MAX = (1 << 63) - 1
 _WAITING_KINDS = (bytes, bytes, int, str, str, int, int)
 
 
+def _entries(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+class Database(Protocol):
+    """What is asked: SQLite, or a PostgreSQL that is asked in its words."""
+
+    def execute(self, question: str, values: Sequence[Any] = ..., /) -> Any: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+def _shared(address: str) -> tuple[Database, type[Exception], int]:
+    """The database at an address, what its errors are, and the version of the ledger in it."""
+    from outhaul.ledgers.postgres_connection import Asked, Fault
+
+    database = Asked(address)
+    return database, Fault, database.version()
+
+
+def _other_version(where: str, found: int, known: int) -> str:
+    then = "the next run brings it up to date" if found < known else "use the newer outhaul"
+    return (
+        f"{where} has version {found}, and this outhaul reads {known}: {then}"
+        if found
+        else f"{where}: no ledger is there"
+    )
+
+
 class Reading:
     """A ledger opened for reading. Used as a context manager.
 
@@ -175,22 +209,32 @@ class Reading:
         LedgerError: there is none, or it cannot be read.
     """
 
+    _database: Database
+    _errors: type[Exception]
+
     def __init__(self, state: str) -> None:
+        address = state if is_ledger_address(state) else address_of(state)
+        if address:
+            self._database, self._errors, found = _shared(address)
+            if found != SHARED_VERSION:
+                raise LedgerError(_other_version(address, found, SHARED_VERSION))
+            return
         path = os.path.join(state, FILE_NAME)
         if not os.path.exists(path):
-            raise LedgerError(f"there is no ledger in {state}; --state names another directory")
-        self._database = connect(path, read_only=True)
+            shards = sorted(entry for entry in _entries(state) if entry.startswith("shard-"))
+            other = f", but {os.path.join(state, shards[0])} is one of {len(shards)}" if shards else ""
+            raise LedgerError(f"there is no ledger in {state}; --state names another directory{other}")
+        self._errors, self._database = sqlite3.Error, connect(path, read_only=True)
         with self._faults():
             found = self._database.execute("PRAGMA user_version").fetchone()[0]
         if found != VERSION:
-            then = "the next run brings it up to date" if found < VERSION else "use the newer outhaul"
-            raise LedgerError(f"{path} has version {found}, and this outhaul reads {VERSION}: {then}")
+            raise LedgerError(_other_version(path, found, VERSION))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(self._errors):
             self._database.close()
 
     @contextlib.contextmanager
@@ -198,7 +242,7 @@ class Reading:
         try:
             yield
         except (
-            sqlite3.Error,
+            self._errors,
             ValueError,
             TypeError,
             AttributeError,

@@ -12,6 +12,7 @@ from typing import Any
 from outhaul.model.bundle import Member
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, Tombstone, Within
+from outhaul.model.job import Job
 from outhaul.ports import Begun, Moment, Observation
 
 RECEIPT_COLUMNS = (
@@ -93,18 +94,26 @@ def upload_of_row(row: Sequence[Any]) -> tuple[Sighting, Begun]:
     return sighting, Begun(*begun)
 
 
+def runs_of_disposals(disposals: Sequence[Disposal]) -> list[tuple[str, int, int]]:
+    """Runs of consecutive receipts with the same outcome: that, the first number, the last."""
+    runs: list[tuple[str, int, int]] = []
+    for number, outcome in sorted(disposals):
+        if runs and (runs[-1][0], runs[-1][2] + 1) == (outcome, number):
+            runs[-1] = outcome, runs[-1][1], number
+        else:
+            runs.append((outcome, number, number))
+    return runs
+
+
 def disposal_statements(disposals: Sequence[Disposal], now_ns: int) -> list[tuple[str, Sequence[object]]]:
-    """What writes them down: runs of consecutive receipts with the same outcome are one statement."""
-    statements: list[tuple[str, Sequence[object]]] = []
-    ordered = sorted(disposals)
-    start = 0
-    for index in range(1, len(ordered) + 1):
-        run = ordered[start]
-        if index == len(ordered) or ordered[index] != (run.number + index - start, run.outcome):
-            values = (run.outcome, now_ns, run.number, run.number + index - start - 1)
-            statements.append(("UPDATE receipt SET disposal = ?, disposed_ns = ? WHERE id BETWEEN ? AND ?", values))
-            start = index
-    return statements
+    """What writes them down: each run of them is one statement."""
+    update = "UPDATE receipt SET disposal = ?, disposed_ns = ? WHERE id BETWEEN ? AND ?"
+    return [(update, (outcome, now_ns, first, last)) for outcome, first, last in runs_of_disposals(disposals)]
+
+
+def rules_of(job: Job) -> str:
+    """What `outhaul why` needs to know of a job."""
+    return json.dumps({"include": job.include, "exclude": job.excluded, "quiet_ns": job.quiet_ns, "after": job.after})
 
 
 def run_statements(place: int, started_ns: int, ended_ns: int, tally: Tally) -> list[tuple[str, Sequence[object]]]:

@@ -28,6 +28,7 @@ from outhaul.ledgers.rows import (
     receipt_of_proof,
     receipt_of_row,
     receipt_row,
+    rules_of,
     run_statements,
     to_bytes,
     to_path,
@@ -112,9 +113,7 @@ class SqliteLedger:
 
     def place(self, job: Job) -> int:
         """See `ports.Ledger`."""
-        rules = json.dumps(
-            {"include": job.include, "exclude": job.excluded, "quiet_ns": job.quiet_ns, "after": job.after}
-        )
+        rules = rules_of(job)
         source, address, endpoint = to_bytes(job.source), job.destination.address, job.connection.endpoint_url
         with _faults(self._state):
             row = self._database.execute(

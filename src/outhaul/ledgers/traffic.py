@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 QUARTER_NS = 900 * 10**9
-_MOST = 1 << 50
+MOST = 1 << 50
 """Bytes of one transaction; what says more is no size of files, and would be more than the column holds."""
 
 
@@ -17,7 +17,7 @@ def add(database: sqlite3.Connection, place: int, wall_ns: int, sent: int) -> No
     database.execute(
         "INSERT INTO traffic (place, quarter, bytes) VALUES (?, ?, ?) "
         "ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
-        (place, wall_ns // QUARTER_NS, min(sent, _MOST)),
+        (place, wall_ns // QUARTER_NS, min(sent, MOST)),
     )
 
 

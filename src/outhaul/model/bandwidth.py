@@ -42,9 +42,18 @@ class Bandwidth(NamedTuple):
     times: tuple[Window, ...] = ()
     """The first that holds counts."""
 
+    def among(self, count: int) -> Bandwidth:
+        """An equal part of it for each of so many."""
+        part = tuple(window._replace(limit=_part(window.limit, count)) for window in self.times)
+        return Bandwidth(_part(self.limit, count), part)
+
     def at(self, day: int, minute: int) -> int | None:
         """Bytes a second at a minute of a day of the week; None is no limit."""
         for window in self.times:
             if window.holds(day, minute):
                 return window.limit
         return self.limit
+
+
+def _part(limit: int | None, count: int) -> int | None:
+    return None if limit is None else max(1, limit // count)

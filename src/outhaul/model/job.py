@@ -9,6 +9,7 @@ from outhaul.model.bandwidth import Priority, Window
 from outhaul.model.keys import placed
 from outhaul.model.object_settings import ObjectSettings
 from outhaul.model.patterns import OWN_NAMES, TEMPORARY_NAMES
+from outhaul.model.shard import WHOLE, Shard
 
 After = Literal["delete", "archive", "keep"]
 ArchiveForm = Literal["file", "stored"]
@@ -146,6 +147,8 @@ class Job(NamedTuple):
     """Jobs of a run go in this order, and get of a limit of bytes a second in this order."""
     one_off: bool = False
     """Made from the command line by `move` or `copy`; it leaves no private directory behind."""
+    shard: Shard = WHOLE
+    """Which share of the source this process has. No rule of the job: other processes have the others."""
 
     def archive_path(self, path: str, suffix: str) -> str:
         """Where a file goes beneath `archive`; `suffix` is what its compression adds to a name."""

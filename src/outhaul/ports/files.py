@@ -128,6 +128,9 @@ class Tree(Protocol):
             SourceVanished, SourceUnreadable: the directory itself; nothing may be concluded about its files (L10).
         """
 
+    def folders(self, directory: str) -> list[str]:
+        """Names of the directories in a directory, as `listings` gives them, without a look at its files. Raises as that."""
+
     def folder(self, directory: str) -> Folder:
         """Open a directory beneath the source, following no link on the way (L1)."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from typing import NamedTuple
 
 from outhaul.model.errors import SourceError, SourceVanished
@@ -16,6 +16,7 @@ from outhaul.model.evidence import Sighting
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.model.patterns import compile_patterns, compile_reach
+from outhaul.model.shard import WHOLE, Shard
 from outhaul.ports import Tree
 
 
@@ -50,6 +51,8 @@ class Part(NamedTuple):
     directories: Collection[str]
     known: Container[str]
     """Directories that are not looked into beneath these, having been found before."""
+    share: Shard = WHOLE
+    """Which of their files, by name: others have the rest."""
 
 
 def discover(
@@ -57,8 +60,10 @@ def discover(
 ) -> Iterator[Found]:
     """Walk the whole source, or a part of it, depth first; in memory there is one listing, and the directories to visit.
 
-    A job with markers also holds the names of one directory in memory. A directory that no include pattern leads into is
-    not looked into, unless the job removes empty ones.
+    Of another shard's directories only the names of those beneath are read.
+
+    A job with markers also holds the names of one directory in memory. A directory that no include pattern leads into is not
+    looked into, unless the job removes empty ones.
 
     Args:
         job: What is asked for.
@@ -72,24 +77,39 @@ def discover(
     wanted = chooser(job)
     companions = Companions(job)
     reaches = None if job.empty_ns else compile_reach(job.include)
+
+    def beneath(directory: str, names: list[str]) -> Iterable[str]:
+        folders = [_join(directory, name) for name in names]
+        if part is not None:
+            folders = [folder for folder in folders if folder not in part.known]
+        if job.order:  # The last one is visited next: where names are dates, that is the order of time.
+            folders.sort(reverse=job.order == "oldest-first")
+        return folders if reaches is None else filter(reaches, folders)
+
     to_visit = [""] if part is None else list(part.directories)
     while to_visit:
         directory = to_visit.pop()
+        ours = job.shard.holds(directory)
         if companions.is_group(directory):
-            yield _group(job, tree, directory, wanted, companions, entering)
+            if ours:
+                yield _group(job, tree, directory, wanted, companions, entering)
+            else:
+                companions.leave(directory)
             continue
         entering(directory)
         try:
+            if not ours:  # But what lies beneath may be.
+                to_visit.extend(beneath(directory, tree.folders(directory)))
+                continue
             survey = _survey(job, tree, directory, wanted)
             for listing in tree.listings(directory):
-                beneath = [_join(directory, name) for name in listing.folders]
-                if part is not None:
-                    beneath = [folder for folder in beneath if folder not in part.known]
-                if job.order:  # The last one is visited next: where names are dates, that is the order of time.
-                    beneath.sort(reverse=job.order == "oldest-first")
-                to_visit.extend(beneath if reaches is None else filter(reaches, beneath))
+                to_visit.extend(beneath(directory, listing.folders))
                 files = companions.apart(directory, listing.files) if job.companions else listing.files
-                yield _sort(job, directory, files, listing.others, wanted, survey)
+                others = listing.others
+                if part is not None and part.share != WHOLE:
+                    files = [file for file in files if part.share.holds(file.name)]
+                    others = [other for other in others if part.share.holds(other[0])]
+                yield _sort(job, directory, files, others, wanted, survey)
         except SourceVanished:
             if not directory:
                 raise
@@ -99,6 +119,18 @@ def discover(
             yield Found(directory, [], [Standing(directory, "closed-directory", str(error))], {})
     for sighting in companions.left():
         yield Found(sighting.directory, [sighting], [], {sighting.name: "group"})
+
+
+def holder(job: Job) -> Callable[[str], bool]:
+    """A function that tells of a directory whether it belongs to the shard of the job. What is in a group belongs with it."""
+    is_group = Companions(job).is_group
+
+    def ours(directory: str) -> bool:
+        parts = directory.split("/")
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        return job.shard.holds(next(filter(is_group, above), directory))
+
+    return ours
 
 
 class Companions:
@@ -132,9 +164,7 @@ class Companions:
     def of(self, tree: Tree, directory: str) -> tuple[list[Sighting], str]:
         """The companions of a group, and the path of one that is not there."""
         found, missing = [], ""
-        kinds = {"{path}": directory, "{name}": directory.rpartition("/")[2]}
-        for parts in self._parts:
-            path = "".join(kinds.get(part, part) for part in parts)
+        for path in self._paths(directory):
             sighting = self._seen.pop(path, None) or _sighted(tree, path)
             if sighting is None:
                 missing = path
@@ -143,6 +173,16 @@ class Companions:
                 self._taken.add(path)
                 found.append(sighting)
         return found, missing
+
+    def leave(self, directory: str) -> None:
+        """Another process has this group, and what belongs to it."""
+        for path in self._paths(directory):
+            self._seen.pop(path, None)
+            self._taken.add(path)
+
+    def _paths(self, directory: str) -> list[str]:
+        kinds = {"{path}": directory, "{name}": directory.rpartition("/")[2]}
+        return ["".join(kinds.get(part, part) for part in parts) for parts in self._parts]
 
     def left(self) -> list[Sighting]:
         """Those whose groups were not there."""

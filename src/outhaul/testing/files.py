@@ -128,6 +128,14 @@ class SimulatedTree:
                     listing.others.append((name, found.kind))
             yield listing
 
+    def folders(self, directory: str) -> list[str]:
+        """See `ports.Tree`."""
+        with self._files.steps.step("files.folders", directory):
+            inode = self._open(directory)
+            if not inode.readable:
+                raise SourceUnreadable("Permission denied")
+            return [name for name, found in inode.entries.items() if found.kind == "folder"]
+
     def left_aside(self) -> Iterator[LeftAside]:
         """See `ports.Tree`."""
         with self._files.steps.step("files.left_aside"):

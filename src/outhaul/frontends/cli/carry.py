@@ -18,12 +18,14 @@ from outhaul.config.wording import dotted
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
+from outhaul.frontends.cli.sharing import address, given_ledger, given_shard, refuse_beside_workers
 from outhaul.frontends.cli.telling import Voice, voiced
 from outhaul.frontends.telling.log import Log
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.fleet import Fleet
 from outhaul.model.job import Connection, Destination, Job
+from outhaul.model.ledger_address import is_ledger_address
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
     if options.config and is_kingfisher_file(options.config):
+        if options.shard:
+            raise ConfigurationError("--shard: Kingfisher Archive decides about whole months; leave it out")
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
@@ -41,7 +45,11 @@ def run(options: argparse.Namespace) -> int:
     wanted = chosen(said.jobs, options.job)
     be_nice(options, said.nice)
     if options.dry_run:
-        return _carry(wanted, options, said.bandwidth, said.time_zone)
+        return _carry(wanted, options, said)
+    if options.shard and said.program == "archive-upload":
+        raise ConfigurationError(
+            "--shard: archive-upload knows none; translate its configuration, and run that in shards"
+        )
     telling = given_telling(options, said.telling)
     log = Log(quiet=options.quiet, verbose=options.verbose)
     log.configure(telling.log)
@@ -50,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         said = said._replace(bandwidth=limit)
         left = _take_over(wanted, options) if said.program == "archive-upload" else 0
         if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
-            return told.ended(_carry(wanted, options, limit, said.time_zone, voice) or left)
+            return told.ended(_carry(wanted, options, said, voice) or left)
         return told.ended(_told(wanted, options, said._replace(telling=telling), log, voice) or left)
 
 
@@ -64,14 +72,7 @@ def _told(jobs: list[Job], options: argparse.Namespace, said: Configured, log: L
     try:
         with Everyone(monitors, log, state) as everyone:
             everyone.configure(said.telling)
-            report = app.run(
-                jobs,
-                state=state,
-                monitor=everyone,
-                stopped=stopped,
-                bandwidth=given_bandwidth(options) or said.bandwidth,
-                time_zone=said.time_zone,
-            )
+            report = _run(jobs, options, said, everyone)
             for one in report.jobs:
                 everyone.passed(one.job, one.tally, one.fault, whole=not report.interrupted)
                 voice.job(one.job.name, one.fault)
@@ -242,7 +243,15 @@ def be_nice(options: argparse.Namespace, configured: int) -> None:
 
 
 def state_of(options: argparse.Namespace) -> str:
-    """The state directory, absolute."""
+    """The state directory, absolute; or the address of a ledger that several share, to look into.
+
+    Raises:
+        ConfigurationError: the command needs a directory.
+    """
+    if is_ledger_address(options.state):
+        if hasattr(options, "ledger"):
+            raise ConfigurationError("--state is a directory, on a local disk; write --ledger for the database")
+        return address(options.state, "--state")
     return os.path.abspath(options.state) if options.state else default_state()
 
 
@@ -263,30 +272,38 @@ def config_path(options: argparse.Namespace) -> str:
 
 
 def _carry(
-    jobs: list[Job],
-    options: argparse.Namespace,
-    limit: Bandwidth | None = None,
-    time_zone: str = "",
-    voice: Voice | None = None,
+    jobs: list[Job], options: argparse.Namespace, said: Configured | None = None, voice: Voice | None = None
 ) -> int:
-    limit = given_bandwidth(options) or limit
     monitor, close = monitor_of(options)
     try:
-        report = app.run(
-            jobs,
-            state=state_of(options),
-            monitor=monitor,
-            stopped=stopped,
-            dry_run=options.dry_run,
-            bandwidth=limit,
-            time_zone=time_zone,
-        )
+        report = _run(jobs, options, said, monitor)
     finally:
         close()
     for one in report.jobs if voice else ():
         assert voice is not None
         voice.job(one.job.name, one.fault)
     return report.exit_code
+
+
+def _run(jobs: list[Job], options: argparse.Namespace, said: Configured | None, monitor: Monitor) -> app.RunReport:
+    """Here, or by the workers of a cluster."""
+    limit = given_bandwidth(options) or (said.bandwidth if said else None)
+    ledger, state, shard = (
+        given_ledger(options) or (said.ledger if said else ""),
+        state_of(options),
+        given_shard(options),
+    )
+    if options.on:
+        refuse_beside_workers(options)
+        from outhaul.cluster.driver import run as spread
+
+        return spread(
+            jobs, on=options.on, ledger=ledger, state=state, monitor=monitor, stopped=stopped, bandwidth=limit
+        )
+    return app.run(
+        jobs, state=state, monitor=monitor, stopped=stopped, dry_run=options.dry_run, bandwidth=limit,
+        time_zone=said.time_zone if said else "", shard=shard, ledger=ledger,
+    )  # fmt: skip
 
 
 def monitor_of(options: argparse.Namespace) -> tuple[Monitor, Callable[[], None]]:

@@ -143,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     state = _state_options()
     reporting = _reporting_options()
     from outhaul.frontends.cli.object_options import add_object_options, connection_options
+    from outhaul.frontends.cli.sharing import add_ledger, add_shard
 
     connection = connection_options()
 
@@ -161,6 +162,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
     run.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
     _add_log_options(run)
+    add_shard(run)
     run.add_argument("--nice", metavar="N", default="", help=_NICE)
 
     watch = _command(
@@ -172,6 +174,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     watch.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
     _add_log_options(watch)
+    add_ledger(watch)
     watch.add_argument("--nice", metavar="N", default="", help=_NICE)
 
     pause = _command(
@@ -263,6 +266,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         add_object_options(command)
         command.add_argument("--bandwidth", metavar="RATE", default="", help=_BANDWIDTH)
+        add_shard(command)
         command.add_argument("--dry-run", action="store_true", help="say what would be carried, and touch nothing")
 
     check = _command(

@@ -13,6 +13,7 @@ from outhaul.frontends.cli.carry import be_nice, configured, given_bandwidth, gi
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor
 from outhaul.frontends.cli.pinging import Heart
+from outhaul.frontends.cli.sharing import given_ledger
 from outhaul.frontends.cli.telling import Voice
 from outhaul.frontends.telling.everyone import Everyone
 from outhaul.frontends.telling.log import ERROR, INFO, Log
@@ -50,6 +51,7 @@ def watch(options: argparse.Namespace) -> int:
             reload=loading.asked,
             tell=passed,
             notice=log.notice,
+            ledger=given_ledger(options) or configured(options).ledger,
         )
         manager.tell("STOPPING=1")
     return 0

@@ -52,6 +52,9 @@ class FileSystemContract(SourceFixtures):
             assert names == sorted(seen.name for listing in listings for seen in listing.files)
             assert [name for listing in listings for name in listing.folders] == ["below"]
             assert [name for listing in tree.listings("") for name in listing.folders] == ["many"]
+            assert tuple(map(tree.folders, ("", "many", "many/below/deep"))) == (["many"], ["below"], [])
+            with pytest.raises(SourceVanished):
+                tree.folders("many/none")
             assert [found.path for found in listed(tree, "many/below/deep")] == ["many/below/deep/file"]
 
     def test_what_is_no_file_is_told_with_its_kind(self, files: FileSystem, hands: Hands, job: Job) -> None:

@@ -308,9 +308,11 @@ class LedgerContract:
     # --- one instance -------------------------------------------------------------------------------------------------
 
     def test_a_second_instance_is_refused(self, opened: Open) -> None:
-        """While one has the ledger, no other gets it; afterwards one does."""
-        with opened() as ledger, pytest.raises(AnotherInstance), opened():
+        """While one works with a place, no other gets it, or even the ledger; afterwards one does."""
+        with opened() as ledger:
             ledger.place(JOB)
+            with pytest.raises(AnotherInstance), opened() as other:
+                other.place(JOB)
         with opened() as ledger:
             ledger.place(JOB)
 

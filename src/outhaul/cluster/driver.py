@@ -1,0 +1,241 @@
+"""Hands out the work, and adds up what comes back: a few batches a worker at a time, so that memory does not grow with the tree.
+
+Nothing here has to survive. What is done stands in the shared ledger; a batch whose worker has died is given to another, and does
+no harm where it was done already. The private directories of dead workers are looked into at the beginning and at the end, and
+what was put back from there is carried in one more batch. What a worker had carried when it died stands in the ledger, and is
+missing in the totals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from outhaul.app import JobReport, RunReport
+from outhaul.cluster.launching import client
+from outhaul.cluster.plan import Batch, batches, unsuited
+from outhaul.cluster.tasks import Done, Looked, Setting, carry, look
+from outhaul.engine.recovery import recover
+from outhaul.model.bandwidth import Bandwidth
+from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, OuthaulError, SourceError
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal
+from outhaul.model.job import Job
+from outhaul.model.lifecycle import Standing
+from outhaul.ports import Monitor
+from outhaul.wiring import Wiring, at_its_endpoint, compression
+
+BATCHES_A_WORKER = 4
+_LOOKS_A_WORKER = 2
+_WAITING_A_WORKER = 16
+"""Batches that are known and not handed out: with more, nothing more is looked for."""
+_DIRECTORIES_A_LOOK = 64
+_PATIENCE_SECONDS = 90.0
+"""Without any batch done, though some were tried, a run gives up after so long."""
+_PAUSE_SECONDS = 0.5
+_ROUNDS_MAX = 5
+_DRIVER = "worker-driver"
+
+
+def run(
+    jobs: Sequence[Job],
+    *,
+    on: str,
+    ledger: str,
+    state: str,
+    monitor: Monitor,
+    stopped: Callable[[], bool] = lambda: False,
+    bandwidth: Bandwidth | None = None,
+) -> RunReport:
+    """One pass over each of these jobs, one after the other, by the workers of a cluster.
+
+    Args:
+        jobs: As for `app.run`.
+        on: 'local:4', or the address of a scheduler.
+        ledger: Address of the database that all of them share.
+        state: State directory of this process.
+        monitor: Is told what happens, as it comes back.
+        stopped: Asked often; once it is true, nothing more is handed out.
+        bandwidth: What all workers together may send; each has an equal part of it.
+
+    Raises:
+        ConfigurationError: no ledger, no Dask, no scheduler, or a job that wants what workers cannot do.
+        AnotherInstance, LedgerError: the ledger cannot be had.
+    """
+    if not ledger:
+        raise ConfigurationError("--on: workers share one ledger; name it: --ledger postgresql://host/database")
+    for job in jobs:
+        if lacking := unsuited(job):
+            raise ConfigurationError(f'job "{job.name}": {lacking} needs one process; leave it out, or leave out --on')
+        compression(job)
+    with client(on) as there:
+        reports = []
+        for job in jobs:
+            if not stopped():
+                reports.append(_Spread(at_its_endpoint(job), there, ledger, state, monitor, stopped, bandwidth).run())
+    return RunReport(reports, stopped())
+
+
+class _Spread:
+    """One job on its way."""
+
+    def __init__(
+        self,
+        job: Job,
+        there: Any,
+        ledger: str,
+        state: str,
+        monitor: Monitor,
+        stopped: Callable[[], bool],
+        bandwidth: Bandwidth | None,
+    ) -> None:
+        self._job, self._there, self._ledger, self._state = job, there, ledger, state
+        self._monitor, self._stopped, self._bandwidth = monitor, stopped, bandwidth
+        self._looks: deque[str] = deque([""])
+        self._batches: deque[Batch] = deque()
+        self._under_way: dict[Any, tuple[str, ...] | Batch] = {}
+        self._tally = Tally()
+        self._destination_fault = self._fault = ""
+        self._trouble = 0.0
+        """Since when nothing has gone well; 0 where it does."""
+
+    def run(self) -> JobReport:
+        """Until all is done, or nothing goes on any more."""
+        self._monitor.started(self._job)
+        with Wiring(self._state, _DRIVER, self._ledger) as wired:
+            wired.ledger.place(self._job)
+            self._take_back(wired)
+            self._work()
+        for _ in range(_ROUNDS_MAX):
+            if self._stopped() or self._fault or self._destination_fault or not self._left():
+                break
+            self._work()
+        self._monitor.finished(self._job, self._tally)
+        fault = self._destination_fault or self._fault
+        return JobReport(self._job, self._tally, fault, bool(self._destination_fault))
+
+    # --- what dead workers have left ------------------------------------------------------------------------------
+
+    def _left(self) -> bool:
+        """Whether dead workers have left files: their directories are to be carried once more. With a session of its own."""
+        since = time.monotonic()
+        while True:
+            try:
+                with Wiring(self._state, _DRIVER, self._ledger) as wired:
+                    wired.ledger.place(self._job)
+                    return self._take_back(wired)
+            except (LedgerError, AnotherInstance) as error:
+                if time.monotonic() - since > _PATIENCE_SECONDS:
+                    self._fault = str(error)
+                    return False
+                time.sleep(_PAUSE_SECONDS)
+
+    def _take_back(self, wired: Wiring) -> bool:
+        there: set[str] = set()
+        try:
+            with wired.files.tree(self._job) as tree:
+                before = {left.path for left in tree.left_aside()}
+                for found in recover(tree, wired.ledger, self._job):
+                    if isinstance(found, Standing):
+                        self._monitor.standing(self._job, found)
+                    elif isinstance(found, Disposal):
+                        wired.ledger.note(wired.ledger.place(self._job), disposals=[found])
+                there = {path.rpartition("/")[0] for path in before}
+        except SourceError as error:
+            self._fault = f"{self._job.source}: {error}"
+        wired.ledger.settle()
+        self._batches.extend(batches_of(there))
+        return bool(there)
+
+    # --- work -----------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        from distributed import wait
+
+        while (self._looks or self._batches or self._under_way) and not self._is_over:
+            self._hand_out()
+            if not self._under_way:
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            try:
+                done = wait(list(self._under_way), timeout=1, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                continue
+            for future in done:
+                self._take(future, self._under_way.pop(future))
+            self._monitor.progress(self._job, self._tally)
+        self._there.cancel(list(self._under_way))
+        self._under_way.clear()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._stopped() or bool(self._destination_fault or self._fault)
+
+    def _hand_out(self) -> None:
+        workers = max(1, len(self._there.nthreads()))
+        limit = self._bandwidth.among(workers) if self._bandwidth is not None else None
+        carrying = sum(isinstance(what, Batch) for what in self._under_way.values())
+        for _ in range(min(len(self._batches), BATCHES_A_WORKER * workers - carrying)):
+            batch = self._batches.popleft()
+            self._submit(carry, batch, Setting(self._ledger, limit))
+        looking = len(self._under_way) - carrying
+        while self._looks and looking < _LOOKS_A_WORKER * workers and len(self._batches) < _WAITING_A_WORKER * workers:
+            some = tuple(self._looks.pop() for _ in range(min(len(self._looks), _DIRECTORIES_A_LOOK)))
+            self._submit(look, some)
+            looking += 1
+
+    def _submit(self, task: Callable[..., object], what: tuple[str, ...] | Batch, *more: object) -> None:
+        # A look is worth more than a batch: it finds work for the others.
+        future = self._there.submit(task, self._job, what, *more, pure=False, priority=int(task is look))
+        self._under_way[future] = what
+
+    def _take(self, future: Any, what: tuple[str, ...] | Batch) -> None:
+        try:
+            result = future.result()
+        except SourceError as error:
+            self._fault = f"{self._job.source}: {error}"
+        except OuthaulError as error:
+            self._again(what, str(error))
+        except Exception as error:  # Whatever Dask makes of a worker that died, or of one without outhaul.
+            self._again(what, f"a worker failed: {type(error).__name__}: {error}".splitlines()[0])
+        else:
+            self._take_result(result, what)
+
+    def _take_result(self, result: Looked | Done, what: tuple[str, ...] | Batch) -> None:
+        if isinstance(result, Looked):
+            self._looks.extend(result.onward)
+            self._batches.extend(batches(result.counted))
+            for directory, why in result.closed:
+                self._tally.seen += 1
+                self._tally.put("closed-directory")
+                self._monitor.standing(self._job, Standing(directory, "closed-directory", why))
+            return
+        if result.is_busy or result.fault:
+            self._again(what, result.fault or "a batch stays with a worker that does not answer")
+            return
+        self._trouble = 0.0
+        self._tally.add(result.tally)
+        for standing in result.held:
+            self._monitor.standing(self._job, standing)
+        for text in result.notices:
+            self._monitor.notice(self._job, text)
+        self._destination_fault = self._destination_fault or result.destination_fault
+        self._fault = self._fault or result.source_fault
+
+    def _again(self, what: tuple[str, ...] | Batch, why: str) -> None:
+        if isinstance(what, Batch):
+            self._batches.append(what)
+        else:
+            self._looks.extend(what)
+        self._trouble = self._trouble or time.monotonic()
+        if time.monotonic() - self._trouble > _PATIENCE_SECONDS:
+            self._fault = why
+            self._monitor.notice(self._job, why)
+        time.sleep(0.05)
+
+
+def batches_of(directories: Iterable[str]) -> list[Batch]:
+    """One for each directory, whatever is in it."""
+    return [Batch((directory,)) for directory in sorted(directories)]

@@ -1,0 +1,69 @@
+"""Reach Dask: a cluster of this machine's processes, or a scheduler that runs elsewhere.
+
+The processes of `local:4` speak TLS with a certificate made for this run: whoever reaches a scheduler may have it run anything,
+and other users of the machine could. For a scheduler elsewhere, TLS is as Dask is configured (`DASK_DISTRIBUTED__COMM__TLS__...`,
+or its files), with `dask+tls://`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from outhaul.model.errors import ConfigurationError
+
+LOCAL, DASK, DASK_TLS = "local:", "dask://", "dask+tls://"
+WORKERS_MAX = 256
+
+
+def where(text: str) -> str | int:
+    """The address of a scheduler as Dask writes it, or how many processes of this machine.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if text.startswith(LOCAL) and text[len(LOCAL) :].isdecimal() and 1 <= int(text[len(LOCAL) :]) <= WORKERS_MAX:
+        return int(text[len(LOCAL) :])
+    for ours, theirs in ((DASK, "tcp://"), (DASK_TLS, "tls://")):
+        host, _, port = text.removeprefix(ours).rpartition(":")
+        if text.startswith(ours) and host and port.isdecimal():
+            return f"{theirs}{host}:{port}"
+    raise ConfigurationError(
+        f"--on {text}: write local:4 for four processes of this machine, or dask://host:8786 for a scheduler of Dask"
+    )
+
+
+@contextlib.contextmanager
+def client(text: str) -> Iterator[Any]:
+    """A client of it; what was started here has ended afterwards.
+
+    Raises:
+        ConfigurationError: Dask is not installed, or nothing answers.
+    """
+    there = where(text)
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+        from distributed.security import Security
+    except ImportError:
+        raise ConfigurationError("--on needs Dask, which is not installed: pip install 'outhaul[dask]'") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    settings = {"distributed.scheduler.allowed-failures": 1000, "distributed.logging.distributed": "critical"}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        if isinstance(there, int):
+            security = Security.temporary()
+            cluster = LocalCluster(
+                n_workers=there, threads_per_worker=1, processes=True, host="127.0.0.1", protocol="tls://",
+                dashboard_address=None, security=security, silence_logs=logging.CRITICAL, memory_limit=0,
+            )  # fmt: skip
+            stack.enter_context(cluster)
+            yield stack.enter_context(Client(cluster, security=security))
+            return
+        try:
+            security = Security() if there.startswith("tls://") else None
+            yield stack.enter_context(Client(there, security=security, timeout=20))
+        except (OSError, TimeoutError) as error:
+            raise ConfigurationError(f"--on {text}: no scheduler answers: {error}") from None

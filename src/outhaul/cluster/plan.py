@@ -1,0 +1,71 @@
+"""What a worker is given at once: directories, until their files are many or large. Pure; nothing is looked at here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from outhaul.model.job import Job
+from outhaul.model.shard import WHOLE, Shard
+
+FILES_MAX = 5000
+BYTES_MAX = 4 << 30
+
+
+class Counted(NamedTuple):
+    """A directory, or a group with all beneath it, and what is in it."""
+
+    directory: str
+    files: int
+    size: int
+    """Bytes of the files."""
+
+
+class Batch(NamedTuple):
+    """What one worker carries in one pass."""
+
+    directories: tuple[str, ...]
+    share: Shard = WHOLE
+    """Which of their files, by name: a directory with too many files for one batch is in several."""
+    files: int = 0
+    """About how many."""
+
+    @property
+    def name(self) -> str:
+        """What it is held by: no two workers have the same batch at a time."""
+        told = "\0".join([*self.directories, *map(str, self.share)])
+        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def batches(counted: Sequence[Counted], *, files_max: int = FILES_MAX, bytes_max: int = BYTES_MAX) -> Iterator[Batch]:
+    """All of these directories that have files, each in one batch, or in several by the names of its files."""
+    some: list[str] = []
+    files = size = 0
+    for one in counted:
+        if not one.files:
+            continue
+        parts = max(-(-one.files // files_max), min(-(-one.size // bytes_max), one.files))
+        if parts > 1:
+            yield from (Batch((one.directory,), Shard(n, parts), one.files // parts) for n in range(1, parts + 1))
+            continue
+        if some and (files + one.files > files_max or size + one.size > bytes_max):
+            yield Batch(tuple(some), WHOLE, files)
+            some, files, size = [], 0, 0
+        some.append(one.directory)
+        files, size = files + one.files, size + one.size
+    if some:
+        yield Batch(tuple(some), WHOLE, files)
+
+
+def unsuited(job: Job) -> str:
+    """What a job wants that needs one process to see the whole source; '' where it wants no such thing."""
+    wants = {
+        "group.companions": job.companions,
+        "max-files": job.files_max,
+        "disk.shed-below": job.shed_below,
+        "empty-directories": job.empty_ns,
+        "after.keep": job.archive_keep_ns,
+        "via": job.via,
+    }
+    return next((name for name, value in wants.items() if value), "")

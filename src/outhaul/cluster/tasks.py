@@ -1,0 +1,206 @@
+"""What a worker does: look into directories, and carry a batch exactly as a run on one machine does.
+
+Each process has a session of the shared ledger of its own, and a private directory of its own in the source. A batch is held by
+a lock of that session: with the session gone the batch is free, and this process records nothing more (law L11), so a worker
+that was given up and comes back does no harm. Such a process begins anew, under another name, with its next batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from outhaul.cluster.plan import Batch, Counted
+from outhaul.engine.batches import Ports
+from outhaul.engine.passes import Outcome, Pass, Scope
+from outhaul.ledgers.postgres import PostgresLedger
+from outhaul.model.bandwidth import Bandwidth
+from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError, SourceError
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Disposal, Proof, Receipt
+from outhaul.model.job import Job
+from outhaul.model.lifecycle import REASONS, Standing, State
+from outhaul.stages.discover import Companions, Part
+from outhaul.wiring import Wiring, compression, opener
+
+_STANDINGS_MAX = 100
+_ENTRIES_MAX = 50_000
+"""That one look lists at most, but for the last directory."""
+
+
+class Setting(NamedTuple):
+    """What a worker has to know of a run beside the job."""
+
+    ledger: str
+    """Address of the database."""
+    bandwidth: Bandwidth | None
+    """What this worker may send."""
+
+
+class Looked(NamedTuple):
+    """What a look came to."""
+
+    counted: list[Counted]
+    onward: list[str]
+    """Directories that have not been looked into yet."""
+    closed: list[tuple[str, str]]
+    """Directories that cannot be read, and why."""
+
+
+class Done(NamedTuple):
+    """What became of a batch."""
+
+    tally: Tally
+    held: list[Standing]
+    """Some of the files that are held."""
+    notices: list[str]
+    destination_fault: str
+    source_fault: str
+    is_busy: bool = False
+    """Whether another worker has it: nothing was done."""
+    fault: str = ""
+    """Why its ledger could not be used: what is recorded of it, is; the rest is to be done again."""
+
+
+def look(job: Job, directories: Sequence[str]) -> Looked:
+    """Look into some directories and what is beneath them, until it is enough for once.
+
+    Raises:
+        SourceError: the source itself cannot be read.
+    """
+    from outhaul.host.filesystem import HostFileSystem
+
+    found, to_visit, entries = Looked([], [], []), list(directories), 0
+    is_group = Companions(job).is_group
+    with HostFileSystem(tempfile.gettempdir()).tree(job) as tree:
+        while to_visit and entries < _ENTRIES_MAX:
+            directory = to_visit.pop()
+            inside, files, size = [directory], 0, 0
+            while inside:
+                at = inside.pop()
+                try:
+                    for listing in tree.listings(at):
+                        files, size = files + len(listing.files), size + sum(file.size for file in listing.files)
+                        files += len(listing.others)
+                        beneath = [f"{at}/{name}" if at else name for name in listing.folders]
+                        (inside if is_group(directory) else to_visit).extend(beneath)
+                except SourceError as error:
+                    if not at:
+                        raise
+                    found.closed.append((at, str(error)))
+            entries += files + 1
+            found.counted.append(Counted(directory, 1 if files and is_group(directory) else files, size))
+    return found._replace(onward=to_visit)
+
+
+class _Everything:
+    """What lies beneath the directories of a batch is in another one."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+class _Own:
+    """The session of this process, and its name."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._wired: Wiring | None = None
+        self._ledger = ""
+        self._home: tempfile.TemporaryDirectory[str] | None = None
+
+    def wired(self, setting: Setting) -> Wiring:
+        """As it was, or anew."""
+        if self._wired is None or self._ledger != setting.ledger:
+            self.give_up()
+            name = f"worker-{secrets.token_hex(8)}"
+            self._home = tempfile.TemporaryDirectory(prefix=f"outhaul-{name}-", ignore_cleanup_errors=True)
+            self._wired, self._ledger = Wiring(self._home.name, name, setting.ledger), setting.ledger
+        return self._wired
+
+    @property
+    def state(self) -> str:
+        """The state directory."""
+        return self._home.name if self._home is not None else ""
+
+    def give_up(self) -> None:
+        """Close the session, and with it all that it holds."""
+        if self._wired is not None:
+            with contextlib.suppress(OuthaulError):
+                self._wired.__exit__(None, None, None)
+        if self._home is not None:
+            self._home.cleanup()
+        self._wired = self._home = None
+
+
+_own = _Own()
+
+
+def carry(job: Job, batch: Batch, setting: Setting) -> Done:
+    """Carry a batch. A source, a destination or a ledger that cannot be used is told, not raised."""
+    watcher = _Watcher()
+    with _own.lock:
+        try:
+            return _carry(job, batch, setting, watcher)
+        except (LedgerError, AnotherInstance) as error:
+            _own.give_up()
+            return Done(Tally(), watcher.held, watcher.notices, "", "", fault=str(error))
+
+
+def _carry(job: Job, batch: Batch, setting: Setting, watcher: _Watcher) -> Done:
+    wired = _own.wired(setting)
+    ledger = wired.ledger
+    if not isinstance(ledger, PostgresLedger):
+        raise LedgerError("workers share a ledger in PostgreSQL")
+    open_store = opener(setting.bandwidth, lambda: False, _own.state)
+    ports = Ports(
+        wired.files, ledger, wired.workers, wired.clock, watcher, open_store, lambda: False, compression
+    )  # fmt: skip
+    scope = Scope(Part(batch.directories, _Everything(), batch.share))
+    with _held(ledger, ledger.place(job), batch) as is_ours:
+        if not is_ours:
+            return Done(Tally(), [], [], "", "", is_busy=True)
+        try:
+            outcome = Pass(job, ports, scope=scope).run()
+        except SourceError as error:
+            outcome = Outcome(Tally(), "", str(error))
+    tally = outcome.tally
+    tally.under_way = []
+    return Done(tally, watcher.held, watcher.notices, outcome.destination_fault, outcome.source_fault)
+
+
+@contextlib.contextmanager
+def _held(ledger: PostgresLedger, place: int, batch: Batch) -> Iterator[bool]:
+    is_ours = ledger.claim(place, batch.name)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with contextlib.suppress(LedgerError):  # With the session it has ended by itself.
+                ledger.let_go(place, batch.name)
+
+
+class _Watcher:
+    """Keeps what a person should know. See `ports.Monitor`."""
+
+    def __init__(self) -> None:
+        self.held: list[Standing] = []
+        self.notices: list[str] = []
+
+    def standing(self, _job: Job, standing: Standing) -> None:
+        if REASONS[standing.reason].state is State.HELD and len(self.held) < _STANDINGS_MAX:
+            self.held.append(standing)
+
+    def notice(self, _job: Job, text: str) -> None:
+        if len(self.notices) < _STANDINGS_MAX:
+            self.notices.append(text)
+
+    def started(self, job: Job) -> None: ...
+    def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None: ...
+    def released(self, job: Job, disposals: Sequence[Disposal]) -> None: ...
+    def progress(self, job: Job, tally: Tally) -> None: ...
+    def finished(self, job: Job, tally: Tally) -> None: ...
