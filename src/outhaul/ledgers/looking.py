@@ -16,6 +16,7 @@ from typing import NamedTuple
 from outhaul.ledgers.history import History
 from outhaul.ledgers.queries import RECEIPT_ROWS, Rate, ReceiptRow, Waiting, receipt_of, waiting_of
 from outhaul.ledgers.rows import to_path
+from outhaul.model.errors import LedgerError
 from outhaul.model.lifecycle import REASONS, State
 
 _HELD = ", ".join(f"'{reason}'" for reason, one in REASONS.items() if one.state is State.HELD)
@@ -51,6 +52,13 @@ class Found(NamedTuple):
 
 class Looking(History):
     """A ledger opened for reading. Used as a context manager."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        if not isinstance(self._database, sqlite3.Connection):
+            self._database.close()
+            raise LedgerError(f"{state}: the page shows a ledger of this machine only; `outhaul status` reads this one")
+        self._sqlite = self._database
 
     def first_since(self, since_ns: int) -> int:
         """The number of the first receipt that was recorded then or later; one above the last where there is none."""
@@ -123,7 +131,7 @@ class Looking(History):
         """Of the receipts with these numbers: the step in which the file changed last, `first` at the earliest, the step in which
         it was recorded, files, and their bytes. Receipts of a rebuilt ledger know no such change, and are left out."""
         with self._faults():
-            return self._database.execute(
+            return self._sqlite.execute(
                 "SELECT max(?, ctime_ns / ?), recorded_ns / ?, count(*), sum(size) FROM receipt "
                 "WHERE id > ? AND id <= ? AND ctime_ns > 0 GROUP BY 1, 2",
                 (first, step_ns, step_ns, after, upto),
@@ -132,7 +140,7 @@ class Looking(History):
     def seen(self, step_ns: int) -> list[tuple[int, int, int]]:
         """Of the files that have not been carried: the step in which they were first seen, files, and their bytes."""
         with self._faults():
-            return self._database.execute(
+            return self._sqlite.execute(
                 "SELECT wall_ns / ?, count(*), sum(size) FROM sighting GROUP BY 1", (step_ns,)
             ).fetchall()
 
@@ -145,7 +153,7 @@ class Looking(History):
         """SQLite is asked to end then ("sqlite3_progress_handler"); what it gives is filled where it was."""
         over: list[bool] = []
         until = time.monotonic() + seconds
-        self._database.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        self._sqlite.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
         try:
             yield over
         except sqlite3.OperationalError as error:
@@ -153,7 +161,7 @@ class Looking(History):
                 raise
             over.append(True)
         finally:
-            self._database.set_progress_handler(None, 0)
+            self._sqlite.set_progress_handler(None, 0)
 
 
 def _test(text: str, name: str, key: str = "", sha256: str = "") -> tuple[str, list[str]]:
