@@ -35,6 +35,7 @@ class Reason(NamedTuple):
     advice: str
 
 
+_AGAIN = "The next run tries again; a watch within five minutes, and when the network comes back."
 REASONS: dict[str, Reason] = {
     # carried
     "removed": Reason(State.CARRIED, "carried, proved, and removed from the source", ""),
@@ -98,9 +99,11 @@ REASONS: dict[str, Reason] = {
         "travelling on a stick",
         "`outhaul carry` sends it from another machine, and `outhaul export --to` takes the receipt. `run` sends it, too.",
     ),
-    "retry": Reason(State.WAITING, "the destination did not answer as it should", "The next run tries again."),
+    "retry": Reason(State.WAITING, "the destination did not answer as it should", _AGAIN),
     "destination": Reason(
-        State.WAITING, "its destination cannot be used at present", "`outhaul check` tells what is wrong with it."
+        State.WAITING,
+        "its destination cannot be used at present",
+        f"`outhaul check` tells what is wrong with it. {_AGAIN}",
     ),
     "interrupted": Reason(State.WAITING, "the run was interrupted before its turn", "The next run goes on."),
     "planned": Reason(State.WAITING, "would be carried now (this was a dry run)", "Run without --dry-run."),
