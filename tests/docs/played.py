@@ -36,6 +36,7 @@ from docs.pages import Block, blocks
 from servers.start import SERVERS
 
 LOOSE = (
+    (r"(?m)^( +disk:) .*$", r"\1 SPACE"),
     (r"\b\d[\d.]* (?:ms|s)\b", "TIME"),
     (r"\b[\d,]+ files?/s\b", "RATE"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?Z\b", "MOMENT"),

@@ -146,7 +146,8 @@ def test_k3_a_stream_manager_that_is_down_is_no_hot_loop(device: Component) -> N
     passes, over = device.passes(newest_limit="0"), threading.Event()
     running = threading.Thread(target=lambda: passes.run(0, over.is_set))
     running.start()
-    time.sleep(3)
+    _until(lambda: any("it is tried again" in line for line in device.lines), 30)
+    time.sleep(1)
     asked = device.manager.requests.count(CONNECT)
     device.manager.faults.refuse_connections = False
     _until(lambda: device.names() == [], 30)

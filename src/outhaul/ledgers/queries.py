@@ -290,6 +290,10 @@ class Reading:
             "SELECT count(*), coalesce(sum(t.size), 0), coalesce(max(t.recorded_ns), 0) FROM tombstone t "
             "JOIN directory d ON d.id = t.directory WHERE d.place = ? AND t.outcome = 'shed'", (place,)
         ).fetchone()  # fmt: skip
+        _fits(last, (int, str))
+        _fits(carried or (0,), (int,))
+        for row in measured:
+            _fits(row, (int, int, int))
         return JobStatus(
             job, to_path(source), destination, *receipts, waiting, waiting_bytes,
             waiting_of(oldest) if oldest else None, last[0], json.loads(last[1]), carried[0] if carried else 0,
@@ -302,6 +306,7 @@ class Reading:
         for carried, reasons in self._database.execute(
             "SELECT bytes_carried, reasons FROM run WHERE place = ? AND ended_ns > ?", (place, since_ns)
         ):
+            _fits((carried, reasons), (int, str))
             size += carried
             files += sum(count for reason, count in json.loads(reasons).items() if reason in _SENT)
         return Rate(files, size)
@@ -319,6 +324,7 @@ class Reading:
         row = self._database.execute(
             f"SELECT ended_ns FROM run WHERE place = ? {_WELL} ORDER BY id DESC LIMIT 1", (place,)
         ).fetchone()
+        _fits(row or (0,), (int,))
         return row[0] if row else 0
 
     def waiting(self, *, job: str = "", limit: int = 0) -> list[tuple[str, str, Waiting]]:
