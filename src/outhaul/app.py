@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from outhaul.model.forecast import Forecast
 
 EVERYTHING = Selection()
-_MUCH_BYTES = 4 << 20
 
 
 class JobReport(NamedTuple):
@@ -175,8 +174,12 @@ def watch(
 
     def told(job: Job, outcome: Outcome) -> None:
         tell(job, outcome)
-        if outcome.tally.bytes_carried >= _MUCH_BYTES:
-            memory.give_back()
+        if outcome.tally.bytes_carried or outcome.destination_fault:
+            memory.used()
+
+    def asked() -> bool:
+        memory.tidy()
+        return reload()
 
     with Wiring(state, "", ledger) as wired:
         while not stopped():
@@ -198,7 +201,7 @@ def watch(
             )
             hints = open_hints(notice, state)
             try:
-                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(reload)
+                Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(asked)
             finally:
                 hints.close()
 

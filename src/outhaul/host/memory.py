@@ -7,9 +7,13 @@ another C library nothing is done.
 from __future__ import annotations
 
 import ctypes
+import gc
+import time
 
 _M_ARENA_MAX = -8
 _ARENAS = 2
+TIDY_SECONDS = 5.0
+"""How often at most."""
 
 
 class Memory:
@@ -17,13 +21,27 @@ class Memory:
 
     def __init__(self) -> None:
         """Have it keep few arenas, from now on."""
+        self._is_used, self._tidied = False, 0.0
         try:
             self._library: ctypes.CDLL | None = ctypes.CDLL(None)
             self._library.mallopt(_M_ARENA_MAX, _ARENAS)
         except (OSError, AttributeError):
             self._library = None
 
-    def give_back(self) -> None:
-        """Return to the system what is free."""
+    def used(self) -> None:
+        """There is something to be given back before long."""
+        self._is_used = True
+
+    def tidy(self) -> None:
+        """Now and then, where something was used: close what nobody holds any more, and return what is free to the system.
+
+        Stores of passes that have ended hold their connections until the collector of cycles comes, which in a process that
+        rests may be never.
+        """
+        now = time.monotonic()
+        if not self._is_used or now - self._tidied < TIDY_SECONDS:
+            return
+        self._is_used, self._tidied = False, now
+        gc.collect()
         if self._library is not None and hasattr(self._library, "malloc_trim"):
             self._library.malloc_trim(0)
