@@ -9,7 +9,6 @@ import os
 import random
 import secrets
 import signal
-import statistics
 import struct
 import subprocess
 import sys
@@ -193,12 +192,13 @@ def _go_on(watch: Watch, producer: LiveProducer, link: Link, clock: Clock, rng: 
 
 
 def _flat(watch: Watch) -> str:
-    """The second fifth of the looks against the last: what they took. The first is the start."""
+    """The second fifth of the looks against the last: what it took at least in each, as what is under way comes and goes with the
+    link. The first fifth is the start."""
     assert max(watch.memory) <= PEAK_MIB
     fifth = len(watch.memory) // 5
     early, late = slice(fifth, 2 * fifth), slice(-fifth, None)
-    memory = [statistics.median(watch.memory[some]) for some in (early, late)]
-    descriptors = [max(watch.descriptors[some]) for some in (early, late)]
+    memory = [min(watch.memory[some]) for some in (early, late)]
+    descriptors = [min(watch.descriptors[some]) for some in (early, late)]
     if SECONDS >= LONG_ENOUGH_SECONDS:
         assert memory[1] <= memory[0] + GROWTH_MIB, watch.memory
         assert descriptors[1] <= descriptors[0] + GROWTH_DESCRIPTORS, watch.descriptors
