@@ -30,7 +30,7 @@ SEED = int(os.environ.get("OUTHAUL_SEED") or secrets.randbelow(2**31))
 FILES_A_SECOND = 100.0
 EVENTS_APART_SECONDS = 3.0
 KILLS_APART_SECONDS = 5.0
-LONG_ENOUGH_SECONDS = 120.0
+LONG_ENOUGH_SECONDS = 600.0
 """From then on memory and descriptors are compared; a shorter time says nothing."""
 PEAK_MIB, GROWTH_MIB, GROWTH_DESCRIPTORS = 192, 6, 16
 """The peak comes where a link breaks while several files of 10 MB are under way, which go from memory: 137 MiB have been seen."""
