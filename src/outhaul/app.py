@@ -17,13 +17,15 @@ from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
 from outhaul.model.selection import Selection
 from outhaul.model.shard import WHOLE, Shard
-from outhaul.ports import Abilities, Monitor
+from outhaul.ports import Abilities, Monitor, Store
 
 if TYPE_CHECKING:
+    from outhaul.engine.batches import Ports
     from outhaul.engine.passes import Outcome
     from outhaul.ledgers.history import RunRow
     from outhaul.ledgers.queries import GivenUp, JobStatus, ReceiptRow, Waiting, Why
     from outhaul.model.forecast import Forecast
+    from outhaul.wiring import Wiring
 
 EVERYTHING = Selection()
 
@@ -97,9 +99,8 @@ def run(
         AnotherInstance: another process works with this state directory.
         LedgerError: the ledger failed; what had no receipt was not let go.
     """
-    from outhaul.engine.batches import Ports
     from outhaul.engine.side_by_side import run_jobs
-    from outhaul.wiring import Wiring, at_its_endpoint, compression, opener, permits
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, opener
 
     jobs, own = sorted((job._replace(shard=shard) for job in jobs), key=_rank), state_of(state, shard)
     for job in jobs:
@@ -107,17 +108,7 @@ def run(
     reports: dict[int, JobReport] = {}
     with Wiring(own, shard.name, ledger) as wired:
         open_store = opener(bandwidth, stopped, own, time_zone)
-        ports = Ports(
-            wired.files,
-            wired.ledger,
-            wired.workers,
-            wired.clock,
-            monitor,
-            open_store,
-            stopped,
-            compression,
-            permits(state),
-        )
+        ports = _ports(wired, monitor, open_store, stopped, state)
         if wired.ledger.set_aside and jobs:
             monitor.notice(
                 jobs[0],
@@ -132,6 +123,26 @@ def run(
 def state_of(state: str, shard: Shard) -> str:
     """The state directory of a shard: no two processes have one together."""
     return os.path.join(state, shard.name) if shard.name else state
+
+
+def _ports(
+    wired: Wiring, monitor: Monitor, open_store: Callable[[Job], Store], stopped: Callable[[], bool], state: str
+) -> Ports:
+    """The windows to the world; `state` is where pauses are written down."""
+    from outhaul.engine.batches import Ports
+    from outhaul.wiring import compression, permits
+
+    return Ports(
+        wired.files,
+        wired.ledger,
+        wired.workers,
+        wired.clock,
+        monitor,
+        open_store,
+        stopped,
+        compression,
+        permits(state),
+    )
 
 
 def _rank(job: Job) -> int:
@@ -164,11 +175,10 @@ def watch(
 
     Raises: as `run`.
     """
-    from outhaul.engine.batches import Ports
     from outhaul.engine.watching import Watch
     from outhaul.host.calendar import jitter_ns, next_time
     from outhaul.host.memory import Memory
-    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener, permits
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener
 
     memory = Memory()
 
@@ -188,17 +198,7 @@ def watch(
             for job in jobs:
                 compression(job)
             open_store = opener(bandwidth, stopped, state, time_zone)
-            ports = Ports(
-                wired.files,
-                wired.ledger,
-                wired.workers,
-                wired.clock,
-                monitor,
-                open_store,
-                stopped,
-                compression,
-                permits(state),
-            )
+            ports = _ports(wired, monitor, open_store, stopped, state)
             hints = open_hints(notice, state)
             try:
                 Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(asked)
