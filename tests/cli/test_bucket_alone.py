@@ -211,4 +211,5 @@ def test_an_address_with_nothing_beneath_it(there: There, tmp_path: Path) -> Non
     """It is one clear line, and no reply of the server."""
     ran = there("restore", f"{there.address}/nowhere", "--to", str(tmp_path / "back"))
     assert ran.code == 1
-    assert f"{there.address}/nowhere: there is nothing beneath it" in ran.err and "404" not in ran.err
+    nowhere = f"{there.address}/nowhere"
+    assert ran.err == f"outhaul: {nowhere}: there is nothing beneath it, and no such object; correct it\n"

@@ -37,6 +37,7 @@ from servers.start import SERVERS
 
 LOOSE = (
     (r"(?m)^( +disk:) .*$", r"\1 SPACE"),
+    (r"(?m)^( +in the last hour [\d,]+ files?), .*$", r"\1, STORED"),
     (r"\b\d[\d.]* (?:ms|s)\b", "TIME"),
     (r"\b[\d,]+ files?/s\b", "RATE"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?Z\b", "MOMENT"),
