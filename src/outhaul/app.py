@@ -5,6 +5,7 @@ Nothing here prints. A run takes a `Monitor` that is told what happens, and give
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -178,18 +179,14 @@ def watch(
     from outhaul.engine.watching import Watch
     from outhaul.host.calendar import jitter_ns, next_time
     from outhaul.host.memory import Memory
-    from outhaul.wiring import Wiring, at_its_endpoint, compression, open_hints, opener
+    from outhaul.wiring import Wiring, at_its_endpoint, compression, keeping, open_hints, opener
 
     memory = Memory()
 
     def told(job: Job, outcome: Outcome) -> None:
         tell(job, outcome)
-        if outcome.tally.bytes_carried or outcome.destination_fault:
+        if outcome.tally.bytes_carried:
             memory.used()
-
-    def asked() -> bool:
-        memory.tidy()
-        return reload()
 
     with Wiring(state, "", ledger) as wired:
         while not stopped():
@@ -197,13 +194,16 @@ def watch(
             jobs = sorted(jobs, key=_rank)
             for job in jobs:
                 compression(job)
-            open_store = opener(bandwidth, stopped, state, time_zone)
-            ports = _ports(wired, monitor, open_store, stopped, state)
-            hints = open_hints(notice, state)
-            try:
+            stores = keeping(opener(bandwidth, stopped, state, time_zone))
+            ports = _ports(wired, monitor, stores.open, stopped, state)._replace(leave_store=stores.leave)
+
+            def asked(close_idle: Callable[[], None] = stores.close_idle) -> bool:
+                close_idle()
+                memory.tidy()
+                return reload()
+
+            with contextlib.closing(stores), contextlib.closing(open_hints(notice, state)) as hints:
                 Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(asked)
-            finally:
-                hints.close()
 
 
 class Checked(NamedTuple):
@@ -228,7 +228,9 @@ def check(jobs: Sequence[Job], state: str) -> Iterator[Checked]:
         fault, sees_writers = try_source(job, state) if job.source else ("", None)
         there = at_its_endpoint(job)
         try:
-            yield Checked(there, fault, sees_writers, open_store(there).probe(), "")
+            with contextlib.closing(open_store(there)) as store:
+                abilities = store.probe()
+            yield Checked(there, fault, sees_writers, abilities, "")
         except StoreError as error:
             yield Checked(there, fault, sees_writers, None, str(error))
 

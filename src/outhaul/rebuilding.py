@@ -5,6 +5,7 @@ It holds the lock of the ledger while it works. What it records lets no source g
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from outhaul.bringing import ReturnReport
@@ -69,6 +70,7 @@ def rebuild(
 def _keeps_sha256(job: Job) -> bool:
     """Whether the SHA-256 that a store gives is evidence (law L4): found out as every run does, and false where it may not be."""
     try:
-        return open_store(job).probe().keeps_sha256
+        with contextlib.closing(open_store(job)) as store:
+            return store.probe().keeps_sha256
     except StoreError:
         return False

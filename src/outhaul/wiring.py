@@ -29,6 +29,7 @@ from outhaul.stages.restore import Described, Shelf
 
 if TYPE_CHECKING:
     from outhaul.host.asked import AskedHints
+    from outhaul.stores.kept import Kept
     from outhaul.stores.s3_copying import S3Copying
 
 
@@ -84,6 +85,13 @@ def opener(
 
     limiter = Limiter(bandwidth, stopped, wall=partial(wall_time, time_zone))
     return lambda job: open_store(job, limiter.share(job.priority), stopped, state)
+
+
+def keeping(open_store: Callable[[Job], Store]) -> Kept:
+    """What keeps stores open from one pass to the next."""
+    from outhaul.stores.kept import Kept
+
+    return Kept(open_store)
 
 
 def open_store(

@@ -1,6 +1,7 @@
 """The store contract, held by a directory, by three S3 servers and by the simulated store."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,10 @@ class TestStreamManagerStore(StoreContract):
         return rclone_server.make_bucket()
 
     @pytest.fixture
-    def store(self, rclone_server: Server, bucket: str, manager: StreamManager, tmp_path: Path) -> Store:
-        spool = str(tmp_path / "a spool #1?")
-        return StreamManagerStore(open_s3(rclone_server, bucket), bucket, "outhaul-test", spool, SystemClock().moment)
+    def store(self, rclone_server: Server, bucket: str, manager: StreamManager, tmp_path: Path) -> Iterator[Store]:
+        spool, direct = str(tmp_path / "a spool #1?"), open_s3(rclone_server, bucket)
+        with closing(StreamManagerStore(direct, bucket, "outhaul-test", spool, SystemClock().moment)) as opened:
+            yield opened
 
     @pytest.fixture
     def another(self, rclone_server: Server, bucket: str) -> Store:

@@ -33,6 +33,7 @@ class Machine:
         self.monitor = RecordingMonitor()
         self.stopped: Callable[[], bool] = lambda: False
         self.open_store: Callable[[Job], Store] = lambda _job: self.store
+        self.leave_store: Callable[[Job, Store], None] | None = None
         self.compression: Callable[[Job], Compression | None] = lambda job: compression(
             job.compress, job.compress_level
         )
@@ -71,6 +72,7 @@ class Machine:
                 self.compression,
                 self.permits,
             )
+            ports = ports._replace(leave_store=self.leave_store) if self.leave_store else ports
             return Pass(job, ports, dry_run=dry_run, scope=scope).run()
         finally:
             ledger.close()

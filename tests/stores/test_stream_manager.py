@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,9 @@ Opener = Callable[..., StreamManagerStore]
 
 
 @pytest.fixture
-def opened(rclone_server: Server, bucket: str, manager: StreamManager, spool: Path) -> Opener:
-    """Opens a store on the bucket, as each pass does."""
+def opened(rclone_server: Server, bucket: str, manager: StreamManager, spool: Path) -> Iterator[Opener]:
+    """Opens a store on the bucket, as each pass does; all are closed in the end."""
+    stores = ExitStack()
 
     def open_one(
         patience: Patience = SHORT,
@@ -66,9 +68,12 @@ def opened(rclone_server: Server, bucket: str, manager: StreamManager, spool: Pa
         moment: Callable[[], Moment] = CLOCK.moment,
     ) -> StreamManagerStore:
         direct = open_s3(rclone_server, bucket)
-        return StreamManagerStore(direct, bucket, "outhaul-test", str(spool), moment, over, patience=patience)
+        store = StreamManagerStore(direct, bucket, "outhaul-test", str(spool), moment, over, patience=patience)
+        stores.callback(store.close)
+        return store
 
-    return open_one
+    with stores:
+        yield open_one
 
 
 def proof_of(store: StreamManagerStore, key: str, body: bytes) -> str:
@@ -201,11 +206,13 @@ def test_it_is_not_there(opened: Opener, manager: StreamManager, spool: Path) ->
 
 
 def test_passes_leave_no_threads(opened: Opener, manager: StreamManager) -> None:
-    """Each pass opens a store: what it had is gone when it is."""
-    opened().put("p/first", b"1")
+    """Each pass opens a store, and closes it: then what it had is gone."""
+    with closing(opened()) as store:
+        store.put("p/first", b"1")
     threads = threading.active_count()
     for number in range(10):
-        opened().put(f"p/{number}", b"1")
+        with closing(opened()) as store:
+            store.put(f"p/{number}", b"1")
     time.sleep(0.2)
     assert threading.active_count() <= threads
 

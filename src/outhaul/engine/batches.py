@@ -33,6 +33,10 @@ _APART_BYTES = 64 << 10
 _Taken = TypeVar("_Taken")
 
 
+def _close(_job: Job, store: Store) -> None:
+    store.close()
+
+
 class Ports(NamedTuple):
     """The windows to the world that a run needs."""
 
@@ -49,6 +53,8 @@ class Ports(NamedTuple):
     """What a job wants compressed; None where nothing is."""
     permits: Permits = FREE
     """Whether files of a job may go now."""
+    leave_store: Callable[[Job, Store], None] = _close
+    """Called when the pass is over, with a store that could be used; one that could not is closed."""
 
 
 class Carried(NamedTuple):

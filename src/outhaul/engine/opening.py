@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -22,6 +23,7 @@ class Opened(NamedTuple):
 
     store: Store | StoreError
     abilities: Abilities | None
+    """None where it proves nothing itself: then nothing is learnt of the endpoint that it stands for."""
     is_news: bool
     """Whether the endpoint has shown these abilities just now."""
 
@@ -58,7 +60,17 @@ class Door:
             self._store = _proving(opened, self._job, self._ports)
             self._pace.suit(many_at_once=self._store.many_at_once)
         except StoreError as error:
+            if not isinstance(opened.store, StoreError):
+                opened.store.close()
             self.give_up(str(error))
+
+    def leave(self) -> None:
+        """The pass is over."""
+        store, self._store = self._store, None
+        if store is not None and self.fault:
+            store.close()
+        elif store is not None:
+            self._ports.leave_store(self._job, store)
 
     def give_up(self, why: str) -> None:
         """It cannot be used any more in this pass. Said once."""
@@ -76,16 +88,22 @@ def _known(job: Job, ports: Ports) -> Abilities | None:
 
 
 def _opened(job: Job, ports: Ports, known: Abilities | None) -> Opened:
-    try:
-        store = ports.open_store(job)
-        if isinstance(store, VouchedStore):
-            return Opened(store, None, False)
-        # What was not good enough yesterday may be today: somebody has given a permission.
-        if known is None or not known.can_prove(job.proof):
-            return Opened(store, _probe(store, ports.clock), True)
-        return Opened(store, known, False)
-    except StoreError as error:
-        return Opened(bare(error), None, False)
+    with contextlib.ExitStack() as undone:
+        try:
+            store = ports.open_store(job)
+            undone.callback(store.close)
+            abilities = _found(store, job, ports.clock, known)
+        except StoreError as error:
+            return Opened(bare(error), None, False)
+        undone.pop_all()
+        return Opened(store, abilities, abilities is not known)
+
+
+def _found(store: Store, job: Job, clock: Clock, known: Abilities | None) -> Abilities | None:
+    if isinstance(store, VouchedStore):  # What it can do says nothing of the endpoint that it stands for.
+        return None
+    # What was not good enough yesterday may be today: somebody has given a permission.
+    return known if known is not None and known.can_prove(job.proof) else _probe(store, clock)
 
 
 def _proving(opened: Opened, job: Job, ports: Ports) -> Store:
@@ -97,9 +115,8 @@ def _proving(opened: Opened, job: Job, ports: Ports) -> Store:
     store, abilities, is_news = opened
     if isinstance(store, StoreError):
         raise store
-    if isinstance(store, VouchedStore):  # What it can do says nothing of the endpoint that it stands for.
+    if abilities is None:
         return store
-    assert abilities is not None
     if is_news:
         ports.ledger.learn(_address(job), abilities, ports.clock.moment())
     if not abilities.can_prove(job.proof):

@@ -111,6 +111,7 @@ class Pass(Round):
         except SourceError:  # What comes back now is taken by nobody.
             self._weigh(-self._bytes_in_flight)
             self._slots.free += self._large_under_way
+            self._door.leave()
             raise
 
     def serve(self) -> None:
@@ -127,6 +128,7 @@ class Pass(Round):
         """The rest. Raises LedgerError."""
         for _ in self._steps:
             pass
+        self._door.leave()
         found = self._standings
         return Outcome(
             self.tally,

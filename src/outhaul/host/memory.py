@@ -7,7 +7,6 @@ another C library nothing is done.
 from __future__ import annotations
 
 import ctypes
-import gc
 import time
 
 _M_ARENA_MAX = -8
@@ -33,15 +32,10 @@ class Memory:
         self._is_used = True
 
     def tidy(self) -> None:
-        """Now and then, where something was used: close what nobody holds any more, and return what is free to the system.
-
-        Stores of passes that have ended hold their connections until the collector of cycles comes, which in a process that
-        rests may be never.
-        """
+        """Now and then, where something was used: return what is free to the system."""
         now = time.monotonic()
         if not self._is_used or now - self._tidied < TIDY_SECONDS:
             return
         self._is_used, self._tidied = False, now
-        gc.collect()
         if self._library is not None and hasattr(self._library, "malloc_trim"):
             self._library.malloc_trim(0)

@@ -213,3 +213,6 @@ class Store(Protocol):
 
     def wall_ns(self) -> int | None:
         """What time it is for the store; None where it tells no time."""
+
+    def close(self) -> None:
+        """Let go of connections. Nothing is begun with it any more; calls that are under way come to their ends."""

@@ -59,6 +59,9 @@ class DirectoryStore:
     def adopt(self, abilities: Abilities) -> None:
         """Nothing depends on it."""
 
+    def close(self) -> None:
+        """See `ports.Store`. Nothing is held open."""
+
     def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`. A file system keeps no notes."""
         return self._create(key, iter((body,)), replace)

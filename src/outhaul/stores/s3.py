@@ -88,7 +88,8 @@ class S3Store:
         """See `ports.Store`. The probe's own objects have every setting of the job's, and may be removed at any time."""
         if self._settings.lock != Lock():
             unlocked = self._settings._replace(lock=Lock())
-            return type(self)(self._destination, self._connection, unlocked, self._share).probe()
+            with contextlib.closing(type(self)(self._destination, self._connection, unlocked, self._share)) as other:
+                return other.probe()
         asked = Asked(self._create, self.head, self.read, self._kept_sha256)
         try:
             return probe(self._destination.prefix, asked, self._fast, self._headers.probe_suffix)
@@ -101,7 +102,12 @@ class S3Store:
         return self._control().stored_sha256(key, "")
 
     def adopt(self, abilities: Abilities) -> None:
-        """Obey what was learnt: look before writing where that is needed, believe no checksum that may be an echo."""
+        """Obey what was learnt: look before writing where that is needed, believe no checksum that may be an echo.
+
+        A pass begins with it: others have written meanwhile.
+        """
+        with self._lock:
+            self._present.clear()
         self._create_only = abilities.create_only
         self._keeps_sha256 = abilities.keeps_sha256
         self.md5_etags = abilities.md5_etag
@@ -274,6 +280,13 @@ class S3Store:
     def wall_ns(self) -> int | None:
         """See `ports.Store`."""
         return self._control().wall_ns()
+
+    def close(self) -> None:
+        """See `ports.Store`. What obstore holds goes with it: it has no call for that."""
+        if self._fast is not None:
+            self._fast.close()
+        if self._control_ is not None:
+            self._control_.close()
 
     def _control(self) -> Control:
         with self._lock:

@@ -73,6 +73,10 @@ class Control:
         self.large = Multipart(self._client, bucket, share)
         self.objects = ByBotocore(self._client, bucket, has_customer_key=self._headers.has_customer_key, share=share)
 
+    def close(self) -> None:
+        """Let go of connections. The client is part of a cycle: nothing else would, until the collector comes."""
+        self._client.close()
+
     def _with_type(self, params: dict[str, Any], model: Any, **_: object) -> None:
         if model.name in ("PutObject", "CreateMultipartUpload") and (kind := self._headers.content_type(params["Key"])):
             params["ContentType"] = kind

@@ -11,7 +11,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -86,7 +87,31 @@ class FastPuts:
         """Whether the store has shown that it checks a Content-MD5 (docs/decisions/0003-proof-by-etag.md)."""
         self._offset = 0  # Seconds that this machine's clock is behind the store's, as far as that matters.
         self._free: list[tuple[Lane, PutSigner]] = []
+        self._is_closed = False
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of connections; those that are at work go when they have done it."""
+        with self._lock:
+            self._is_closed, free, self._free = True, self._free, []
+        for lane, _ in free:
+            lane.close()
+
+    @contextmanager
+    def _lane(self) -> Iterator[tuple[Lane, PutSigner]]:
+        """One that nobody else uses meanwhile. After a fault it is closed."""
+        with self._lock:
+            lane, signer = self._free.pop() if self._free else self._new_lane()
+        is_sound = False
+        try:
+            yield lane, signer
+            is_sound = True
+        finally:
+            with self._lock:
+                if is_sound and not self._is_closed:
+                    self._free.append((lane, signer))
+                else:
+                    lane.close()
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`. Where the store finds our clock wrong, its own is used for signing, and nothing else.
@@ -122,9 +147,7 @@ class FastPuts:
             identity = self._identity()
         except StoreError as error:
             return [Answered(error, 0) for _ in objects]
-        with self._lock:
-            lane, signer = self._free.pop() if self._free else self._new_lane()
-        try:
+        with self._lane() as (lane, signer):
 
             def request(index: int) -> Request:
                 new = objects[index]
@@ -140,11 +163,6 @@ class FastPuts:
                 return (head, new.body) if len(new.body) > _JOINED_MAX else head + new.body
 
             answers = lane.send(len(objects), request, at_once, lambda index: len(objects[index].body))
-        except BaseException:
-            lane.close()
-            raise
-        with self._lock:
-            self._free.append((lane, signer))
         region = self._account.region
         return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
 
@@ -180,15 +198,8 @@ class FastPuts:
             told = {**self._headers.of("UploadPart", int(time.time()) + offset), **headers}
             return signed_head("PUT", self._host, path, told, sha256, region, identity, offset, query), body
 
-        with self._lock:
-            lane, signer = self._free.pop() if self._free else self._new_lane()
-        try:
+        with self._lane() as (lane, _):
             (answer,) = lane.send(1, request, 1, lambda _: len(body))
-        except BaseException:
-            lane.close()
-            raise
-        with self._lock:
-            self._free.append((lane, signer))
         return _answered(answer, key, region).outcome
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
@@ -230,16 +241,8 @@ class FastPuts:
 
     def get_many(self, keys: Sequence[str], at_once: int) -> list[Answer | LaneError]:
         """The whole of many small objects, up to `at_once` at the same time. Raises Misconfigured: no credentials."""
-        with self._lock:
-            lane, signer = self._free.pop() if self._free else self._new_lane()
-        try:
-            answers = lane.send(len(keys), lambda index: self.get_request(keys[index], "", {}), at_once)
-        except BaseException:
-            lane.close()
-            raise
-        with self._lock:
-            self._free.append((lane, signer))
-        return answers
+        with self._lane() as (lane, _):
+            return lane.send(len(keys), lambda index: self.get_request(keys[index], "", {}), at_once)
 
     @property
     def endpoint(self) -> Endpoint:

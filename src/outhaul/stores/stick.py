@@ -41,6 +41,9 @@ class StickStore(VouchedStore):
     def adopt(self, abilities: Abilities) -> None:
         """Nothing depends on it."""
 
+    def close(self) -> None:
+        """See `ports.Store`. The visit goes on with other jobs."""
+
     def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`."""
         self._visit.give(self._offer(key, len(body), notes), (body,))

@@ -87,10 +87,10 @@ class StreamManagerStore:
         self._lock = threading.Lock()
         self._claimed: set[str] = set()
 
-    def __del__(self) -> None:
-        """A run opens a store for each pass, and a process may run for years: threads and sockets go with the store."""
-        with contextlib.suppress(Exception):
-            self._exports.close()
+    def close(self) -> None:
+        """See `ports.Store`."""
+        self._exports.close()
+        self._direct.close()
 
     # --- small objects ------------------------------------------------------------------------------------------
 

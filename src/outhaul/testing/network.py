@@ -46,6 +46,9 @@ class Network:
             self.store.adopt(abilities)
             self.md5_etags = self.store.md5_etags
 
+    def close(self) -> None:
+        """See `ports.Store`. Nobody can see it."""
+
     def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`."""
         replace = self._look(key, replace)

@@ -95,12 +95,18 @@ class SimulatedStore:
         """It keeps one byte less, and answers as if it had kept all."""
         self.faults: dict[str, deque[Fault]] = {}
         """Method name to what goes wrong at its next calls, one each."""
+        self.closed = 0
+        """How many times it was closed."""
         self._lock = threading.RLock()
         self._number = 0
 
     def fail(self, method: str, *faults: Fault) -> None:
         """Let these go wrong at the next calls of a method, one after the other."""
         self.faults.setdefault(method, deque()).extend(faults)
+
+    def close(self) -> None:
+        """See `ports.Store`. It is counted; whoever opens it again finds all that it holds."""
+        self.closed += 1
 
     def content(self, key: str) -> bytes:
         """What is kept under a key."""

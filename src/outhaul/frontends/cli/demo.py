@@ -93,7 +93,8 @@ def _outhaul(arguments: list[str]) -> int:
 def _fetch(target: str, name: str) -> bytes:
     connection = Connection(os.environ.get("AWS_ENDPOINT_URL", ""))
     job = Job("demo", "", destination(target, os.path.abspath), connection)
-    return b"".join(open_store(job).read(f"{job.destination.prefix}/{name}".lstrip("/")))
+    with contextlib.closing(open_store(job)) as store:
+        return b"".join(store.read(f"{job.destination.prefix}/{name}".lstrip("/")))
 
 
 def _make_files(source: str, count: int) -> dict[str, bytes]:
