@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from outhaul.model.bandwidth import PRIORITIES, Bandwidth
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from outhaul.ledgers.history import RunRow
     from outhaul.ledgers.queries import GivenUp, JobStatus, ReceiptRow, Waiting, Why
     from outhaul.model.forecast import Forecast
+    from outhaul.stores.kept import Kept
     from outhaul.wiring import Wiring
 
 EVERYTHING = Selection()
@@ -146,6 +149,10 @@ def _ports(
     )
 
 
+def _any(*questions: Callable[[], bool]) -> bool:
+    return any(ask() for ask in questions)
+
+
 def _rank(job: Job) -> int:
     return PRIORITIES.index(job.priority)
 
@@ -190,17 +197,21 @@ def watch(
 
     with Wiring(state, "", ledger) as wired:
         while not stopped():
+            leaves = threading.Event()
+            ends = partial(_any, stopped, leaves.is_set)
             jobs, bandwidth, time_zone = load()
             jobs = sorted(jobs, key=_rank)
             for job in jobs:
                 compression(job)
-            stores = keeping(opener(bandwidth, stopped, state, time_zone))
-            ports = _ports(wired, monitor, stores.open, stopped, state)._replace(leave_store=stores.leave)
+            stores = keeping(opener(bandwidth, ends, state, time_zone))
+            ports = _ports(wired, monitor, stores.open, ends, state)._replace(leave_store=stores.leave)
 
-            def asked(close_idle: Callable[[], None] = stores.close_idle) -> bool:
-                close_idle()
+            def asked(stores: Kept = stores, leaves: threading.Event = leaves) -> bool:
+                stores.close_idle()
                 memory.tidy()
-                return reload()
+                if reload():
+                    leaves.set()  # What is large is interrupted, and goes on from what the store has of it.
+                return leaves.is_set()
 
             with contextlib.closing(stores), contextlib.closing(open_hints(notice, state)) as hints:
                 Watch([at_its_endpoint(job) for job in jobs], ports, hints, next_time, told, jitter_ns).run(asked)

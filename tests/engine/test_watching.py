@@ -31,6 +31,8 @@ class Day:
         self.tells = tells
         self.seed: int | None = None
         """Of the order in which workers come to their ends; None is at once."""
+        self.workers: InlineWorkers | None = None
+        """Others than those at once."""
         self.loses = False
         self.network = False
         self.stride = REST_SECONDS
@@ -96,7 +98,7 @@ class Day:
         machine = self.machine
         ledger = SqliteLedger(machine.state, machine.clock.wall_ns)
         try:
-            workers = InlineWorkers(seed=self.seed)
+            workers = self.workers or InlineWorkers(seed=self.seed)
             ports = Ports(machine.files, ledger, workers, machine.clock, machine.monitor, machine.open_store,
                           machine.stopped, machine.compression, machine.permits)  # fmt: skip
             Watch(list(jobs) or [QUIET], ports, self, calendar, self._passed, late).run(

@@ -8,6 +8,7 @@ goes alone, as the first of its day or month, and on a day that begins with such
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 
 from outhaul.engine.batches import Ports
 from outhaul.model.evidence import Proof, Settled, stored_bytes
@@ -23,7 +24,6 @@ class Limits:
     def __init__(self, job: Job, place: int, ports: Ports) -> None:
         self._job = job
         self._files = self._bytes = 0
-        self._under_way = 0
         self._spans = [
             _Span(job, place, ports, reason, most, period)
             for reason, most, period in (
@@ -34,6 +34,12 @@ class Limits:
         ]
         self.resumes_ns = 0
         """When on the wall clock files go on that were refused for a day or a month; 0 where none was."""
+
+    def beside(self) -> Limits:
+        """Those of another pass while this one is under way: it may carry as much, but a day and a month are of both."""
+        other = copy(self)
+        other._files = other._bytes = other.resumes_ns = 0
+        return other
 
     @property
     def any(self) -> bool:
@@ -52,12 +58,12 @@ class Limits:
         if not tried and self._is_beyond(size):
             return Hindrance("limit", "")
         for span in self._spans:
-            if why := span.refusal(size, self._under_way):
+            if why := span.refusal(size):
                 self.resumes_ns = max(self.resumes_ns, span.resumes_ns)
                 return why
         for span in self._spans:
             span.first = 0
-        self._under_way += size
+            span.under_way += size
         if not tried:
             self._files += len(files)
             self._bytes += size
@@ -67,9 +73,9 @@ class Limits:
         """These sizes are not under way any more; of them the proofs are recorded."""
         if not self._spans:
             return
-        self._under_way -= sum(files)
-        sent = stored_bytes([proof for proof in proofs if proof.sent])
+        size, sent = sum(files), stored_bytes([proof for proof in proofs if proof.sent])
         for span in self._spans:
+            span.under_way -= size
             span.used += sent
 
     def _is_beyond(self, size: int) -> bool:
@@ -90,20 +96,20 @@ class _Span:
         self._reason, self._most = reason, most
         self._period_of = period
         self._period = Period(0, 0, "", "")
-        self.used = 0
+        self.used = self.under_way = 0
         self.first = 0
         """The size of what is to go before all others."""
         self.resumes_ns = 0
 
-    def refusal(self, size: int, under_way: int) -> Hindrance | None:
+    def refusal(self, size: int) -> Hindrance | None:
         """Why so many bytes do not go now."""
         now = self._ports.clock.wall_ns()
         if not self._period.begin_ns <= now < self._period.end_ns:
             self._begin(now)
-        spent = self.used + under_way
+        spent = self.used + self.under_way
         if (not spent and size >= self.first) or (not self.first and spent + size <= self._most):
             return None
-        self.resumes_ns = now if under_way else self._period.end_ns
+        self.resumes_ns = now if self.under_way else self._period.end_ns
         return Hindrance(self._reason, _until(self._period.end))
 
     def _begin(self, now: int) -> None:

@@ -21,10 +21,13 @@ from outhaul.engine.rounds import Round
 from outhaul.engine.walking import Walk
 from outhaul.model.errors import SourceError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Settled
+from outhaul.model.evidence import Disposal, Settled, Sighting
 from outhaul.model.job import Job
-from outhaul.ports import Moment, Tree
+from outhaul.ports import Moment, Observation, Tree
+from outhaul.ports.permits import Hindrance
 from outhaul.stages.discover import Part
+from outhaul.stages.group import Group
+from outhaul.stages.settle import SECOND_NS
 
 
 class Outcome(NamedTuple):
@@ -52,9 +55,14 @@ class Scope(NamedTuple):
     """None is the whole."""
     entering: Callable[[str], None] = lambda _directory: None
     """Called with each directory before it is listed."""
+    earlier: Pass | None = None
+    """One over the same job of which only large files are under way: they are left to it, and it is given others. Then there is a
+    part, as what a whole pass begins and ends with is for one at a time."""
 
 
 WHOLE = Scope()
+TAKES_NS = 3600 * SECOND_NS
+"""For so long a pass takes large files that a later one has found: then it comes to its end, and a whole pass can follow."""
 
 
 class Pass(Round):
@@ -77,6 +85,13 @@ class Pass(Round):
         self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen, scope.part)
         self._found.goes_early = self._disk.takes
         self._found.entering = scope.entering
+        self._earlier = scope.earlier
+        if scope.earlier is not None:
+            self._found.elsewhere = scope.earlier.large
+            self._limits = scope.earlier._limits.beside()
+        self.large: set[str] = set()
+        """Paths of the large files and groups that it has had under way."""
+        self._takes_until = ports.clock.monotonic_ns() + TAKES_NS
         self._steps = self._pass()
         self.begun = False
         """Whether it has had a turn."""
@@ -160,6 +175,41 @@ class Pass(Round):
                 self._disk.note(self.place, now)
                 ports.ledger.finish_run(self.place, now.wall_ns, self.tally)
         ports.monitor.finished(self.job, self.tally)
+
+    # --- large files that another pass has found ------------------------------------------------------------
+
+    def _add_large(self, large: Settled | Group, tree: Tree) -> None:
+        if self._earlier is not None:
+            self._hand_over(large, self._earlier)
+            return
+        self.large.add(large.sighting.path)
+        super()._add_large(large, tree)
+
+    def _hand_over(self, large: Settled | Group, to: Pass) -> None:
+        """Give it to the pass that has the large files; what that cannot take now waits until it is over."""
+        files = large.members if isinstance(large, Group) else (large,)
+        if not to.takes_large:
+            self._refuse(files, Hindrance("large", ""))
+            return
+        self._limits.home([settled.sighting.size for settled in files])
+        self.tally.seen -= len(files)
+        past = self._standings.past
+        to.take_large(large, files, {each.sighting: past.pop(each.sighting) for each in files if each.sighting in past})
+
+    @property
+    def takes_large(self) -> bool:
+        """Whether it takes a large file that a later pass has found: where that can go at once, and not for ever."""
+        there_is_room = self.is_busy and not self._large and self._slots.free > 0
+        return there_is_room and self.ports.clock.monotonic_ns() < self._takes_until
+
+    def take_large(
+        self, large: Settled | Group, files: Sequence[Settled], past: Mapping[Sighting, Observation]
+    ) -> None:
+        """Have one that a later pass has found, with what was remembered of its files."""
+        self.tally.seen += len(files)
+        self._standings.past.update(past)
+        if self._admits(files):
+            self._add_large(large, self._tree)
 
     # --- before: what an earlier run left -------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from outhaul.engine.opening import Door, Opened
 from outhaul.engine.pace import Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of, unanswered
 from outhaul.engine.standings import Standings
+from outhaul.model.bundle import Bundle
 from outhaul.model.errors import (
     Denied,
     Misconfigured,
@@ -34,6 +35,7 @@ from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Tree
 from outhaul.ports.permits import Hindrance
+from outhaul.stages.bundle import Packed
 from outhaul.stages.group import Group
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS
@@ -74,11 +76,8 @@ class Round:
         self._attempts: dict[Sighting, int] = {}
         self._proofs: list[Proof] = []
         self._first_proof_ns = 0
-        self._tasks = 0
-        self._bytes_in_flight = 0
-        self._files_carried = 0
-        self._failures = 0
-        self._rests_until = 0
+        self._tasks = self._bytes_in_flight = self._files_carried = 0
+        self._failures = self._rests_until = 0
         self._unanswered = ""
         self._groups: dict[int, Group] = {}
 
@@ -104,19 +103,21 @@ class Round:
             for settled in group.members:
                 self._add(settled, tree)
             return
-        self._large.append(group)
-        self._send_large(tree)
+        self._add_large(group, tree)
 
     def _add_alone(self, settled: Settled, tree: Tree) -> None:
         store = self._door.store()
         if store is not None and settled.sighting.size > store.small_max:
-            self._large.append(settled)
-            self._send_large(tree)
+            self._add_large(settled, tree)
             return
         self._batch.append(settled)
         self._batch_bytes += settled.sighting.size
         if len(self._batch) >= self._pace.batch or self._batch_bytes >= _BATCH_BYTES_MAX:
             self._send(tree)
+
+    def _add_large(self, large: Settled | Group, tree: Tree) -> None:
+        self._large.append(large)
+        self._send_large(tree)
 
     def _send(self, tree: Tree) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
@@ -160,8 +161,7 @@ class Round:
             self._refuse(batch, why)
             return False
         if self._door.fault:
-            for settled in batch:
-                self._set_back(settled, Misconfigured(self._door.fault))
+            self._send_back(batch)
             return False
         if self.ports.stopped():
             return False
@@ -178,8 +178,7 @@ class Round:
                 continue
             store, begun = self._door.store(), self._uploads.of(large.sighting)
             if store is None or self._door.fault:
-                for settled in files:
-                    self._set_back(settled, Misconfigured(self._door.fault))
+                self._send_back(files)
                 continue
             self._large_under_way += 1
             self._slots.free -= 1
@@ -219,6 +218,11 @@ class Round:
         if self._gathered.takes(settled):
             return self._gathered.weight // 2 + size >= self.job.bundle_bytes
         return len(self._batch) + 1 >= self._pace.batch or self._batch_bytes + size >= _BATCH_BYTES_MAX
+
+    def _send_back(self, files: Sequence[Settled]) -> None:
+        """The destination cannot be used."""
+        for settled in files:
+            self._set_back(settled, Misconfigured(self._door.fault))
 
     def _weigh(self, weight: int) -> None:
         """So much more memory is in use."""
@@ -263,9 +267,9 @@ class Round:
             self._uploads.began(large.sighting, begun)
             self._large.insert(0, large)  # Before another one is begun.
         if carried.packed is not None:
-            self._send_packed(carried)
+            self._send_packed(*carried.packed)
         if carried.grouped is not None:
-            self._finish_group(carried)
+            self._finish_group(*carried.grouped)
         if carried.proofs:
             if not self._proofs:
                 self._first_proof_ns = self.ports.clock.monotonic_ns()
@@ -296,24 +300,20 @@ class Round:
         if transient:
             self._pace.ease()
 
-    def _send_packed(self, carried: Carried) -> None:
+    def _send_packed(self, files: list[Settled], packed: Packed) -> None:
         """A bundle is ready: it is written down, and then sent."""
-        assert carried.packed is not None
-        (files, packed), store = carried.packed, self._door.store()
+        store = self._door.store()
         if store is None or self._door.fault:
-            for settled in files:
-                self._set_back(settled, Misconfigured(self._door.fault))
+            self._send_back(files)
             return
         number = self.ports.ledger.begin_bundle(self.place, packed.bundle)
         self._weigh(packed.bundle.length)
         self._submit(partial(send_bundle, number, packed, files, packed.bundle.length, self.job, store, self.ports))
 
-    def _finish_group(self, carried: Carried) -> None:
+    def _finish_group(self, group: Group, bundle: Bundle, proof: Proof) -> None:
         """The object of a group is proved: that is written down, and then its manifest is sent."""
         store = self._door.store()
-        assert carried.grouped is not None
         assert store is not None
-        group, bundle, proof = carried.grouped
         number = self.ports.ledger.begin_bundle(self.place, bundle)
         self._groups[number] = group
         self._uploads.recorded([group.sighting])

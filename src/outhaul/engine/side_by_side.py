@@ -81,6 +81,10 @@ class Turns:
         """Whose turn it is; of those that have had as much, the higher priority's, and then the first."""
         return min(self._had, key=lambda index: (self._had[index], -self._weights[index], index), default=None)
 
+    def rests(self, index: int) -> bool:
+        """Whether it needs no turns: only large files are left."""
+        return index in self.desk.left and index not in self._had
+
     def is_fresh(self, index: int) -> bool:
         """Whether it has had no turn yet."""
         return not self.desk.left[index][1].begun

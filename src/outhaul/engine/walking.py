@@ -6,7 +6,7 @@ a directory that could not be read, and nothing at all after a walk that was not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -62,6 +62,8 @@ class Walk:
         """All that were looked into, where the job removes empty ones."""
         self.entering: Callable[[str], None] = lambda _directory: None
         """Called with each directory before it is listed."""
+        self.elsewhere: Container[str] = ()
+        """Paths of files and groups that an earlier look has under way: to this one they are not there."""
         self.goes_early: Callable[[int], bool] = lambda _size: False
         """Whether a proved file of so many bytes that would stay for a while goes now: there is too little room."""
 
@@ -81,6 +83,8 @@ class Walk:
         for found in discover(self._job, tree, self._part, self.entering):
             if self._ports.stopped():
                 return
+            if found.group in self.elsewhere:
+                continue
             if found.group:
                 yield self._whole(found, now, steady and self._kept_step(now), unvisited)
                 continue
@@ -91,6 +95,8 @@ class Walk:
                 unvisited.discard(directory)
                 if self._job.empty_ns:
                     self.directories.append(directory)
+            if self.elsewhere:
+                found = self._ours(found, remembered)
             if self._stand(found, closed):
                 remembered = {}
             steady = steady and self._kept_step(now)
@@ -100,6 +106,16 @@ class Walk:
         for vanished in unvisited:
             if not vanished.startswith(tuple(closed)):
                 ledger.forget_directory(self._place, vanished)
+
+    def _ours(self, found: Found, remembered: dict[str, Observation]) -> Found:
+        """Without what is elsewhere, of which nothing is forgotten."""
+        ours = []
+        for sighting in found.sightings:
+            if sighting.path in self.elsewhere:
+                remembered.pop(sighting.name, None)
+            else:
+                ours.append(sighting)
+        return found._replace(sightings=ours)
 
     def _remembered(self, directory: str) -> dict[str, Observation]:
         """Of its files: of those that this walk looks for."""

@@ -4,8 +4,9 @@ A hint only hurries a look; what it says is looked at like anything else, and wh
 pass. Between passes it is known when the first waiting file of a directory will be ready, so that it goes then. How often a
 job is looked at whole follows from what that costs, where the job does not say: half a percent of a core.
 Passes go on in turns, so that a job that is due begins while another is in the midst of a long one. Word of the network hurries
-the next try of what could not be used; a wall clock that was set has times of the day found anew. Not done here: a second pass
-over a job while its large files are under way.
+the next try of what could not be used; a wall clock that was set has times of the day found anew. While only large files of a
+pass are under way, which may take days, another one goes on beside it with what is due; but what a whole pass begins and ends
+with waits.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class Attention:
         self._failures = 0
         self._try_in, self._try_at = "", _NEVER
         self._in_need_at = 0
+        self._seen = 0
+        self._owes_whole = False
         self._by_parts = not job.groups and at is None
 
     @property
@@ -134,15 +137,22 @@ class Attention:
             self._known = {one for one in self._known if one != directory and not one.startswith(beneath)}
         self.heard(directory, now)
 
-    def scope(self, now: int) -> Part | None:
-        """What is to be looked at now; None is the whole. The files of a group may lie anywhere beneath it."""
-        if now >= self._whole_at or not self._by_parts:
+    def scope(self, now: Moment, *, beside: bool = False) -> Part | None:
+        """What is to be looked at now; None is the whole. The files of a group may lie anywhere beneath it.
+
+        Args:
+            now: This moment.
+            beside: Whether large files of an earlier look are under way: then it is always a part, if of all directories.
+        """
+        if now.boot_ns >= self._whole_at or not self._by_parts:
             self._due.clear()
             self._known.clear()
-            return None
+            self._whole_at = now.boot_ns + self._until_next(self._seen, now.wall_ns)
+            self._owes_whole = beside
+            return Part([""], ()) if beside else None
         if self._failures:
             return Part([self._try_in], _EVERYTHING)
-        ripe = [directory for directory, at in self._due.items() if at <= now]
+        ripe = [directory for directory, at in self._due.items() if at <= now.boot_ns]
         for directory in ripe:
             del self._due[directory]
         return Part(ripe, self._known)
@@ -153,6 +163,8 @@ class Attention:
 
     def passed(self, outcome: Outcome, took_ns: int, now: Moment) -> None:
         """Take what a pass came to, and set the next times."""
+        self._seen = max(self._seen, outcome.tally.seen)
+        self._owes_whole = self._owes_whole or "large" in outcome.tally.by_reason
         if self._by_parts or self.job.groups:
             for directory, at in outcome.ready_at.items():
                 self._ripens(directory, at)
@@ -174,6 +186,12 @@ class Attention:
         self._owes = self._owes or any(reason in tally.by_reason for reason in _HINDERED)
         if outcome.resumes_ns > now.wall_ns or (outcome.resumes_ns and tally.bytes_carried):
             self._resume(outcome.resumes_ns, now)
+
+    def is_alone(self, now: int) -> None:
+        """No pass over it is under way any more: a whole one may follow, where others had to leave something to that."""
+        if self._owes_whole:
+            self._owes_whole = False
+            self.hurry(now)
 
     def _failed(self, outcome: Outcome, now: Moment) -> None:
         """It is tried again with the files of one directory, so that a large backlog costs no look at all of it each time."""
@@ -241,17 +259,17 @@ class Watch:
             self._ask()
             now = self._ports.clock.moment().boot_ns
             self._look_for_room(now)
-            ready = [index for index, one in enumerate(self._jobs) if index not in self._left and one.next_at <= now]
-            for index in ready:
-                self._sit(index, now)
+            for index, one in enumerate(self._jobs):
+                if one.next_at <= now and (seat := self._free_seat(index)) is not None:
+                    self._sit(seat)
             if (turn := self._turns.next()) is not None:
                 self._take_turn(turn)
             elif self._left:
                 self._serve()
             else:
                 self._rest(now, REST_SECONDS)
-        for index in [index for index in self._left if not self._turns.is_fresh(index)]:
-            self._take(index, self._turns.finish(index))
+        for seat in [seat for seat in self._left if not self._turns.is_fresh(seat)]:
+            self._take(seat, self._turns.finish(seat))
 
     def _look_for_room(self, now: int) -> None:
         if now < self._room_at:
@@ -273,21 +291,31 @@ class Watch:
             if why is None:
                 one.free(now.boot_ns)
 
-    def _sit(self, index: int, now: int) -> None:
-        """A pass over one job is to begin."""
-        one = self._jobs[index]
-        part = one.scope(now)
-        self._took[index] = 0
-        self._turns.sit(index, one.job, scope=Scope(part, partial(self._cover, index)))
+    def _free_seat(self, index: int) -> int | None:
+        """Where a pass over this job may sit: in the seat of its number, or beside one that needs no turns. None is nowhere."""
+        if ~index in self._left:
+            return None
+        if index not in self._left:
+            return index
+        return ~index if self._turns.rests(index) else None
 
-    def _take_turn(self, index: int) -> None:
+    def _sit(self, seat: int) -> None:
+        """A pass over one job is to begin."""
+        index = _index(seat)
+        one = self._jobs[index]
+        earlier = self._left[index][1] if seat != index else None
+        part = one.scope(self._ports.clock.moment(), beside=earlier is not None)
+        self._took[seat] = 0
+        self._turns.sit(seat, one.job, scope=Scope(part, partial(self._cover, index), earlier))
+
+    def _take_turn(self, seat: int) -> None:
         """One turn; after it there may be word for another job."""
         clock = self._ports.clock
         began = clock.monotonic_ns()
-        ended = self._turns.take(index)
-        self._took[index] += clock.monotonic_ns() - began
+        ended = self._turns.take(seat)
+        self._took[seat] += clock.monotonic_ns() - began
         if ended is not None:
-            self._take(index, ended)
+            self._take(seat, ended)
         else:
             self._rest(clock.moment().boot_ns, 0)
 
@@ -300,18 +328,20 @@ class Watch:
         """Large files are under way: take what has come back, and hear what there is to be heard."""
         now = self._ports.clock.moment().boot_ns
         self._rest(now, SERVE_SECONDS)
-        for index, (_, round_) in list(self._left.items()):
+        for seat, (_, round_) in list(self._left.items()):
             round_.serve()
             if not round_.is_busy:
-                self._take(index, self._turns.finish(index))
+                self._take(seat, self._turns.finish(seat))
 
-    def _take(self, index: int, outcome: Outcome) -> None:
-        one, clock = self._jobs[index], self._ports.clock
-        one.passed(outcome, self._took.get(index, 0), clock.moment())
+    def _take(self, seat: int, outcome: Outcome) -> None:
+        one, clock = self._jobs[_index(seat)], self._ports.clock
+        one.passed(outcome, self._took.pop(seat, 0), clock.moment())
+        if seat not in self._left and ~seat not in self._left:
+            one.is_alone(clock.moment().boot_ns)
         self._tell(one.job, outcome)
 
     def _rest(self, now: int, seconds: float) -> None:
-        free = [one.next_at for index, one in enumerate(self._jobs) if index not in self._left]
+        free = [one.next_at for index, one in enumerate(self._jobs) if self._free_seat(index) is not None]
         next_at = min(free, default=_NEVER)
         word = self._hints.wait(max(0.0, min(seconds, (next_at - now) / SECOND_NS)))
         now = self._ports.clock.moment().boot_ns
@@ -325,3 +355,8 @@ class Watch:
         if word.lost:
             for one in self._jobs:
                 one.hurry(now)
+
+
+def _index(seat: int) -> int:
+    """Of the job whose pass sits there: beside the one in seat 3 is seat ~3."""
+    return seat if seat >= 0 else ~seat

@@ -72,6 +72,11 @@ REASONS: dict[str, Reason] = {
         "waits for others, to travel with them in a bundle",
         "It goes when there are enough, or when bundle.wait is over.",
     ),
+    "large": Reason(
+        State.WAITING,
+        "waits for large files of its job that are under way",
+        "It goes when they have arrived, or as soon as there is a place for it.",
+    ),
     "limit": Reason(
         State.WAITING,
         "is more than a run may carry",
