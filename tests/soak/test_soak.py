@@ -32,8 +32,7 @@ EVENTS_APART_SECONDS = 3.0
 KILLS_APART_SECONDS = 5.0
 LONG_ENOUGH_SECONDS = 600.0
 """From then on memory and descriptors are compared; a shorter time says nothing."""
-PEAK_MIB, GROWTH_MIB, GROWTH_DESCRIPTORS = 192, 6, 16
-"""The peak comes where a link breaks while several files of 10 MB are under way, which go from memory: 137 MiB have been seen."""
+PEAK_MIB, GROWTH_MIB, GROWTH_DESCRIPTORS = 100, 6, 16
 _CARRIED_SECONDS = 60.0
 _PAGE = os.sysconf("SC_PAGESIZE")
 

@@ -1,9 +1,11 @@
 """stores/http_lane.py against a server that answers in every odd way: one answer or one error a request, in its place."""
 
+import gc
 import itertools
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -97,6 +99,43 @@ def test_each_request_has_its_own_answer(lanes: Lanes, at_once: int) -> None:
         assert list(range(200)) == sorted(server.seen)
         assert most <= at_once
         assert len(server.conversations) <= at_once
+
+
+class Body(bytearray):
+    """One that tells whether anybody still holds it."""
+
+
+@pytest.mark.parametrize("ends", ["answered", "reset before", "reset after the head"])
+def test_no_body_is_held_when_the_answers_are_there(lanes: Lanes, ends: str) -> None:
+    """A lane lives on, and holds nothing of what it has sent, or could not send; nor does an error, until the collector comes."""
+
+    def talk(conversation: Conversation) -> None:
+        if ends == "answered":
+            forever(lambda conversation, index: conversation.send(ok(index)))(conversation)
+        if ends == "reset after the head":
+            conversation.head()
+        conversation.reset()
+
+    def sent(lane: Lane) -> tuple[list[Answer | LaneError], list[weakref.ref[Body]]]:
+        bodies = [Body(16 << 20) for _ in range(3)]
+
+        def made(index: int) -> tuple[bytes, bytes]:
+            head = b"PUT /%d HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % (index, len(bodies[index]))
+            return head, bodies[index]  # type: ignore[return-value]
+
+        answers = lane.send(3, made, 3, lambda index: len(bodies[index]))
+        return answers, [weakref.ref(body) for body in bodies]
+
+    with raw_server(talk) as server:
+        lane = lanes(server.port)
+        gc.collect()
+        gc.disable()
+        try:
+            answers, held = sent(lane)
+            assert [body() is None for body in held] == [True] * 3
+        finally:
+            gc.enable()
+        assert all(isinstance(answer, Answer if ends == "answered" else LaneError) for answer in answers)
 
 
 def test_connections_stay_open_from_one_call_to_the_next(lanes: Lanes) -> None:

@@ -107,7 +107,7 @@ def carry(
     sent = upload_small([packed for _, packed in packages], job.on_conflict, store, at_once, by_bytes=by_bytes)
     for (settled, _), (outcome, took_ns) in zip(packages, sent, strict=True):
         if isinstance(outcome, StoreError):
-            carried.setbacks.append((settled, outcome))
+            carried.setbacks.append((settled, bare(outcome)))
             continue
         try:
             carried.proofs.append(prove(outcome, job.proof, store, ports.clock.wall_ns()))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import time
 
-_M_ARENA_MAX = -8
-_ARENAS = 2
+_M_ARENA_MAX, _ARENAS = -8, 2
+_M_MMAP_THRESHOLD, _APART_BYTES = -3, 512 << 10
+"""What is as large as this lies apart, and is returned once it is free. Unless told, the bound rises with what is larger."""
 TIDY_SECONDS = 5.0
 """How often at most."""
 
@@ -19,11 +20,12 @@ class Memory:
     """The C library's."""
 
     def __init__(self) -> None:
-        """Have it keep few arenas, from now on."""
+        """Have it keep few arenas, and nothing that is large, from now on."""
         self._is_used, self._tidied = False, 0.0
         try:
             self._library: ctypes.CDLL | None = ctypes.CDLL(None)
             self._library.mallopt(_M_ARENA_MAX, _ARENAS)
+            self._library.mallopt(_M_MMAP_THRESHOLD, _APART_BYTES)
         except (OSError, AttributeError):
             self._library = None
 

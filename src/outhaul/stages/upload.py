@@ -23,6 +23,7 @@ from outhaul.model.errors import (
     StoreError,
     Transient,
     Unproved,
+    bare,
 )
 from outhaul.model.evidence import ByteSource, Package, Upload
 from outhaul.model.job import ConflictRule
@@ -136,7 +137,7 @@ def _caught(package: Package, rule: ConflictRule, store: Store, by_bytes: bool) 
     try:
         return _settle_conflict(package, rule, store, by_bytes, _Send(package, store, lambda: True))
     except StoreError as error:
-        return error
+        return bare(error)
 
 
 def _settle_conflict(

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient
+from outhaul.model.errors import AlreadyThere, Denied, Misconfigured, NotThere, Refused, StoreError, Transient, bare
 from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
@@ -75,7 +75,7 @@ class DirectoryStore:
         try:
             return Answered(self.put(new.key, new.body), time.monotonic_ns() - started)
         except StoreError as error:
-            return Answered(error, 0)
+            return Answered(bare(error), 0)
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`. A file is whole or not at all: nothing of it goes on in another process."""

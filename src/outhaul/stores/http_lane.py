@@ -83,7 +83,7 @@ class Lane:
         self._looked = 0.0
         # Of the call at hand:
         self._request: Callable[[int], Request] = _nothing
-        self._length: Callable[[int], int] = lambda _: 0
+        self._length: Callable[[int], int] = _no_bytes
         self._answers: list[Answer | LaneError] = []
         self._waiting: deque[int] = deque()
         self._again: set[int] = set()
@@ -94,7 +94,7 @@ class Lane:
         count: int,
         request: Callable[[int], Request],
         at_once: int,
-        length: Callable[[int], int] = lambda _: 0,
+        length: Callable[[int], int] | None = None,
     ) -> list[Answer | LaneError]:
         """Send some requests, at most `at_once` of them at the same time.
 
@@ -107,7 +107,7 @@ class Lane:
         Returns:
             For each request its answer, or why there is none.
         """
-        self._request, self._length = request, length
+        self._request, self._length = request, length or _no_bytes
         self._answers = [LaneError("not sent")] * count
         self._again.clear()
         self._unreached.clear()
@@ -119,11 +119,11 @@ class Lane:
                 if self._share is None:
                     self._start(index)
                 else:
-                    self._asking.append((index, self._share.turn(length(index))))
+                    self._asking.append((index, self._share.turn(self._length(index))))
             if self._share is not None:
                 self._give_leave(self._share)
             self._listen()
-        self._request = _nothing  # What it holds on to is as large as the bodies.
+        self._request, self._length = _nothing, _no_bytes  # What they hold on to is as large as the bodies.
         return self._answers
 
     def close(self) -> None:
@@ -250,22 +250,22 @@ class Lane:
                 connection.deadline = time.monotonic() + SILENCE_SECONDS
                 self._begin(connection)
             return
-        refused: OSError | None = None
+        refused = ""  # No error is kept: with this frame it would hold the body, until the collector comes.
         if connection.to_send is not None and not connection.parked_ns:
             try:
                 self._push(connection)
             except OSError as error:  # It may have said why before it closed.
-                refused = error
+                refused = error.strerror or str(error)
         data = self._pull(connection)
         if data is None:
-            if refused is not None:
-                raise refused
+            if refused:
+                raise Broken(refused)
             return
         connection.received = connection.received + data if connection.received else data
         done = parse(connection.received, closed=not data)
         if done is None:
             if not data:
-                raise refused or Broken("the connection was closed before the end of the answer")
+                raise Broken(refused or "the connection was closed before the end of the answer")
             if len(connection.received) > HEAD_BYTES_MAX + BODY_BYTES_MAX:
                 raise Broken("the answer is too long")
             return
@@ -426,3 +426,7 @@ class Lane:
 
 def _nothing(_: int) -> Request:
     return b""
+
+
+def _no_bytes(_: int) -> int:
+    return 0

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from outhaul.model.errors import AlreadyThere, Denied, NotThere, Refused, StoreError, Transient, UploadGone
+from outhaul.model.errors import AlreadyThere, Denied, NotThere, Refused, StoreError, Transient, UploadGone, bare
 from outhaul.model.job import Connection, Destination
 from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
@@ -138,11 +138,11 @@ class S3Store:
                 try:
                     self._refuse_present(new.key)
                 except AlreadyThere as error:
-                    taken[index] = error
+                    taken[index] = bare(error)
                 except StoreError as error:
                     for other in objects:  # None of them is written, though each was counted as taken from now on.
                         self._forget_present(other.key)
-                    return [Answered(error, 0) for _ in objects]
+                    return [Answered(bare(error), 0) for _ in objects]
         to_send = [new for index, new in enumerate(objects) if index not in taken] if taken else objects
         sent = iter(self._fast.put_many(to_send, at_once))
         answers = [Answered(taken[index], 0) if index in taken else next(sent) for index in range(len(objects))]
@@ -158,7 +158,7 @@ class S3Store:
         try:
             return Answered(put(new.key, new.body, notes=new.notes), time.monotonic_ns() - started)
         except StoreError as error:
-            return Answered(error, 0)
+            return Answered(bare(error), 0)
 
     def _create(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         if self._fast is not None and not replace:

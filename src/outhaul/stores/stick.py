@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from outhaul.model.errors import AlreadyThere, NotThere, OnItsWay, StoreError, Transient, Unproved, UploadGone
+from outhaul.model.errors import AlreadyThere, NotThere, OnItsWay, StoreError, Transient, Unproved, UploadGone, bare
 from outhaul.model.job import Job, ProofRule
 from outhaul.model.notes import Notes
 from outhaul.model.stick import Offer, suffices
@@ -58,7 +58,7 @@ class StickStore(VouchedStore):
         try:
             return Answered(self.put(new.key, new.body, notes=new.notes), time.monotonic_ns() - started)
         except StoreError as error:
-            return Answered(error, 0)
+            return Answered(bare(error), 0)
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`. There is no such."""

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from outhaul.model.errors import AlreadyThere, Interrupted, NotThere, StoreError, Transient
+from outhaul.model.errors import AlreadyThere, Interrupted, NotThere, StoreError, Transient, bare
 from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, Moment, NewObject, Outgoing, Sent, Store, Stored
 from outhaul.ports.sending import Share
@@ -123,7 +123,7 @@ class StreamManagerStore:
                     else:
                         outcomes[index] = found
                 except StoreError as error:
-                    outcomes[index] = error
+                    outcomes[index] = bare(error)
             ended = self._await(list(tasks.values()))
             outcomes.update((index, ended[task.spooled.url]) for index, task in tasks.items())
         took_ns = time.monotonic_ns() - started

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
-from outhaul.model.errors import AlreadyThere, NotThere, StoreError
+from outhaul.model.errors import AlreadyThere, NotThere, StoreError, bare
 from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.testing.steps import Steps
@@ -72,7 +72,7 @@ class Network:
             try:
                 answers.append(Answered(self.put(new.key, new.body, notes=new.notes), 1))
             except StoreError as error:
-                answers.append(Answered(error, 0))
+                answers.append(Answered(bare(error), 0))
         return answers
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:

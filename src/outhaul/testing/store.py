@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-from outhaul.model.errors import AlreadyThere, Denied, NotThere, SourceChanged, StoreError, UploadGone
+from outhaul.model.errors import AlreadyThere, Denied, NotThere, SourceChanged, StoreError, UploadGone, bare
 from outhaul.model.notes import Notes
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
 from outhaul.testing.steps import Steps
@@ -141,7 +141,7 @@ class SimulatedStore:
             try:
                 answers.append(Answered(self.put(new.key, new.body, notes=new.notes), 1))
             except StoreError as error:
-                answers.append(Answered(error, 0))
+                answers.append(Answered(bare(error), 0))
         return answers
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:

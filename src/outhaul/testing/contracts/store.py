@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from outhaul.model.errors import AlreadyThere, NotThere, SourceChanged, UploadGone
+from outhaul.model.errors import AlreadyThere, NotThere, SourceChanged, StoreError, UploadGone
 from outhaul.model.keys import escape
 from outhaul.ports import NewObject, Store, Stored
 from outhaul.testing.store import BytesOf
@@ -289,6 +289,8 @@ class StoreContract:
             outcome = answers[number].outcome
             assert not isinstance(outcome, Stored) or outcome.etag == store.head(f"{prefix}/{number}").etag
         again = [answer.outcome for answer in store.put_many(new, at_once)]
+        # With the frames in which it was raised it would hold the bodies.
+        assert [error.__traceback__ for error in again if isinstance(error, StoreError)] == [None] * len(new)
         assert [isinstance(outcome, AlreadyThere) for outcome in again] == [True] * 50
         assert store.put_many([], at_once) == []
 
