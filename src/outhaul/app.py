@@ -185,17 +185,20 @@ def watch(
     """
     from outhaul.engine.watching import Watch
     from outhaul.host.calendar import jitter_ns, next_time
+    from outhaul.host.looks import Looks
     from outhaul.host.memory import Memory
     from outhaul.wiring import Wiring, at_its_endpoint, compression, keeping, open_hints, opener
 
-    memory = Memory()
+    memory, looks = Memory(), Looks(state)
 
     def told(job: Job, outcome: Outcome) -> None:
         tell(job, outcome)
+        waits = outcome.destination_fault or outcome.source_fault or outcome.tally.of(State.WAITING)
+        looks.tell(job.name, outcome.next_ns if waits else 0)
         if outcome.tally.bytes_carried:
             memory.used()
 
-    with Wiring(state, "", ledger) as wired:
+    with Wiring(state, "", ledger) as wired, contextlib.closing(looks):
         while not stopped():
             leaves = threading.Event()
             ends = partial(_any, stopped, leaves.is_set)
@@ -209,6 +212,7 @@ def watch(
             def asked(stores: Kept = stores, leaves: threading.Event = leaves) -> bool:
                 stores.close_idle()
                 memory.tidy()
+                looks.write()
                 if reload():
                     leaves.set()  # What is large is interrupted, and goes on from what the store has of it.
                 return leaves.is_set()
@@ -256,6 +260,13 @@ def status(state: str) -> list[JobStatus]:
 
     with Reading(state) as reading:
         return reading.status()
+
+
+def next_looks(state: str) -> dict[str, int]:
+    """Job, and when on the wall clock a watch looks at it again; without those of which nothing waits, or nobody knows."""
+    from outhaul.host.looks import next_looks as found
+
+    return found(state)
 
 
 def disk(job: JobStatus) -> Forecast | None:
@@ -351,6 +362,7 @@ __all__ = [
     "check",
     "disk",
     "given_up",
+    "next_looks",
     "of_path",
     "receipts",
     "run",

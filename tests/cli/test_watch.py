@@ -141,6 +141,24 @@ def test_a_new_configuration_holds_when_it_is_right(watching: Watching) -> None:
     assert ((watching.home.source / "y.no").exists(), watching.end(signal.SIGINT)) == (True, 0)
 
 
+def test_when_it_looks_again_is_known(watching: Watching) -> None:
+    """`why` and `status` tell of a file that waits, beside the watch; once all is carried there is nothing to tell."""
+    outhaul, state = watching.home, str(watching.home.state)
+    watching.configure(quiet="1h")
+    watching.process.send_signal(signal.SIGHUP)
+    watching.hear("READY=1")
+    (outhaul.source / "one").write_text("1")
+    said = "    the watch looks again in "
+    watching.until(lambda: said in outhaul("why", str(outhaul.source / "one"), "--state", state).out)
+    (line,) = outhaul("status", "--json", "--state", state).out.splitlines()[:1]
+    assert str(json.loads(line)["next_look"]).startswith("20")
+    watching.configure()
+    watching.process.send_signal(signal.SIGHUP)
+    watching.until(lambda: not (outhaul.source / "one").exists())
+    watching.until(lambda: "the watch looks again" not in outhaul("status", "--state", state).out)
+    assert watching.end() == 0
+
+
 def test_a_second_one_does_not_start(watching: Watching) -> None:
     """The state is held all the time; asking it goes on beside."""
     state = str(watching.home.state)

@@ -46,6 +46,8 @@ class Outcome(NamedTuple):
     """When on the wall clock files go on that wait for another day or month; 0 where none does."""
     tried_in: str | None = None
     """A directory with a file that waits for the destination; None where there is none."""
+    next_ns: int = 0
+    """When on the wall clock a watch looks at the job again."""
 
 
 class Scope(NamedTuple):

@@ -335,10 +335,11 @@ class Watch:
 
     def _take(self, seat: int, outcome: Outcome) -> None:
         one, clock = self._jobs[_index(seat)], self._ports.clock
-        one.passed(outcome, self._took.pop(seat, 0), clock.moment())
+        now = clock.moment()
+        one.passed(outcome, self._took.pop(seat, 0), now)
         if seat not in self._left and ~seat not in self._left:
-            one.is_alone(clock.moment().boot_ns)
-        self._tell(one.job, outcome)
+            one.is_alone(now.boot_ns)
+        self._tell(one.job, outcome._replace(next_ns=now.wall_ns + max(0, one.next_at - now.boot_ns)))
 
     def _rest(self, now: int, seconds: float) -> None:
         free = [one.next_at for index, one in enumerate(self._jobs) if self._free_seat(index) is not None]

@@ -41,7 +41,7 @@ def ask(state: str, source: str, directory: str) -> Asked:
     before = _read(os.path.join(state, ASKED_NAME))
     last = max((one[0] for one in before), default=0)
     asked = Asked(max(time.time_ns(), last + 1), source, directory)
-    _write(state, ASKED_NAME, [*before, asked][-ASKED_MAX:])
+    write(state, ASKED_NAME, [*before, asked][-ASKED_MAX:])
     return asked
 
 
@@ -100,7 +100,7 @@ class AskedHints:
 
     def _tell(self) -> None:
         with contextlib.suppress(OuthaulError):  # A full disk: the file is looked at all the same.
-            _write(self._state, TAKEN_NAME, [self._upto, time.time_ns()])
+            write(self._state, TAKEN_NAME, [self._upto, time.time_ns()])
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
@@ -127,7 +127,12 @@ def _is_one(asked: Asked) -> bool:
     return known and not asked.directory.startswith("/") and ".." not in asked.directory.split("/")
 
 
-def _write(state: str, name: str, value: object) -> None:
+def write(state: str, name: str, value: object) -> None:
+    """Have this in a file of the state directory: as it was, or whole.
+
+    Raises:
+        OuthaulError: it cannot be written.
+    """
     path = os.path.join(state, name)
     beside = f"{path}.{os.getpid()}"
     try:

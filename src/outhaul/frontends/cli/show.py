@@ -24,16 +24,18 @@ _NAMED_MAX = 20
 def status(options: argparse.Namespace) -> int:
     """What has been carried, what waits, and why. Exit code 1 where something is held."""
     found = app.status(state_of(options))
+    looks = app.next_looks(state_of(options))
     waiting = app.waiting(state_of(options), limit=0 if options.verbose or options.json else _NAMED_MAX)
     if options.json:
         for job in found:
-            print(json.dumps({**_status_fields(job), "paused": _pause_fields(state_of(options), job.job)}))
+            more = {"paused": _pause_fields(state_of(options), job.job), "next_look": _next_look(looks, job.job)}
+            print(json.dumps({**_status_fields(job), **more}))
         for job_name, source, file in waiting:
             print(json.dumps({"event": "file", "job": job_name, "source": printable(source), **_waiting_fields(file)}))
     else:
         paused = _pauses(state_of(options))
         for job in found:
-            print("\n".join([*_status_lines(job), *paused(job.job)]))
+            print("\n".join([*_status_lines(job), *paused(job.job), *_next_lines("  ", looks, job.job)]))
         if waiting:
             print()
             rows = [
@@ -55,6 +57,18 @@ def status(options: argparse.Namespace) -> int:
             if total > len(waiting):
                 print(f"and {total - len(waiting):,} more: outhaul status -v")
     return 1 if any(REASONS[reason].state is State.HELD for job in found for reason in job.waiting) else 0
+
+
+def _next_look(looks: dict[str, int], job: str) -> str | None:
+    return say.moment(looks[job]) if job in looks else None
+
+
+def _next_lines(begin: str, looks: dict[str, int], job: str) -> list[str]:
+    """What is said of a job that a watch looks at again."""
+    if job not in looks:
+        return []
+    seconds = (looks[job] - time.time_ns()) // 10**9
+    return [f"{begin}the watch looks again {f'in {say.span(seconds)}' if seconds > 0 else 'now'}"]
 
 
 def _pauses(state: str) -> Callable[[str], list[str]]:
@@ -219,13 +233,13 @@ def address(row: ReceiptRow) -> str:
 def why(options: argparse.Namespace) -> int:
     """Everything about one file. Exit code 1 where outhaul has never heard of it."""
     path = os.path.abspath(options.file)
-    answers = app.why(state_of(options), path)
-    if options.json:
-        for answer in answers:
-            print(json.dumps(_why_fields(answer)))
-    else:
-        for answer in answers:
-            print("\n".join(_why_lines(answer, path)))
+    answers, looks = app.why(state_of(options), path), app.next_looks(state_of(options))
+    for answer in answers:
+        if options.json:
+            print(json.dumps({**_why_fields(answer), "next_look": _next_look(looks, answer.job)}))
+        else:
+            next_look = _next_lines("    ", looks, answer.job) if answer.waiting else []
+            print("\n".join([*_why_lines(answer, path), *next_look]))
     if not answers:
         print(f"outhaul: {printable(path)} lies in no source that this ledger knows", file=sys.stderr)
         return 1
@@ -265,9 +279,9 @@ def _why_lines(answer: Why, path: str) -> list[str]:
     if answer.waiting:
         reason = REASONS[answer.waiting.reason]
         lines.append(f"  {reason.state.value}: {printable(waiting_text(answer.waiting))}")
-        lines.append(
-            f"    first seen so {say.ago(answer.waiting.since_ns)}, {answer.waiting.attempts} attempts to carry it"
-        )
+        attempts = answer.waiting.attempts
+        tried = f"{attempts} attempt{'' if attempts == 1 else 's'} to carry it"
+        lines.append(f"    first seen so {say.ago(answer.waiting.since_ns)}, {tried}")
         lines.extend(f"    {line}" for line in ([reason.advice] if reason.advice else []))
     elif answer.ignored:
         lines.append(f"  ignored: {REASONS[answer.ignored].meaning}")
