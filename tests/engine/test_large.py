@@ -49,6 +49,14 @@ def test_an_upload_goes_on_after_a_crash(machine: Machine, number: int) -> None:
     assert (machine.stored(), machine.store.uploads) == ({"site/a/large": LARGE}, {})
 
 
+def test_while_it_is_under_way_that_is_what_is_known(machine: Machine) -> None:
+    """`status` and `why` tell it, also after a crash; when it has arrived nothing is remembered."""
+    crashed_at_part(machine, 2)
+    assert [observed.reason for observed in machine.observations("a").values()] == ["begun"]
+    machine.run()
+    assert machine.observations("a") == {}
+
+
 def test_an_upload_goes_on_days_later_and_while_its_file_waits(machine: Machine) -> None:
     """A pass in which the file is not its turn leaves the upload alone."""
     crashed_at_part(machine, 4)

@@ -264,6 +264,7 @@ class Round:
             self.tally.under_way.remove(carried.passing)
         if carried.begun is not None:
             large, begun = carried.begun
+            self._standings.begun(large.members if isinstance(large, Group) else [large])
             self._uploads.began(large.sighting, begun)
             self._large.insert(0, large)  # Before another one is begun.
         if carried.packed is not None:
@@ -282,13 +283,12 @@ class Round:
             largest = max([proof.length for proof in carried.proofs])
             cpu_ns = self.ports.clock.cpu_ns()
             self._pace.learn(carried.answer_ns, largest, self._pace.cost(self._files_carried, cpu_ns))
-        transient = False
         if self._again_as_a_whole(carried):
             return
+        transient = any(unanswered(error) for _, error in carried.setbacks)
         for settled, error in carried.setbacks:
             if isinstance(error, Denied | Misconfigured):
                 self._door.give_up(str(error))
-            transient = transient or unanswered(error)
             if isinstance(error, UploadGone):
                 self._uploads.useless(settled.sighting, str(error))
             if isinstance(error, Transient) and carried.group is None and self._may_try_again(settled):

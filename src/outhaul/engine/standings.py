@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from outhaul.engine.batches import Ports
 from outhaul.engine.retry import HELD_AFTER
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Sighting, same_generation
+from outhaul.model.evidence import Settled, Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Moment, Observation
@@ -84,6 +86,12 @@ class Standings:
                 later_ns = _SOON[reason] << min(before, _LATER_MOST)
                 self.ready(sighting.directory, self._ports.clock.moment().boot_ns + later_ns)
 
+    def begun(self, files: Sequence[Settled]) -> None:
+        """The upload of large files was begun: until they have arrived, that is what is known of them."""
+        for sighting, *_ in files:
+            past = self.taken(sighting)
+            self.past[sighting._replace(birth_ns=0)] = self._observe(sighting, past, "begun", "", 0)
+
     def taken(self, sighting: Sighting) -> Observation | None:
         """What was remembered of a file before; the walk knows no birth time, so it is keyed without."""
         return self.past.pop(sighting._replace(birth_ns=0), None) if self.past else None
@@ -95,10 +103,13 @@ class Standings:
             self._told_ns = now
             self._ports.monitor.progress(self._job, self.tally)
 
-    def _observe(self, sighting: Sighting, past: Observation | None, reason: str, detail: str, attempts: int) -> None:
+    def _observe(
+        self, sighting: Sighting, past: Observation | None, reason: str, detail: str, attempts: int
+    ) -> Observation:
         """Keep since when this generation has been seen; a new one begins anew (L7)."""
         since = now = self._ports.clock.moment()
         if past is not None and past.since.boot_id == now.boot_id and same_generation(past.sighting, sighting):
             since, attempts = past.since, past.attempts + attempts
-        observed = [Observation(sighting, since, reason, detail, attempts)]
-        self._ports.ledger.note(self._place, observed=observed)
+        observed = Observation(sighting, since, reason, detail, attempts)
+        self._ports.ledger.note(self._place, observed=[observed])
+        return observed

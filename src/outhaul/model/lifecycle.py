@@ -72,6 +72,9 @@ REASONS: dict[str, Reason] = {
         "waits for others, to travel with them in a bundle",
         "It goes when there are enough, or when bundle.wait is over.",
     ),
+    "begun": Reason(
+        State.WAITING, "its upload has begun", "After an interruption it goes on from what the store has of it."
+    ),
     "large": Reason(
         State.WAITING,
         "waits for large files of its job that are under way",
