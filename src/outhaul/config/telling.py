@@ -129,11 +129,16 @@ def hooks(table: dict[str, Any], where: Where, absolute: Absolute, note: Note) -
         return NO_HOOKS
     read = _Table(given, where, HOOK_KEYS, note)
     return {
-        event: read.take(event, lambda value: _hook(value, absolute), Hook()) for event in HOOK_KEYS if event in given
+        event: read.take(event, lambda value: hook(value, absolute), Hook()) for event in HOOK_KEYS if event in given
     }
 
 
-def _hook(value: object, absolute: Absolute) -> Hook:
+def hook(value: object, absolute: Absolute) -> Hook:
+    """An address, or a command.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if isinstance(value, str):
         if not re.fullmatch(HOOK, value) or not values.port_exists(value.partition("?")[0]):
             # It is not repeated: whoever knows it can speak for us (law L14).

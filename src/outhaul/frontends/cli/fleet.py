@@ -7,6 +7,7 @@ Exit code 1 where any is; what a device is called, and what it says, is shown as
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -15,13 +16,16 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 
 from outhaul.config.paths import absolute_from
+from outhaul.config.telling import Hook
 from outhaul.fleet.reading import Reader
 from outhaul.fleet.status import Found, span
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import given_connection
+from outhaul.frontends.cli.fleet_alarm import Alarm, given_hook
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.metrics import label, write
 from outhaul.frontends.cli.show import terminal_width
+from outhaul.frontends.telling.delivery import Delivery
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError, StoreError
 from outhaul.model.job import Connection, Destination
@@ -47,11 +51,17 @@ def fleet(options: argparse.Namespace) -> int:
     if rest:
         raise ConfigurationError(f"{rest[0]}: one address is enough: outhaul fleet s3://bucket/prefix")
     there, connection = place(options, word)
+    told = given_hook(options.hook) if options.hook else Hook()
     reader = Reader(open_meeting(there, connection), there.prefix)
-    while True:
-        code = _look(reader, there, options)
-        if not options.watch or not _rest(options.watch):
-            return code
+    with contextlib.closing(Alarm(told, there.address, Delivery(_complain))) as alarm:
+        while True:
+            code = _look(reader, there, options, alarm)
+            if not options.watch or not _rest(options.watch):
+                return code
+
+
+def _complain(text: str) -> None:
+    print(f"outhaul: {printable(text)}", file=sys.stderr)
 
 
 def place(options: argparse.Namespace, address: str) -> tuple[Destination, Connection]:
@@ -79,13 +89,13 @@ def _rest(seconds: float) -> bool:
     return not stopped()
 
 
-def _look(reader: Reader, there: Destination, options: argparse.Namespace) -> int:
+def _look(reader: Reader, there: Destination, options: argparse.Namespace, alarm: Alarm) -> int:
     try:
         devices = [seen.found for seen in reader.devices()]
     except StoreError as error:
         if not options.watch:
             raise
-        print(f"outhaul: {printable(str(error))}; tried again in a while", file=sys.stderr)
+        _complain(f"{error}; tried again in a while")
         return 1
     now = time.time_ns()
     if there.kind == "s3":  # Our own clock may be behind that of the store.
@@ -94,6 +104,9 @@ def _look(reader: Reader, there: Destination, options: argparse.Namespace) -> in
     judged.sort(key=lambda one: (not one[1], not one[0].late_ns(now), -one[0].late_ns(now), one[0].device))
     if options.metrics:
         write("".join(f"{line}\n" for line in _exposition(judged, now)), options.metrics)
+    if options.hook:
+        late = [found.device for found, _ in judged if found.late_ns(now)]
+        alarm.look(late, {found.device: troubles for found, troubles in judged if troubles}, len(judged))
     troubled = any(troubles for _, troubles in judged)
     if options.json:
         for found, troubles in judged:

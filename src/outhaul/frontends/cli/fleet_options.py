@@ -28,6 +28,10 @@ def add(command: Add, reporting: argparse.ArgumentParser, connection: argparse.A
         "--watch", metavar="SECONDS", type=_seconds, nargs="?", const=10.0, default=0.0,
         help="look again and again (default: every 10); write it behind the address",
     )  # fmt: skip
+    fleet.add_argument(
+        "--hook", metavar="URL|COMMAND", default="",
+        help="told who is late or in trouble, as JSON; with --watch when that changes, and when all are well again",
+    )  # fmt: skip
     fleet.add_argument("--metrics", metavar="FILE", default="", help="write them there too, for the textfile collector")
     fleet.add_argument(
         "--to", metavar="DATABASE", default="",
