@@ -105,6 +105,7 @@ def test_patterns(outhaul: Program) -> None:
     assert list(outhaul.stored()) == ["a/1.csv"]
 
 
+@pytest.mark.slow
 def test_quiet_for_is_measured_across_runs(outhaul: Program) -> None:
     """A file that was just written waits, and goes in a later run when outhaul has seen it unchanged for long enough."""
     outhaul.write("one.csv")
@@ -158,6 +159,7 @@ def test_a_destination_that_cannot_be_used(outhaul: Program) -> None:
     assert "secret-canary" not in refused.err
 
 
+@pytest.mark.slow
 def test_interrupted(outhaul: Program, tmp_path: Path) -> None:
     """SIGINT ends a run with 130; what was under way is recorded, and the next run takes the rest."""
     for number in range(3000):
@@ -267,6 +269,7 @@ def test_a_marker_says_that_a_file_is_finished(outhaul: Program) -> None:
     assert sorted(outhaul.stored()) == ["1.csv", "1.csv.done", "2.csv", "2.csv.done"]
 
 
+@pytest.mark.slow
 def test_the_newest_files_are_passed_over(outhaul: Program) -> None:
     """Of each directory the newest waits; when it has been left alone for the limit, it goes too."""
     config = job_file(outhaul, '{ quiet = "0", skip-newest = 1, newest-limit = "3s" }')

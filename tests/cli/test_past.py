@@ -127,6 +127,7 @@ def _path_with(first: Path) -> str:
     return os.pathsep.join([str(first), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["find"], ["history"], ["history", "a.csv"], ["export", "--format", "csv"]])
 def test_no_client_is_loaded(past: Past, command: list[str]) -> None:
     """What the ledger alone can answer loads neither a store's client nor the terminal's library."""

@@ -117,6 +117,7 @@ def test_from_the_bucket_alone(there: There, tmp_path: Path) -> None:
     assert not there.state.exists()
 
 
+@pytest.mark.slow
 def test_missing_and_damaged(there: There) -> None:
     """What is gone and what is altered is told by name, is not written, and makes the exit code 1; an audit finds both."""
     for number in range(40):
@@ -136,6 +137,7 @@ def test_missing_and_damaged(there: There) -> None:
     assert "audit: 1 file looked at\n" in there("audit").err
 
 
+@pytest.mark.slow
 def test_mirror(there: There) -> None:
     """It fetches what is new, at most so many, deletes nothing, and says when there is more."""
     for number in range(10):

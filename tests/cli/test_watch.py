@@ -141,6 +141,7 @@ def test_a_new_configuration_holds_when_it_is_right(watching: Watching) -> None:
     assert ((watching.home.source / "y.no").exists(), watching.end(signal.SIGINT)) == (True, 0)
 
 
+@pytest.mark.slow
 def test_when_it_looks_again_is_known(watching: Watching) -> None:
     """`why` and `status` tell of a file that waits, beside the watch; once all is carried there is nothing to tell."""
     outhaul, state = watching.home, str(watching.home.state)
@@ -166,6 +167,7 @@ def test_a_second_one_does_not_start(watching: Watching) -> None:
     assert watching.home("status", "--state", state).code == 0
 
 
+@pytest.mark.slow
 def test_what_is_held_is_said_once(watching: Watching) -> None:
     """However often it is looked at."""
     watching.home.target.mkdir(exist_ok=True)

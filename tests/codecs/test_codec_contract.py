@@ -35,6 +35,7 @@ class TestZstd(CodecContract):
     block = 2 << 20
 
 
+@pytest.mark.slow
 class TestXz(CodecContract):
     name = "xz"
     block = 4 << 20

@@ -84,12 +84,14 @@ class TestS3StoreOnRclone(_OnServer):
         return rclone_server
 
 
+@pytest.mark.slow
 class TestS3StoreOnMoto(_OnServer):
     @pytest.fixture
     def server(self, moto_server: Server) -> Server:
         return moto_server
 
 
+@pytest.mark.slow
 class TestS3StoreOnMinistack(_OnServer):
     listed = 1100
 

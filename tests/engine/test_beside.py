@@ -120,6 +120,7 @@ def test_a_long_look_beside_has_turns(machine: Machine, monkeypatch: pytest.Monk
     assert all(outcome.tally.unaccounted == 0 for outcome in day.outcomes)
 
 
+@pytest.mark.slow
 def test_a_large_source_is_looked_at_less_often_meanwhile(machine: Machine) -> None:
     """So often as its size allows, once that is known: 15,000 files are a look in 36 seconds."""
     for number in range(15_000):
@@ -129,6 +130,7 @@ def test_a_large_source_is_looked_at_less_often_meanwhile(machine: Machine) -> N
     assert [at for at, _, whole in day.passes if not whole] == [10, 20, 56, 92]
 
 
+@pytest.mark.slow
 def test_a_time_of_the_day_that_comes_meanwhile_is_not_missed(machine: Machine) -> None:
     """What is there then goes beside yesterday's large file."""
     day = SlowDay(machine)

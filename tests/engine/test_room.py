@@ -292,6 +292,7 @@ def test_a_pass_ends_early_for_it(machine: Machine) -> None:
     assert machine.run(SHEDDING).tally.by_reason == {"removed": 3}
 
 
+@pytest.mark.slow
 def test_wherever_the_process_ends(tmp_path: Path) -> None:
     """What is gone has a tombstone; what has none is whole, and the next run accounts for it."""
 

@@ -9,6 +9,8 @@ import pytest
 
 from kingfisher.world import OCTOBER, SEPTEMBER, World, files_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_collection_is_archived_and_removed(world: World) -> None:
     """Data and log become one tar, the log and metadata lie beside it, the sources go, and that is remembered."""

@@ -12,6 +12,8 @@ import pytest
 from kingfisher.world import OCTOBER, SEPTEMBER, World, complete_pairs, files_of
 from outhaul.kingfisher.local import measure
 
+pytestmark = pytest.mark.slow
+
 FIRST = "scotland/2020/09/"
 
 

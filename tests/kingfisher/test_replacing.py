@@ -11,6 +11,8 @@ from outhaul.stores.s3_copying import S3Copying
 from outhaul.wiring import open_copying
 from servers.server import Server
 
+pytestmark = pytest.mark.slow
+
 FIRST = "scotland/2020/09/data.tar.lz4"
 OLD, NEW = {"a.json": b"old" * 1000}, {"a.json": b"new" * 2000, "b.json": b"b"}
 EARLIER, LATER = SEPTEMBER.replace(day=1), SEPTEMBER

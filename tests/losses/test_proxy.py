@@ -12,6 +12,8 @@ import pytest
 from bench.losses.faults import CutShort, Fault, FlipByte, HoldBody, HoldReply
 from bench.losses.proxy import Proxy
 
+pytestmark = pytest.mark.slow
+
 BODY = os.urandom(300_000)
 AT = 100_000
 

@@ -21,6 +21,8 @@ from bench.losses.races import RACES, Race
 from bench.losses.store import Store
 from bench.losses.trials import Theatre, Trial
 
+pytestmark = pytest.mark.slow
+
 UNSAFE = """#!{python}
 import os, sys, time
 from pathlib import Path

@@ -167,6 +167,7 @@ def test_outhaul_runs_and_translates_the_same(old: Backup) -> None:
     assert "1 of these carried before" in again.err
 
 
+@pytest.mark.slow
 def test_it_stays_once_only_and_ends_cleanly(tmp_path: Path, moto_server: Server) -> None:
     """It says when it runs next; a second one exits with 3; SIGTERM ends it with the code of its last pass.
 
@@ -263,6 +264,7 @@ def test_k1_an_empty_bucket_is_no_fault(old: Backup) -> None:
     assert (old("-d").code, old.fetched()) == (0, {})
 
 
+@pytest.mark.slow
 def test_k1_more_than_a_thousand_objects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

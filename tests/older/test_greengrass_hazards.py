@@ -27,6 +27,8 @@ from servers.server import Server
 from servers.stream_manager import APPEND, CONNECT, CREATE, StreamManager
 from servers.token_exchange import TokenExchange, token_exchange
 
+pytestmark = pytest.mark.slow
+
 NOBODY = Surroundings({}, "/root", "/")
 BOTH = pytest.mark.parametrize("via", ["S3", "StreamManager"])
 

@@ -116,6 +116,7 @@ def kept(world: World) -> set[bytes]:
     return {*world.files.files().values(), *aside, *world.files.archived().values()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", ["delete", "archive"])
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_every_combination_of_the_conditions_of_a_removal(size: int, after: After) -> None:

@@ -66,6 +66,7 @@ class _Zeros:
         return bytes(taken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", [_small, _large, _told])
 @pytest.mark.parametrize("settings", [ObjectSettings(), ObjectSettings(storage_class="STANDARD")], ids=["", "settings"])
 @pytest.mark.usefixtures("no_collector")

@@ -53,6 +53,7 @@ def refused(store: S3Store, number: int) -> list[type[StoreError]]:
     return found
 
 
+@pytest.mark.slow
 def test_they_are_renewed_while_the_store_is_open(service: TokenExchange, rclone_server: Server) -> None:
     """Keys with an end are asked for again before it, on every way; what is signed is what was given last."""
     service.lifetime_seconds = 1

@@ -73,6 +73,7 @@ def test_an_object_that_is_written_over_meanwhile() -> None:
         list(Ranges(get).read("k", ""))
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves() -> None:
     """What was ahead is given back, so that the next reader is as fast."""
     held = Object(20 * PART_BYTES)

@@ -434,6 +434,7 @@ def test_idle_connections_that_were_closed_are_not_used(lanes: Lanes) -> None:
 # --- silence, and no connection -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["at once", "in the headers", "in the body", "byte by byte", "takes nothing"])
 def test_a_stall_ends(lanes: Lanes, way: str) -> None:
     """A request that is not answered in time is an error, whoever else is answered meanwhile, and however slowly bytes drip."""

@@ -178,6 +178,7 @@ def test_a_body_that_is_long_or_none(serving: Serving) -> None:
     assert serving.ask().code == 200
 
 
+@pytest.mark.slow
 def test_so_many_pages_look_and_no_more(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is told to come later; when one has gone, there is room; they end with the session."""
     monkeypatch.setattr(changes, "STREAMS_MAX", 3)
