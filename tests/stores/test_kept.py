@@ -75,6 +75,15 @@ def test_all_are_closed_in_the_end(world: World) -> None:
     assert world.closed() == [1, 1]
 
 
+def test_two_passes_of_a_job(world: World) -> None:
+    """Each has one of its own, and one of them stays."""
+    first, second = world.kept.open(JOB), world.kept.open(JOB)
+    world.kept.leave(JOB, second)
+    world.kept.leave(JOB, first)
+    assert world.closed() == [1, 0]
+    assert world.kept.open(JOB) is second
+
+
 def test_what_goes_through_another_program_is_not_kept(world: World) -> None:
     """It remembers what it was told of its streams, which may be gone tomorrow."""
     job = JOB._replace(via="stream-manager")

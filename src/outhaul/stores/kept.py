@@ -36,7 +36,8 @@ class Kept:
 
     def leave(self, job: Job, store: Store) -> None:
         """A pass is over, and needs it no more."""
-        if job.via:  # Another program stands between, with a memory of its own of what it was told.
+        # Another program that stands between has a memory of its own of what it was told. Two passes of a job have one each.
+        if job.via or job.name in self._left:
             store.close()
         else:
             self._left[job.name] = store, self._now()
