@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from outhaul.engine.passes import Outcome
 from outhaul.model.errors import Transient
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
+from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
 from outhaul.testing.workers import InlineWorkers
 
@@ -246,3 +248,36 @@ def test_a_day_is_of_both_together(machine: Machine, more: int, begun: int, stor
     day.at(40, "3.small", bytes(20))
     day.watch(90, RARE._replace(bytes_a_day=len(LARGE) + more))
     assert (day.workers.begun, len(machine.stored())) == (begun, stored)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_comes_and_wherever_it_ends(machine: Machine, seed: int) -> None:
+    """Small files, large ones and groups come while others are under way, and it ends anywhere: all arrive, none is lost."""
+    rng = random.Random(seed)
+    job = RARE._replace(groups=("runs/*",) if seed % 3 == 0 else (), every_ns=rng.choice([10, 60, 3600]) * SECOND)
+    for life in range(4):
+        day = SlowDay(machine, tells=rng.random() < 0.7, seed=rng.choice([None, seed]))
+        day.workers.seconds = rng.choice([5.0, 50.0, 300.0])
+        for number in range(12):
+            where = f"runs/{life}-{number % 4}/{number}" if rng.random() < 0.3 else f"{number % 3}/{life}-{number}"
+            content = LARGE + b"<%d %d>" % (life, number) if rng.random() < 0.4 else b"<small %d %d>" % (life, number)
+            day.at(rng.uniform(0, 400), where, content)
+        steps = machine.steps = machine.files.steps = machine.store.steps = Steps()
+        steps.crash_at, steps.crash_when = rng.randrange(400), rng.choice(["before", "after"])
+        with suppress(Crash):
+            day.watch(500, job)
+        machine.steps = machine.files.steps = machine.store.steps = Steps()
+        machine.forget_leases()
+        assert _lost(machine) == set()
+    last = SlowDay(machine)
+    last.workers.seconds = 1.0
+    machine.clock.advance(100)
+    last.watch(600, job._replace(every_ns=10 * SECOND))
+    assert (_lost(machine), machine.files.files(), machine.files.private) == (set(), {}, {})
+    assert all(outcome.tally.unaccounted == 0 for outcome in last.outcomes)
+
+
+def _lost(machine: Machine) -> set[bytes]:
+    """What is nowhere; the files of a group are in a tar."""
+    objects = [version.content for versions in machine.store.objects.values() for version in versions]
+    return {content for content in machine.lost() if not any(content in there for there in objects)}
