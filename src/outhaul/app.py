@@ -172,7 +172,7 @@ def watch(
 
     Args:
         load: Gives the jobs, what they may send, and the time zone of that; asked at the start, and when they are to be
-            loaded anew.
+            loaded anew. Where it gives the same object, all goes on as it did.
         state: As for `run`. It is held all the time.
         monitor: Is told what happens.
         stopped: As for `run`.
@@ -199,10 +199,11 @@ def watch(
             memory.used()
 
     with Wiring(state, "", ledger) as wired, contextlib.closing(looks):
+        loaded = load()
         while not stopped():
             leaves = threading.Event()
             ends = partial(_any, stopped, leaves.is_set)
-            jobs, bandwidth, time_zone = load()
+            jobs, bandwidth, time_zone = loaded
             jobs = sorted(jobs, key=_rank)
             for job in jobs:
                 compression(job)
@@ -210,10 +211,12 @@ def watch(
             ports = _ports(wired, monitor, stores.open, ends, state)._replace(leave_store=stores.leave)
 
             def asked(stores: Kept = stores, leaves: threading.Event = leaves) -> bool:
+                nonlocal loaded
                 stores.close_idle()
                 memory.tidy()
                 looks.write()
-                if reload():
+                if reload() and (found := load()) is not loaded:
+                    loaded = found
                     leaves.set()  # What is large is interrupted, and goes on from what the store has of it.
                 return leaves.is_set()
 

@@ -129,6 +129,7 @@ def test_a_new_configuration_holds_when_it_is_right(watching: Watching) -> None:
     watching.configure("bad")
     watching.process.send_signal(signal.SIGHUP)
     watching.until(lambda: "the one before still holds" in watching.said())
+    assert "was read anew" not in watching.said()
     watching.home.write("x")
     watching.until((watching.home.target / "x").exists)
     watching.configure('exclude = ["*.no"]')
