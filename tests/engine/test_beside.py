@@ -21,6 +21,7 @@ from outhaul.engine.passes import Outcome
 from outhaul.model.errors import Transient
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
+from outhaul.ports import Store
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
 from outhaul.testing.workers import InlineWorkers
@@ -248,6 +249,33 @@ def test_a_day_is_of_both_together(machine: Machine, more: int, begun: int, stor
     day.at(40, "3.small", bytes(20))
     day.watch(90, RARE._replace(bytes_a_day=len(LARGE) + more))
     assert (day.workers.begun, len(machine.stored())) == (begun, stored)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+@pytest.mark.parametrize("returns_after", [300, 4000])
+def test_a_destination_that_goes_away_meanwhile(machine: Machine, tells: bool, returns_after: int) -> None:
+    """It is tried now and then, and not all the time, whatever is under way; when it is there again all goes."""
+    day = SlowDay(machine, tells=tells)
+    away: list[bool] = []
+
+    def closed(_job: Job) -> Store:
+        if away:
+            raise Transient("connection refused")
+        return machine.store
+
+    machine.open_store = closed
+    for number in range(6):
+        day.at(20 + number, f"{number % 2}/{number}.large", LARGE + bytes([number]))
+        day.at(40 + 100 * number, f"{number % 3}/{number}.small", bytes([number]))
+    for _ in range(9):
+        day.then(45, lambda: machine.store.fail("put_large", Fault(Transient("connection refused"))))
+        day.then(45, lambda: machine.store.fail("put", Fault(Transient("connection refused"))))
+    day.then(45, lambda: away.append(True))
+    day.then(45 + returns_after, away.clear)
+    day.watch(45 + returns_after + 2000, QUIET)
+    assert (len(machine.stored()), machine.files.files()) == (13, {})
+    a_minute = [sum(int(at) // 60 == minute for at, *_ in day.passes) for minute in range(returns_after // 60 + 30)]
+    assert max(a_minute) < 30, a_minute
 
 
 @pytest.mark.parametrize("seed", range(12))

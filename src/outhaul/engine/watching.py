@@ -151,6 +151,7 @@ class Attention:
             self._owes_whole = beside
             return Part([""], ()) if beside else None
         if self._failures:
+            self._try_at = _NEVER
             return Part([self._try_in], _EVERYTHING)
         ripe = [directory for directory, at in self._due.items() if at <= now.boot_ns]
         for directory in ripe:
@@ -161,8 +162,8 @@ class Attention:
         """A directory is about to be listed."""
         self._known.add(directory)
 
-    def passed(self, outcome: Outcome, took_ns: int, now: Moment) -> None:
-        """Take what a pass came to, and set the next times."""
+    def passed(self, outcome: Outcome, took_ns: int, now: Moment, *, beside: bool = False) -> None:
+        """Take what a pass came to, and set the next times. One beside another may have found nothing because that had it."""
         self._seen = max(self._seen, outcome.tally.seen)
         self._owes_whole = self._owes_whole or "large" in outcome.tally.by_reason
         if self._by_parts or self.job.groups:
@@ -175,7 +176,8 @@ class Attention:
         if outcome.destination_fault or outcome.source_fault:
             self._failed(outcome, now)
         elif self._failures and not outcome.whole and not tally.of(State.CARRIED):
-            self._try_at, self._whole_at = _NEVER, now.boot_ns  # Nothing was left there to try it with.
+            if not beside:
+                self._try_at, self._whole_at = _NEVER, now.boot_ns  # Nothing was left there to try it with.
         elif self._failures and not outcome.whole:
             self._failures, self._whole_at = 0, now.boot_ns
         elif outcome.whole or self._failures:
@@ -189,7 +191,7 @@ class Attention:
 
     def is_alone(self, now: int) -> None:
         """No pass over it is under way any more: a whole one may follow, where others had to leave something to that."""
-        if self._owes_whole:
+        if self._owes_whole and not self._failures:
             self._owes_whole = False
             self.hurry(now)
 
@@ -336,7 +338,7 @@ class Watch:
     def _take(self, seat: int, outcome: Outcome) -> None:
         one, clock = self._jobs[_index(seat)], self._ports.clock
         now = clock.moment()
-        one.passed(outcome, self._took.pop(seat, 0), now)
+        one.passed(outcome, self._took.pop(seat, 0), now, beside=seat < 0)
         if seat not in self._left and ~seat not in self._left:
             one.is_alone(now.boot_ns)
         self._tell(one.job, outcome._replace(next_ns=now.wall_ns + max(0, one.next_at - now.boot_ns)))
