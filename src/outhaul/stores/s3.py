@@ -42,6 +42,9 @@ SMALL_MAX = 16 << 20
 BURST_MAX = 256 << 10
 """Bytes. Where there is a limit, obstore sends no larger body: it goes at once, and not as it gets leave."""
 _REMEMBERED_KEYS_MAX = 20_000
+"""In a folder with more keys each is asked for: to list them all would take too long."""
+_KEPT_KEYS_MAX, _KEPT_FOLDERS_MAX = 100_000, 1000
+"""Of all folders together; a key takes about 130 bytes."""
 
 
 class S3Store:
@@ -303,13 +306,14 @@ class S3Store:
         folder = key.rpartition("/")[0]
         with self._lock:
             if folder not in self._present:
-                if len(self._present) > 1000:
-                    self._present.clear()
+                self._forget_folders()
                 self._present[folder] = self._keys_in(folder)
             present = self._present[folder]
             if present is not None:
                 taken = key in present
                 present.add(key)
+                if len(present) > _KEPT_KEYS_MAX:
+                    self._present[folder] = None
         if present is None:
             try:
                 self.head(key)
@@ -318,6 +322,12 @@ class S3Store:
                 taken = False
         if taken:
             raise AlreadyThere(f"PUT {key}: an object of this key exists")
+
+    def _forget_folders(self) -> None:
+        """Folders are gone through one after the other: those that came first are not needed any more."""
+        known = sum([len(keys) for keys in self._present.values() if keys])
+        while self._present and (known > _KEPT_KEYS_MAX or len(self._present) >= _KEPT_FOLDERS_MAX):
+            known -= len(self._present.pop(next(iter(self._present))) or ())
 
     def _forget_present(self, key: str) -> None:
         """Whether this key is taken now is unknown (L3): its folder is listed again before the next write there."""
