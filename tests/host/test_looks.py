@@ -62,7 +62,7 @@ def test_the_end_of_a_watch(tmp_path: Path) -> None:
     assert next_looks(str(tmp_path)) == {}
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"a": "b"}', "{", "null", '{"a": null}'])
+@pytest.mark.parametrize("text", ["", "[1]", '{"a": "b"}', "{", "null", '{"a": null}', '{"a": 1' + "0" * 40 + "}"])
 def test_what_is_not_ours_is_passed_over(tmp_path: Path, text: str) -> None:
     """A damaged file tells nothing."""
     (tmp_path / FILE_NAME).write_text(text)

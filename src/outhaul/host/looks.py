@@ -17,6 +17,7 @@ from outhaul.model.errors import OuthaulError
 FILE_NAME = "looks.json"
 _OVERDUE_NS = 60 * 10**9
 """One that is past by more is of a process that has ended, or the clock was set."""
+_FAR_NS = 10 * 366 * 86400 * 10**9
 _APART_SECONDS = 1.0
 _BYTES_MAX = 1 << 20
 
@@ -59,6 +60,6 @@ def next_looks(state: str) -> dict[str, int]:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         with open(os.path.join(state, FILE_NAME), "rb") as file:
             there = json.loads(file.read(_BYTES_MAX))
-        since = time.time_ns() - _OVERDUE_NS
-        return {job: at for job, at in there.items() if isinstance(at, int) and at > since}
+        now = time.time_ns()
+        return {job: at for job, at in there.items() if isinstance(at, int) and -_OVERDUE_NS < at - now < _FAR_NS}
     return {}
