@@ -281,9 +281,13 @@ def _open_private(path: str, root: int | None) -> int:
     except OSError:
         os.close(folder)
         raise
-    if state.st_uid != os.geteuid() or stat.S_IMODE(state.st_mode) & 0o077:
+    user, mode = os.geteuid(), stat.S_IMODE(state.st_mode)
+    if state.st_uid != user or mode & 0o077:
         os.close(folder)
-        raise PermissionError(errno.EPERM, "it must belong to outhaul's user alone, with mode 0700", path)
+        is_so = f"it is of user {state.st_uid} with mode {mode:04o}"
+        raise PermissionError(
+            errno.EPERM, f"it must belong to outhaul's user ({user}) alone, with mode 0700; {is_so}", path
+        )
     return folder
 
 

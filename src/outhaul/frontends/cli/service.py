@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import pwd
 import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 
+from outhaul.config.telling import Telling
 from outhaul.frontends.cli import service_files
 from outhaul.frontends.cli.carry import config_path, configured
 from outhaul.frontends.cli.service_files import Service
@@ -19,8 +23,6 @@ from outhaul.model.keys import printable
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 UNITS = "/etc/systemd/system"
 OWN_USER = "outhaul"
-_HOMES = ("/home/", "/root/", "/run/user/")
-"""What ProtectHome= hides (systemd.exec(5))."""
 
 
 def install_service(options: argparse.Namespace) -> int:
@@ -32,8 +34,10 @@ def install_service(options: argparse.Namespace) -> int:
         user, said.jobs, _owners(said.jobs) - {user} != set(),
         files=(said.telling.log.file, said.telling.metrics.file),
     )  # fmt: skip
-    service = service._replace(at_home=_is_at_home(service))
+    service = service._replace(at_home=_read_at_home(service, said.telling))
     _refuse_odd_paths(service)
+    for text in _warnings(service):
+        print(printable(f"outhaul: {text}"), file=sys.stderr)
     seconds = _seconds(options.every)
     if options.kind == "cron":
         print(service_files.crontab_line(service, seconds), end="")
@@ -81,23 +85,25 @@ def _write(files: dict[str, str], directory: str) -> int:
 
 
 def _refuse_odd_paths(service: Service) -> None:
-    """What would be another line of a unit, or no text at all; and what systemd would not find is told."""
+    """What would be another line of a unit, or no text at all."""
     for path in (service.program, service.config, service.user, *service_files.written_by(service)):
-        if any(
-            ord(character) < 32 or 0x7F <= ord(character) < 0xA0 or 0xD800 <= ord(character) < 0xE000
-            for character in path
-        ):
+        if _ODD.search(path):
             raise ConfigurationError(
                 printable(f"{path}: a unit can name no path with control characters or bytes that are no text")
             )
+
+
+def _warnings(service: Service) -> Iterator[str]:
+    """Why the service would not start as things are."""
     if not _is_user(service.user):
-        said = f"there is no user {service.user} yet: useradd --system --home-dir /var/lib/outhaul {service.user}"
-        print(printable(f"outhaul: {said}"), file=sys.stderr)
+        yield f"there is no user {service.user} yet: useradd --system --home-dir /var/lib/outhaul {service.user}"
+    elif os.geteuid() == 0:
+        for question, path, answer in (("-x", service.program, "run"), ("-r", service.config, "read")):
+            if not _is_allowed(service.user, question, path):
+                yield f"{service.user} may not {answer} {path}: the service will not start"
     for path in service_files.written_by(service):
         if not os.path.isdir(path):
-            print(
-                printable(f"outhaul: {path} is not there yet: make it, or the service will not start"), file=sys.stderr
-            )
+            yield f"{path} is not there yet: make it, or the service will not start"
 
 
 def _seconds(text: str) -> int:
@@ -155,8 +161,31 @@ def _is_user(name: str) -> bool:
         return False
 
 
-def _is_at_home(service: Service) -> bool:
-    """Whether the program, what it is run by, its configuration or anything that it opens lies in a home directory."""
-    opened = [path for job in service.jobs for path in (job.connection.ca_file, job.connection.sse_c_key_file)]
-    needed = [service.program, sys.prefix, sys.base_prefix, service.config, *service_files.written_by(service), *opened]
-    return any(os.path.realpath(path).startswith(_HOMES) for path in needed if path)
+def _is_allowed(user: str, question: str, path: str) -> bool:
+    """Whether that user's test(1) says so of a path, and of what a script names as its interpreter."""
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as script:
+        first = script.readline()
+        if question == "-x" and first.startswith("#!/") and not _is_allowed(user, "-x", first[2:].split()[0]):
+            return False
+    entry = pwd.getpwnam(user)
+    groups = os.getgrouplist(user, entry.pw_gid)
+    asked = subprocess.run(
+        ["test", question, path], user=entry.pw_uid, group=entry.pw_gid, extra_groups=groups, cwd="/", check=False
+    )
+    return asked.returncode == 0
+
+
+def _read_at_home(service: Service, told: Telling) -> list[str]:
+    """What lies in home directories of the program, what it is run by, its configuration, and all that it opens or calls.
+
+    The directories of files, because an editor puts another file in place of one, and of what links lead to, too.
+    """
+    connections = [job.connection for job in service.jobs]
+    files = [service.config, told.log.config, *(path for at in connections for path in (at.ca_file, at.sse_c_key_file))]
+    hooks = [hook for hooks in (told.hooks, *told.of_jobs.values()) for hook in hooks.values()]
+    files += [service.program, *(word for hook in hooks for word in hook.command if word.startswith("/"))]
+    needed = {os.path.dirname(path) for file in files if file for path in (file, os.path.realpath(file))}
+    for path in (sys.prefix, sys.base_prefix, *sys.path):
+        needed |= {os.path.abspath(path), os.path.realpath(path)} if path else set()
+    found = sorted(path for path in needed if service_files.lies_at_home(path) and os.path.isdir(path))
+    return [path for path in found if not any(path.startswith(f"{other}/") for other in found)]

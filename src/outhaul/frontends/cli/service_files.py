@@ -29,15 +29,15 @@ class Service(NamedTuple):
     jobs: Sequence[Job]
     of_others: bool = False
     """Whether files are not the user's own."""
-    at_home: bool = True
-    """Whether something that it needs lies in a home directory, but for root's credentials."""
+    at_home: Sequence[str] = ()
+    """Absolute paths in home directories that it reads: root is shown these, and what it writes to, of all homes."""
     files: Sequence[str] = ()
     """Absolute paths of files that it writes beside: a log, metrics."""
 
 
 _SANDBOX = """NoNewPrivileges=yes
 ProtectSystem=strict
-ProtectHome={home}
+ProtectHome={home}{shown}
 PrivateTmp={private_tmp}
 PrivateDevices=yes
 PrivateMounts=yes
@@ -152,15 +152,20 @@ def launchd(service: Service) -> str:
 
 
 def _common(service: Service) -> str:
-    written = written_by(service)
-    paths = "\n".join(f"ReadWritePaths={_quoted(path, in_command=False)}" for path in written)
+    root = service.user == "root"
+    written, shown = written_by(service), ["BindReadOnlyPaths=-%h/.aws"]
+    hidden = [path for path in written if root and lies_at_home(path)]
+    for path in service.at_home:
+        if not any(_is_beneath(path, other) for other in hidden):
+            shown.append(f"BindReadOnlyPaths={_quoted(path, in_command=False)}")
+    shown += [f"BindPaths={_quoted(path, in_command=False)}" for path in hidden]
+    paths = "\n".join(f"ReadWritePaths={_quoted(path, in_command=False)}" for path in written if path not in hidden)
     state = "" if service.state else "StateDirectory=outhaul\nStateDirectoryMode=0700\n"
     in_tmp = any(re.match(r"/(?:var/)?tmp(?:/|$)", path) for path in written)
-    root = service.user == "root"
     capabilities = _FOR_OTHERS if root or service.of_others else ""
     sandbox = _SANDBOX.format(
         private_tmp="no" if in_tmp else "yes", capabilities=capabilities, ambient="" if root else capabilities,
-        home="tmpfs\nBindReadOnlyPaths=-%h/.aws" if root and not service.at_home else "read-only",
+        home="tmpfs" if root else "read-only", shown="\n".join(["", *shown]) if root else "",
     )  # fmt: skip
     return f"""User={service.user}
 # AWS_ACCESS_KEY_ID and the like, if they are not in ~/.aws: mode 0600, owned by root.
@@ -176,9 +181,17 @@ def written_by(service: Service) -> list[str]:
         found |= {job.source, job.archive, job.destination.directory}
     found |= {path.rpartition("/")[0] or "/" for path in service.files if path}
     found.discard("")
-    return [
-        path for path in sorted(found) if not any(path.startswith(f"{other.rstrip('/')}/") for other in found - {path})
-    ]
+    return [path for path in sorted(found) if not any(_is_beneath(path, other) for other in found - {path})]
+
+
+def lies_at_home(path: str) -> bool:
+    """Whether ProtectHome= hides it (systemd.exec(5))."""
+    return any(_is_beneath(path, home) for home in ("/home", "/root", "/run/user"))
+
+
+def _is_beneath(path: str, other: str) -> bool:
+    """Whether it is the other one, or lies in it."""
+    return path == other or path.startswith(f"{other.rstrip('/')}/")
 
 
 def _command(service: Service, words: str) -> str:
@@ -190,7 +203,7 @@ def _quoted(word: str, *, in_command: bool = True) -> str:
     """A word as systemd.syntax(7) reads it: % stands for itself; and $ in a command (systemd.service(5), "Command lines")."""
     plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     plain = plain.replace("$", "$$") if in_command else plain
-    return plain if re.fullmatch(r"[\w@%+=:,./\-\\$]+", plain) else f'"{plain}"'
+    return plain if re.fullmatch(r"[\w@%+=,./\-\\$]+", plain) else f'"{plain}"'
 
 
 def _quoted_for_cron(word: str) -> str:
