@@ -14,8 +14,8 @@ LABEL org.opencontainers.image.title="outhaul" \
       org.opencontainers.image.description="Carries finished files to object storage, proves that they arrived, and only then lets go of the local copy" \
       org.opencontainers.image.licenses="Apache-2.0"
 # The owner of the files on the host is to be the user of the container: docker run --user "$(stat -c %u:%g /data)".
-RUN groupadd --system --gid 10001 outhaul \
- && useradd --system --uid 10001 --gid outhaul --home-dir /var/lib/outhaul --create-home --shell /usr/sbin/nologin outhaul \
+RUN groupadd --gid 10001 outhaul \
+ && useradd --uid 10001 --gid outhaul --home-dir /var/lib/outhaul --create-home --shell /usr/sbin/nologin outhaul \
  && install -d -o outhaul -g outhaul -m 0700 /var/lib/outhaul \
  && install -d -o outhaul -g outhaul -m 0755 /data /etc/outhaul
 COPY --from=build /opt/outhaul /opt/outhaul
