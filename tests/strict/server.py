@@ -51,8 +51,9 @@ class Logged(NamedTuple):
 class StrictServer:
     """The server. It listens while the `with` block runs."""
 
-    def __init__(self, *, region: str = REGION, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, region: str = REGION, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.region = region
+        self._host = host
         self._tls = tls
         self.buckets: dict[str, Bucket] = {}
         self.identities = {ACCESS_KEY: Identity(SECRET_KEY)}
@@ -63,7 +64,7 @@ class StrictServer:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._open: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server((host, 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> Self:
@@ -84,7 +85,7 @@ class StrictServer:
     @property
     def endpoint_url(self) -> str:
         """Where it listens."""
-        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
+        return f"http{'s' if self._tls else ''}://{self._host}:{self.port}"
 
     def make_bucket(self, name: str = "the-bucket", *, region: str = "", versioned: bool = False) -> Bucket:
         """Make a bucket without a request."""

@@ -136,8 +136,7 @@ class FastPuts:
         """Take the store's time for signing (law L9 of the hazards): only from one we know to be it, and within reason."""
         assert isinstance(skewed, Skewed)
         offset = skewed.store_seconds - int(time.time())
-        trusted = self._endpoint.tls is not None or self._endpoint.host in _LOCAL
-        if not trusted or not skewed.store_seconds or abs(offset) > _OFFSET_MAX or offset == self._offset:
+        if not self.is_guarded or not skewed.store_seconds or abs(offset) > _OFFSET_MAX or offset == self._offset:
             return False
         self._offset = offset
         return True
@@ -167,9 +166,9 @@ class FastPuts:
         return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
 
     @property
-    def tls(self) -> bool:
-        """Whether the way there is encrypted, to whom a certificate names."""
-        return self._endpoint.tls is not None
+    def is_guarded(self) -> bool:
+        """Whether nobody is on the way there: TLS to whom a certificate names, or a server on this machine."""
+        return self._endpoint.tls is not None or self._endpoint.host in _LOCAL
 
     def put_part(self, key: str, query: str, headers: dict[str, str], body: bytes, sha256: str) -> Stored | StoreError:
         """One part of a large object, tried once more where our clock was the trouble.

@@ -1,8 +1,8 @@
 """Parts of large objects, sent over `http_lane.py`: each byte is digested as often as the proof needs, and not copied.
 
 True here: what guards the bytes of a part on their way is one of three, and never none: the SHA-256 that is signed; a
-Content-MD5 that is signed, to an endpoint that has refused a wrong one; TLS. Why the last two suffice, and what
-comes after them, is told in docs/decisions/0011-fast-parts.md.
+Content-MD5 that is signed, to an endpoint that has refused a wrong one; a way that nobody else is on. Why the last two
+suffice, and what comes after them, is told in docs/decisions/0011-fast-parts.md.
 Not done here: beginning, listing and completing; proxies and redirects: botocore does that.
 """
 
@@ -41,7 +41,7 @@ class FastParts:
 
     def __init__(self, fast: FastPuts) -> None:
         self._fast = fast
-        self._sign_all = False  # Once the endpoint, or a policy of the bucket, has refused what is not signed.
+        self._tell_all = False  # Once the endpoint, or a policy of the bucket, has refused what was not signed or told.
 
     def put(self, begun: Begun, number: int, body: bytes, digests: Digests) -> str:
         """Send one part.
@@ -60,29 +60,31 @@ class FastParts:
             UploadGone: the store got other bytes: this upload cannot go on (some take no second part of a number).
             StoreError: as the store answers.
         """
-        md5, sha256 = digests.md5, digests.sha256
-        headers = {"content-length": str(len(body))}
-        if md5 and (self._fast.send_md5 or digests.tell_md5):
-            headers["content-md5"] = base64.b64encode(md5).decode()
-        if sha256:
-            headers["x-amz-checksum-sha256"] = base64.b64encode(sha256).decode()
-        etag = self._sent(begun, number, headers, body, sha256.hex())
-        if digests.md5_etags and md5 and _MD5(etag) and etag != md5.hex():
+        query = f"partNumber={number}&uploadId={quote(begun.upload, safe='-_.~')}"
+        tell_all = self._tell_all
+        try:
+            etag = self._sent(begun, query, body, digests, tell_all=tell_all)
+        except (Denied, Refused):
+            if tell_all:
+                raise
+            etag = self._sent(begun, query, body, digests, tell_all=True)
+            self._tell_all = True
+        if digests.md5_etags and (md5 := digests.md5) and _MD5(etag) and etag != md5.hex():
             raise UploadGone(f"the store has other bytes of part {number}: its ETag is not their MD5; it is begun anew")
         return etag
 
-    def _sent(self, begun: Begun, number: int, headers: dict[str, str], body: bytes, sha256: str) -> str:
-        query = f"partNumber={number}&uploadId={quote(begun.upload, safe='-_.~')}"
-        guarded = self._fast.tls or (self._fast.send_md5 and "content-md5" in headers)
-        digest = sha256 or (UNSIGNED if guarded and not self._sign_all else hashlib.sha256(body).hexdigest())
+    def _sent(self, begun: Begun, query: str, body: bytes, digests: Digests, *, tell_all: bool) -> str:
+        """Where nobody is on the way the store is told no MD5, and so need not compute it twice."""
+        headers, is_guarded = {"content-length": str(len(body))}, self._fast.is_guarded
+        if digests.md5 and (digests.tell_md5 or (self._fast.send_md5 and (tell_all or not is_guarded))):
+            headers["content-md5"] = base64.b64encode(digests.md5).decode()
+            is_guarded = is_guarded or self._fast.send_md5
+        if digests.sha256:
+            headers["x-amz-checksum-sha256"] = base64.b64encode(digests.sha256).decode()
+        unsigned = is_guarded and not tell_all
+        digest = digests.sha256.hex() or (UNSIGNED if unsigned else hashlib.sha256(body).hexdigest())
         try:
             return self._etag(begun, query, headers, body, digest)
-        except (Denied, Refused):
-            if digest != UNSIGNED:
-                raise
-            etag = self._etag(begun, query, headers, body, hashlib.sha256(body).hexdigest())
-            self._sign_all = True
-            return etag
         except (Redirected, Interrupted):
             raise
         except Transient:  # One quick retry (L15): a part may be sent as often as one likes.
