@@ -79,6 +79,7 @@ def test_status_ls_and_why(outhaul: Program) -> None:
     assert "there is no file here now" in outhaul("why", str(done), *state).out
     assert "waiting: open for writing by another process" in outhaul("why", str(live), *state).out
     assert "matches no" not in outhaul("why", str(live), *state).out
+    assert "  ignored: excluded by a pattern: *.tmp\n" in outhaul("why", str(outhaul.source / "a.tmp"), *state).out
     assert outhaul("why", "/elsewhere/file", *state)[:2] == (1, "")
 
 

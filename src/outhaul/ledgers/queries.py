@@ -136,6 +136,8 @@ class Why(NamedTuple):
     """Reason why the job does not ask for it; '' where it does."""
     last_run_ns: int
     given_up: tuple[GivenUp, ...] = ()
+    patterns: tuple[str, ...] = ()
+    """Where it is ignored: the pattern that excludes it, or all those of which it matches none."""
 
 
 RECEIPT_ROWS = (
@@ -363,16 +365,20 @@ class Reading:
         waiting = self._database.execute(f"{_WAITING}{where.format('s')}", at).fetchone()
         shed = self._database.execute(f"{_GIVEN_UP}{where.format('t')}ORDER BY t.id", at).fetchall()
         last = self._database.execute("SELECT coalesce(max(ended_ns), 0) FROM run WHERE place = ?", (place,)).fetchone()
-        included, excluded = compile_patterns(rules["include"]), compile_patterns(rules["exclude"])
-        ignored = ""
-        if excluded is not None and excluded(path):
-            ignored = "excluded"
-        elif included is not None and not included(path):
-            ignored = "not-included"
+        ignored, patterns = _ignored(path, rules["include"], rules["exclude"])
         return Why(
             job, source, path, destination, receipts, waiting_of(waiting) if waiting else None, ignored, last[0],
-            tuple(_given_up(row) for row in shed),
+            tuple(_given_up(row) for row in shed), patterns,
         )  # fmt: skip
+
+
+def _ignored(path: str, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Why a job does not ask for this file, and the patterns that say so; '' where it does."""
+    for pattern in exclude:
+        if (excludes := compile_patterns([pattern])) is not None and excludes(path):
+            return "excluded", (pattern,)
+    included = compile_patterns(include)
+    return ("not-included", tuple(include)) if included is not None and not included(path) else ("", ())
 
 
 def is_held(reason: str) -> bool:

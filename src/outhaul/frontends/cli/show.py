@@ -284,7 +284,7 @@ def _why_lines(answer: Why, path: str) -> list[str]:
         lines.append(f"    first seen so {say.ago(answer.waiting.since_ns)}, {tried}")
         lines.extend(f"    {line}" for line in ([reason.advice] if reason.advice else []))
     elif answer.ignored:
-        lines.append(f"  ignored: {REASONS[answer.ignored].meaning}")
+        lines.append(printable(f"  ignored: {REASONS[answer.ignored].meaning}: {', '.join(answer.patterns)}"))
     elif not os.path.lexists(path):
         lines.append("  there is no file here now")
     elif os.path.islink(path) or not os.path.isfile(path):
@@ -314,6 +314,7 @@ def _why_fields(answer: Why) -> dict[str, object]:
         "job": answer.job, "source": printable(answer.source), **say.path_fields(answer.path),
         "destination": answer.destination, "receipts": [receipt_fields(row) for row in answer.receipts],
         "waiting": _waiting_fields(answer.waiting) if answer.waiting else None, "ignored": answer.ignored,
+        "patterns": answer.patterns,
         "last_run": say.moment(answer.last_run_ns), "given_up": [_given_up_fields(row) for row in answer.given_up],
     }  # fmt: skip
 
