@@ -17,7 +17,7 @@ UNIT = """# For a configuration whose jobs change nothing on this machine (after
 
 def main(debian: str) -> None:
     """Write them where debhelper looks for them."""
-    unit = daemon(Service("/usr/bin/outhaul", CONFIG, "", "outhaul", [], of_others=True, at_home=False))
+    unit = daemon(Service("/usr/bin/outhaul", CONFIG, "", "outhaul", [], of_others=True))
     unit = UNIT + unit.replace("\n\n", f"\nConditionPathExists={CONFIG}\nDocumentation=man:outhaul(1)\n\n", 1)
     texts = {"outhaul.1": page(build_parser(), today()), "outhaul.service": unit}
     texts["completions/outhaul"] = shtab.complete(build_parser(), "bash")

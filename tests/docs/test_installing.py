@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -69,9 +70,10 @@ def test_the_package_is_of_this_version() -> None:
     assert re.match(r"outhaul \(([^)]+)\)", (DEBIAN / "changelog").read_text())[1] == PROJECT["version"] == VERSION  # type: ignore[index]
 
 
-def test_what_debhelper_is_told_of_is_made() -> None:
-    """Files that the recipe installs are written by it, or stand in the project."""
-    written = (DEBIAN / "written.py").read_text()
+def test_what_debhelper_is_told_of_is_made(tmp_path: Path) -> None:
+    """Files that the recipe installs are written by it, or stand in the project; its unit is one that `watch` runs by."""
+    subprocess.run([sys.executable, DEBIAN / "written.py", tmp_path], check=True)
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     named = [
         word for name in ("install", "manpages", "docs") for word in (DEBIAN / f"outhaul.{name}").read_text().split()
     ]
@@ -79,6 +81,8 @@ def test_what_debhelper_is_told_of_is_made() -> None:
     assert [
         word for word in sources if word.removeprefix("debian/") not in written and not (ROOT / word).exists()
     ] == []
+    unit = (tmp_path / "outhaul.service").read_text()
+    assert "ExecStart=/usr/bin/outhaul watch /etc/outhaul/outhaul.toml --state /var/lib/outhaul\n" in unit
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd is not installed")
