@@ -232,6 +232,21 @@ def test_it_vanishes_at_the_last_moment(machine: Machine) -> None:
     assert told(machine) == [("a/1", 20, "gone")]
 
 
+@pytest.mark.parametrize(("mishap", "is_gone"), [("error before", False), ("error after", True)])
+def test_its_removal_is_not_answered(machine: Machine, mishap: str, is_gone: bool) -> None:
+    """The kernel says that it failed, and it may have gone (a network file system): a tombstone does not say that it stayed."""
+    produce(machine, "1", "2", "3", "4")
+    machine.open_store = offline
+    steps = Steps()
+    steps.before("files.unlink", lambda: steps.plan.update({len(steps.calls): mishap}))
+    outcome = machine.run(SHEDDING, steps=steps)
+    assert (told(machine), outcome.tally.of(State.GIVEN_UP)) == ([("a/1", 20, "")], 0)
+    assert (machine.lost() != set()) == is_gone
+    machine.run(JOB)
+    assert machine.files.private == {}
+    assert ("a/1" in machine.files.files()) == (not is_gone)
+
+
 CALLS = [
     "files.check_writers",
     "files.take_lease",

@@ -49,6 +49,8 @@ class Producer:
         next_begin = time.monotonic()
         last = next_begin + seconds
         while due or not self._ending:
+            if not self._ending:
+                self._await_grant(0.0)  # However far behind it is, it hears that it is to end.
             now = time.monotonic()
             self._ending = self._ending or now > last
             if self._granted and not self._ending and now >= next_begin:

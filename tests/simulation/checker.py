@@ -14,6 +14,7 @@ The one record of the product that is read is its ledger, as a database file tha
     HASTY        a file was let go before it had been left alone for as long as its job says, whatever the clocks show
     DISHONEST    more files are said to be carried than were
     STUCK        with all faults over, a file neither goes nor stands under a reason that a person can act on
+    WASTED       a file was given up, never carried, while there was room, or though its job never gives up any
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import io
 import re
 import sqlite3
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class LetGo(NamedTuple):
@@ -52,6 +54,15 @@ class Row(NamedTuple):
     """In an object that carries several files: which bytes to read, and where the file begins in them."""
 
 
+class Grave(NamedTuple):
+    """A tombstone, as it stands in the database file: of a file that was given up, or was to be."""
+
+    path: str
+    size: int
+    free: int
+    """Bytes that were free then."""
+
+
 class Found(NamedTuple):
     """What is on one machine."""
 
@@ -68,6 +79,11 @@ class Found(NamedTuple):
     """What is in the archive, or on its way out of it."""
     expired: Iterable[bytes] = ()
     """What left it for good."""
+    graves: Iterable[Grave] = ()
+    given_up: Iterable[bytes] = ()
+    """What was given up under a tombstone of a ledger that is lost since."""
+    shed_below: int = 0
+    """With fewer bytes free than so many its job gives files up; 0 for never."""
 
 
 _TAR = re.compile(r"(?:bundle-([0-9a-f]{16})|[^/]+)\.tar(?:\.bz2)?(?:~[0-9a-f]{16})?$")
@@ -77,14 +93,20 @@ Objects = Mapping[tuple[str, str], bytes]
 
 def check(found: Found, objects: Objects, prefix: str) -> list[str]:
     """All that is wrong with the bytes and receipts of one machine, one line each."""
-    safe = {*found.source.values(), *found.aside, *carried(objects)}
+    given_up = {*found.given_up, *buried(found)}
+    safe = {*found.source.values(), *found.aside, *carried(objects), *given_up}
     wrong = [
         f"LOST {content[:40]!r}... of file {serial}" for serial, content in found.owed.items() if content not in safe
     ]
+    wrong += [
+        f"WASTED {grave.path!r} was given up with {grave.free} bytes free, and {found.shed_below} were wanted"
+        for grave in found.graves
+        if grave.free >= found.shed_below
+    ]
     rows = list(found.rows)
-    receipts = {(row.path, row.sha256) for row in rows}
+    receipts = _receipts(rows)
     for path, content, writers, age_ns in found.let_go:
-        if (path, hashlib.sha256(content).digest()) not in receipts:
+        if (path, hashlib.sha256(content).digest()) not in receipts and content not in given_up:
             wrong.append(f"UNRECORDED {path!r}, {content[:40]!r}, is gone without a receipt")
         if writers:
             wrong.append(f"HINDERED {path!r} was removed while {writers} wrote to it")
@@ -100,6 +122,21 @@ def check(found: Found, objects: Objects, prefix: str) -> list[str]:
         if hashlib.sha256(content).digest() not in proved:
             wrong.append(f"UNRECORDED {content[:40]!r} left the archive without a receipt")
     return wrong + [line for row in rows for line in _row(row, found, objects, prefix)]
+
+
+def buried(found: Found) -> set[bytes]:
+    """What was let go without a receipt, and has a tombstone of its own: each is for one file."""
+    receipts, contents = _receipts(found.rows), set[bytes]()
+    graves = Counter((grave.path, grave.size) for grave in found.graves)
+    for path, content, *_ in found.let_go:
+        if (path, hashlib.sha256(content).digest()) not in receipts and graves[path, len(content)]:
+            graves[path, len(content)] -= 1
+            contents.add(content)
+    return contents
+
+
+def _receipts(rows: Iterable[Row]) -> set[tuple[str, bytes]]:
+    return {(row.path, row.sha256) for row in rows}
 
 
 def _row(row: Row, found: Found, objects: Objects, prefix: str) -> Iterable[str]:
@@ -253,23 +290,38 @@ def path_of(key: str, prefix: str) -> str:
 
 def rows_of(path: str) -> list[Row]:
     """The receipts that are durable in a ledger, of the one endpoint there is; others are no longer to be seen."""
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        rows = database.execute(
-            "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version, r.disposal IS 'archived', "
-            "r.frame_offset, r.frame_length, r.frame_at FROM receipt r "
-            "JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place WHERE p.endpoint = ''"
-        ).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such table" not in str(error):
-            raise
-        rows = []
-    finally:
-        database.close()
+    rows = _asked(
+        path,
+        "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version, r.disposal IS 'archived', "
+        "r.frame_offset, r.frame_length, r.frame_at FROM receipt r "
+        "JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place WHERE p.endpoint = ''",
+    )
     return [
         Row(_path(folder, name), size, sha256, key, version, bool(archived), None if frame[0] is None else tuple(frame))
         for folder, name, size, sha256, key, version, archived, *frame in rows
     ]
+
+
+def graves_of(path: str) -> list[Grave]:
+    """The tombstones that are durable in a ledger, of files that went, or may have."""
+    rows = _asked(
+        path,
+        "SELECT d.path, t.name, t.size, t.free FROM tombstone t JOIN directory d ON d.id = t.directory "
+        "WHERE coalesce(t.outcome, 'shed') = 'shed'",
+    )
+    return [Grave(_path(folder, name), size, free) for folder, name, size, free in rows]
+
+
+def _asked(path: str, question: str) -> list[tuple[Any, ...]]:
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return database.execute(question).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return []
+    finally:
+        database.close()
 
 
 def _path(folder: bytes, name: bytes) -> str:

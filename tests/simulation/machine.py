@@ -18,10 +18,10 @@ from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Pass
 from outhaul.ledgers import reserve
 from outhaul.ledgers.sqlite import SqliteLedger
-from outhaul.model.errors import LedgerError, SourceError
+from outhaul.model.errors import LedgerError, SourceError, Transient
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
-from outhaul.ports import Codec
+from outhaul.ports import Codec, Store
 from outhaul.stages import bundle, dispose, group, upload
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
@@ -32,7 +32,7 @@ from outhaul.testing.power import Outcome
 from outhaul.testing.steps import Crash, PowerCut, Steps
 from outhaul.testing.store import SimulatedStore
 from outhaul.testing.workers import InlineWorkers
-from simulation.checker import Found, LetGo, plain, rows_of
+from simulation.checker import Found, LetGo, graves_of, plain, rows_of
 from simulation.producer import Producer
 
 SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (upload, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
@@ -99,6 +99,12 @@ class Machine:
         self.fooled = False
         """Whether the wall clock has jumped where no ledger can know: no age is to be trusted then, nor asked for."""
         self.quiet_ns = job.quiet_ns
+        self.is_away = False
+        """Whether no run can reach its destination."""
+        self.weather = random.Random(0)
+        """Decides when that is so."""
+        self.given_up: set[bytes] = set()
+        """What has gone under a tombstone."""
         self.running = False
         self._synced = True
         self.jumped = False
@@ -136,7 +142,7 @@ class Machine:
                 InlineWorkers(seed=self.seed),
                 self.clock,
                 self.monitor,
-                lambda _job: self.network,
+                self._open_store,
                 self._stopped,
                 lambda job: compression(job.compress, job.compress_level),
             )
@@ -156,6 +162,11 @@ class Machine:
                 ledger.close()
             self._synced = synced
 
+    def _open_store(self, _job: Job) -> Store:
+        if self.is_away:
+            raise Transient("no route to host")
+        return self.network
+
     def _stopped(self) -> bool:
         self._looks += 1
         return self.stop_at is not None and self._looks > self.stop_at
@@ -168,13 +179,15 @@ class Machine:
         self.fooled = self.fooled or self._known_boot != self.clock.boot_id
 
     def failed_listings(self, first: int) -> list[str]:
-        """The directories that could not be listed since this call."""
+        """The directories that could not be listed since this call. Where files are given up there is another look for the
+        oldest of them, after all was accounted for: what that one does not see is told already.
+        """
         calls, happened = self.steps.calls, self.steps.happened
-        return [
-            calls[number].about
-            for number in range(first, len(calls))
-            if calls[number].name == "files.listings" and happened.get(number, "").startswith("error")
-        ]
+        listings = [number for number in range(first, len(calls)) if calls[number].name == "files.listings"]
+        looks = [place for place, number in enumerate(listings) if not calls[number].about]
+        if self.job.shed_below and len(looks) > 1:
+            listings = listings[: looks[1]]
+        return [calls[number].about for number in listings if happened.get(number, "").startswith("error")]
 
     # --- what happens to a machine --------------------------------------------------------------------------------------
 
@@ -238,6 +251,9 @@ class Machine:
             0 if self.fooled else self.quiet_ns,
             [self._plain(content) for content in self._archived()],
             [self._plain(content) for content in self.files.expirations[self.forgotten_expirations :]],
+            graves_of(path) if os.path.exists(path) else [],
+            self.given_up,
+            self.job.shed_below,
         )
 
     def _archived(self) -> list[bytes]:

@@ -94,9 +94,11 @@ class World:
         now = self.objects()
         wrong = checker.overwritten(self._objects, now)
         for machine in self.machines:
-            wrong += checker.check(machine.found(), now, machine.job.destination.prefix)
+            found = machine.found()
+            wrong += checker.check(found, now, machine.job.destination.prefix)
+            machine.given_up |= checker.buried(found)
             if machine.foreign:  # Its rows are another's, too.
-                wrong = [line for line in wrong if not line.startswith("WRONG TARGET")]
+                wrong = [line for line in wrong if not line.startswith(("WRONG TARGET", "WASTED"))]
         self._objects = now
         self._refuse(wrong)
 
@@ -178,7 +180,7 @@ def _heal(machine: Machine) -> None:
     machine.steps._at.clear()
     machine.network.late.clear()
     machine.stop_at = None
-    machine.files.missing = False
+    machine.files.missing = machine.is_away = False
     for inode in list(machine.producer.handles):
         machine.files.let_go(inode)
     machine.producer.handles.clear()

@@ -121,6 +121,10 @@ class History:
             machine.job = machine.job._replace(compress="bzip2", compress_level=1, archive_form="stored")
         if machine.job.after == "keep" and apart.random() < 0.5:
             machine.job = machine.job._replace(delete_after_ns=apart.choice((1, 100)) * SECOND_NS)
+        if machine.job.after == "delete" and apart.random() < 0.2:
+            files.capacity, shed_below = 5000, 5000 - apart.choice((0, 50, 150))
+            machine.job = machine.job._replace(keep_free=5000, shed_below=shed_below)
+            machine.weather = apart
         files.coarse = chance.random() < 0.3
         files.reuses_numbers = chance.random() < 0.5
         files.entries_per_listing = chance.choice((1, 2, 1024))
@@ -170,6 +174,7 @@ class History:
         if chance.random() < 0.1:
             machine.steps.at(self._call(machine), lambda: self._jump(machine))
         machine.stop_at = chance.randrange(40) if chance.random() < 0.05 else None
+        machine.is_away = machine.job.shed_below > 0 and machine.weather.random() < 0.5
         machine.cut_outcome = chance.choice(self._cuts(machine))
 
     def _cuts(self, machine: Machine) -> tuple[Outcome, ...]:

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from outhaul.engine.batches import Ports
-from outhaul.model.errors import SourceError, SourceVanished
+from outhaul.model.errors import RemovalUnknown, SourceError, SourceVanished
 from outhaul.model.evidence import Settled, Tombstone, same_generation
 from outhaul.model.job import Job
 from outhaul.ports import Moment, Tree
@@ -160,6 +160,11 @@ class Room:
         try:
             with tree.folder(sighting.directory) as folder:
                 shed(tombstone, folder)
+        except RemovalUnknown as error:
+            self._notice(f"{sighting.path}: it was to be given up, and may be gone: {error}")
+            return (
+                False  # Its tombstone says so. Where it is still there, the next run finds it in the private directory.
+            )
         except SourceVanished:
             outcome = "gone"
         except SourceError:

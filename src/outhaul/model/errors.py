@@ -58,6 +58,10 @@ class SourceStuck(SourceError):
     """The file cannot be taken out of its directory."""
 
 
+class RemovalUnknown(SourceStuck):
+    """The system has refused to remove the file, or has not said that it did."""
+
+
 # --- the destination --------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ still that file, finished, and that nobody is writing to it.
 
 from __future__ import annotations
 
-from outhaul.model.errors import SourceChanged, SourceStuck
+from outhaul.model.errors import RemovalUnknown, SourceChanged, SourceStuck
 from outhaul.model.evidence import Tombstone
 from outhaul.ports import Folder
 from outhaul.stages.package import refuse_unfinished
@@ -23,6 +23,7 @@ def shed(tombstone: Tombstone, folder: Folder) -> None:
         SourceVanished: it is gone already.
         SourceInUse, WritersUnknown, SourceChanged: it is not a finished file any more; it stays.
         SourceStuck: it cannot be taken out of its directory.
+        RemovalUnknown: it may be gone.
     """
     given_up = tombstone.settled.sighting
     with folder.open(given_up.name) as file:
@@ -37,4 +38,7 @@ def shed(tombstone: Tombstone, folder: Folder) -> None:
             raise SourceStuck(
                 "it was replaced at the last moment, and its place is taken; it is in the private directory"
             )
-        aside.unlink()  # The file of a tombstone that is on disk, in a directory that is ours alone, with no writer.
+        try:
+            aside.unlink()  # The file of a tombstone that is on disk, in a directory that is ours alone, with no writer.
+        except SourceStuck as error:
+            raise RemovalUnknown(str(error)) from error

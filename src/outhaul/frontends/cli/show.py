@@ -259,7 +259,7 @@ _GIVEN_UP = {
     "shed": "given up",
     "gone": "was to be given up, and was gone",
     "stays": "was to be given up, and stayed",
-    "": "was to be given up, and an end came before it is known whether it went,",
+    "": "was to be given up, and it is not known whether it went,",
 }
 
 
