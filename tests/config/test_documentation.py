@@ -17,8 +17,8 @@ REFERENCE, ERRORS = PAGE.split("## Errors")
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """Language and content of each example."""
-    return re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
+    """Language and content of each example; commands are for docs/test_played.py."""
+    return re.findall(r"```(?!sh\n)(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize(

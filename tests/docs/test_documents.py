@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import DOCUMENTS, ROOT, blocks, commands
+from docs.pages import DOCUMENTS, ROOT, blocks, commands, said
 from outhaul.frontends.cli.main import build_parser
 from outhaul.model.lifecycle import REASONS
 from outhaul.ports import Ledger, Store
@@ -42,6 +43,17 @@ def test_commands_are_accepted(name: str, text: str) -> None:
     for block in blocks(ROOT / name):
         for line in commands(block):
             parser.parse_args(shlex.split(line, comments=True)[1:])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_the_text_says_of_commands_is_so(path: Path) -> None:
+    """Between backquotes, too, a command is one of outhaul, and an option beside it is one of that command."""
+    (action,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    known = {name: {*command._option_string_actions} for name, command in action.choices.items()}
+    known["COMMAND"] = {"--help"}
+    lines = [line for line in said(path) if line.startswith("outhaul ")]
+    assert [line for line in lines if line.split()[1] not in known] == []
+    assert [line for line in lines if not {*re.findall(r" (--[a-z-]+)", line)} <= known[line.split()[1]]] == []
 
 
 @pytest.mark.parametrize(("name", "text"), texts(), ids=[name for name, _ in texts()])
