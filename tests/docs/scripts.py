@@ -12,7 +12,7 @@ NOT_HERE = (
     (r"\./dev ", "makes .venv from the internet, or tests, measures and builds for minutes: test_installing.py, CI"),
     (r"python -m bench(?!.* --list)", "measures or races for minutes"),
     (r"docker ", "there is no engine here; the image is held against the project by test_installing.py"),
-    (r"systemctl |systemd-analyze |journalctl ", "systemd is not the first process here"),
+    (r"systemctl |systemd-analyze |journalctl ", "systemd is not the first process here; cli/test_booted.py boots one"),
     (r"ssh |parallel |srun ", "needs other machines"),
     (r"gdk |python3 build\.py", "asks AWS, or fetches wheels; test_greengrass_component.py builds from those that are here"),
 )  # fmt: skip

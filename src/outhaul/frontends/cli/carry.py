@@ -268,7 +268,7 @@ def config_path(options: argparse.Namespace) -> str:
     for place in places:
         if os.path.exists(place):
             return place
-    raise ConfigurationError(f"no configuration: name one, or make {' or '.join(places)}")
+    raise ConfigurationError(f"no configuration: name one, or make {' or '.join(dict.fromkeys(places))}")
 
 
 def _carry(

@@ -95,7 +95,9 @@ def summary(job: Job, tally: Tally, seconds: float) -> list[str]:
     sent = carried - unchanged
     first = f"{job.name}: {say.files(tally.seen)} seen, {carried:,} carried"
     if sent:
-        first += f" ({say.size(tally.bytes_carried)} in {seconds:.1f} s, {sent / max(seconds, 0.001):,.0f} files/s"
+        first += (
+            f" ({say.size(tally.bytes_carried)} in {seconds:.1f} s, {say.files(round(sent / max(seconds, 0.001)))}/s"
+        )
         first += f"; {tally.adopted:,} were there already)" if tally.adopted else ")"
     lines = [first]
     if unchanged:

@@ -84,7 +84,9 @@ def summary(verb: str, account: Account, seconds: float, limit: str = PlainWatch
     first = f"{verb}: {say.files(account.seen)} {'looked at' if verb in ('audit', 'rebuild') else 'asked for'}"
     if new:
         rate = new / max(seconds, 0.001)
-        first += f", {new:,} restored ({say.size(account.bytes_restored)} in {seconds:.1f} s, {rate:,.0f} files/s)"
+        first += (
+            f", {new:,} restored ({say.size(account.bytes_restored)} in {seconds:.1f} s, {say.files(round(rate))}/s)"
+        )
     lines = [first]
     for outcome, count in sorted(by_outcome.items(), key=lambda item: (not RETURNS[item[0]].well, -item[1])):
         if outcome != "restored" or len(by_outcome) > 1:
