@@ -18,6 +18,7 @@ CLOCK_OFF_NS = 300 * SECOND_NS
 """As far as a clock may be off. S3 refuses requests from 15 minutes on (AWS, "RequestTimeTooSkewed")."""
 GIVEN_UP_NS = 7 * 86400 * SECOND_NS
 """So long after the last file that was given up that is trouble."""
+TEXTS_MAX = 100
 _INT_MAX = (1 << 63) - 1
 
 
@@ -51,6 +52,10 @@ class Told(NamedTuple):
     paused: bool
     refused: str
     """Why it does not obey an order; '' where it refuses none."""
+    order: int = 0
+    """The number of the order that holds there; 0 for none."""
+    sets: tuple[str, ...] = ()
+    """What of its configuration that order has set, in words of the device."""
 
 
 def read_status(body: bytes, device: str) -> Told:
@@ -86,6 +91,8 @@ def read_status(body: bytes, device: str) -> Told:
         given_up.number("files"), given_up.number("last_ns"),
         disk.number("full_in_seconds") if disk and disk.has("full_in_seconds") else None,
         fields.text("fault"), bool(control and control.truth("paused")), control.text("refused") if control else "",
+        control.number("sequence") if control and control.number("expires_ns") else 0,
+        control.texts("set") if control and control.has("set") else (),
     )  # fmt: skip
 
 
@@ -126,6 +133,13 @@ class _Fields:
         if not isinstance(found, str) or len(found) > TEXT_MAX:
             raise Malformed(f"{self._name}{key} is no text of up to {TEXT_MAX} characters")
         return found.encode("utf-8", "replace").decode()
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A few of them."""
+        found = self._tree.get(key)
+        if not isinstance(found, list) or len(found) > TEXTS_MAX:
+            raise Malformed(f"{self._name}{key} is no list of up to {TEXTS_MAX} texts")
+        return tuple(_Fields({key: one}, self._name[:-1]).text(key) for one in found)
 
     def table(self, key: str) -> _Fields:
         """A table."""

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from outhaul import app
@@ -31,6 +32,7 @@ from outhaul.wiring import default_state
 
 if TYPE_CHECKING:
     from outhaul.config.native import Configured
+    from outhaul.model.orders import Setting
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,9 +55,10 @@ def run(options: argparse.Namespace) -> int:
     telling = given_telling(options, said.telling)
     log = Log(quiet=options.quiet, verbose=options.verbose)
     log.configure(telling.log)
-    with pinged(said.ping, log.notice) as told, voiced(said.fleet, state_of(options), stopped, log.notice) as voice:
-        wanted, limit = voice.obeyed(wanted, said.bandwidth)
-        said = said._replace(bandwidth=limit)
+    voices = voiced(said.fleet, state_of(options), stopped, log.notice, partial(reconfigured, options))
+    with pinged(said.ping, log.notice) as told, voices as voice:
+        said = voice.obeyed(said)
+        wanted = [job for job in said.jobs if not options.job or job.name in options.job]
         left = _take_over(wanted, options) if said.program == "archive-upload" else 0
         if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
             return told.ended(_carry(wanted, options, said, voice) or left)
@@ -166,6 +169,13 @@ def configured(options: argparse.Namespace) -> Configured:
     if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
         raise ConfigurationError(*found)
     return said._replace(jobs=jobs)
+
+
+def reconfigured(options: argparse.Namespace, settings: tuple[Setting, ...]) -> Configured:
+    """The same, with what an order of the fleet sets in it. Raises as `configured`."""
+    from outhaul.config.ordered import ordered
+
+    return ordered(config_path(options), configured(options), settings, state_of(options))
 
 
 def configured_names(path: str, state: str) -> list[str]:

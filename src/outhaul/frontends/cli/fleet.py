@@ -146,6 +146,8 @@ def _row(found: Found, troubles: list[str], now: int) -> tuple[str, ...]:
         return name, heard, "?", "?", "?", troubles[0]
     oldest = span(max(0, told.told_ns - told.oldest_ns)) if told.oldest_ns else "-"
     state = "; ".join(troubles) or ("paused" if told.paused else "well")
+    if told.order:
+        state += f"; order {told.order}" + (f": {printable(', '.join(told.sets))}" if told.sets else "")
     return name, heard, f"{told.files:,}", say.size(told.bytes), oldest, state
 
 
@@ -176,7 +178,8 @@ def _fields(found: Found, troubles: list[str], now: int) -> dict[str, object]:
         "oldest": told.oldest_path, "oldest_since": say.moment(told.oldest_ns), "held": told.held,
         "carried": told.carried, "carried_bytes": told.carried_bytes, "last_carried": say.moment(told.last_ns),
         "given_up": told.given_up, "disk_full_in_seconds": told.full_in_seconds, "fault": told.fault,
-        "paused": told.paused,
+        "paused": told.paused, "order": told.order, "set": [printable(one) for one in told.sets],
+        "refused": printable(told.refused),
     }  # fmt: skip
 
 
