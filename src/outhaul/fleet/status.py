@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from outhaul.model.fleet import FORMAT, NEXT_BY_MAX_NS, SECOND_NS, STATUS_BYTES_MAX, TEXT_MAX, Malformed
+from outhaul.model.fleet import FORMAT, NEXT_BY_MAX_NS, SECOND_NS, STATUS_BYTES_MAX, TEXT_MAX, Malformed, shard_name
+from outhaul.model.shard import SHARDS_MAX, Shard
 
 SOON_SECONDS = 86400
 """A disk that is full within this time is trouble."""
@@ -19,7 +20,17 @@ CLOCK_OFF_NS = 300 * SECOND_NS
 GIVEN_UP_NS = 7 * 86400 * SECOND_NS
 """So long after the last file that was given up that is trouble."""
 TEXTS_MAX = 100
+_NAMED_MAX = 5
 _INT_MAX = (1 << 63) - 1
+
+
+class OfShard(NamedTuple):
+    """Which share of a device it is that tells."""
+
+    of: str
+    """The device."""
+    shards: int
+    number: int
 
 
 class Told(NamedTuple):
@@ -56,6 +67,10 @@ class Told(NamedTuple):
     """The number of the order that holds there; 0 for none."""
     sets: tuple[str, ...] = ()
     """What of its configuration that order has set, in words of the device."""
+    shard: OfShard | None = None
+    """None for a device that is whole."""
+    shared: str = ""
+    """A mark of the ledger of a shard that all of them share; '' where it has one of its own."""
 
 
 def read_status(body: bytes, device: str) -> Told:
@@ -93,7 +108,20 @@ def read_status(body: bytes, device: str) -> Told:
         fields.text("fault"), bool(control and control.truth("paused")), control.text("refused") if control else "",
         control.number("sequence") if control and control.number("expires_ns") else 0,
         control.texts("set") if control and control.has("set") else (),
+        *_shard(fields.optional("shard"), device),
     )  # fmt: skip
+
+
+def _shard(fields: _Fields | None, device: str) -> tuple[OfShard | None, str]:
+    """Which it is; a name is a shard's only where it says so itself."""
+    if fields is None:
+        return None, ""
+    shard = OfShard(fields.text("of"), fields.number("shards"), fields.number("number"))
+    if not 1 <= shard.number <= shard.shards <= SHARDS_MAX:
+        raise Malformed("shard.number is none of shard.shards")
+    if shard_name(shard.of, Shard(shard.number, shard.shards)) != device:
+        raise Malformed("shard is that of another device")
+    return shard, fields.text("shared")
 
 
 def _no_number(name: str) -> Any:
@@ -166,6 +194,8 @@ class Found(NamedTuple):
     told: Told | None
     unreadable: str
     """Why `told` is None; '' where it is not."""
+    missing: tuple[int, ...] = ()
+    """Where this stands for a set of shards, those of which nothing was heard."""
 
     def late_ns(self, now_ns: int) -> int:
         """For how long it should have been heard of; 0 where it is in time. No clock of a device counts here."""
@@ -186,6 +216,8 @@ class Found(NamedTuple):
             meanings: Of the reasons why files are held.
         """
         told = self.told
+        if self.missing:
+            return [_missed(self.missing)]
         if told is None:
             return [f"unreadable: {self.unreadable}"]
         found = []
@@ -205,6 +237,12 @@ class Found(NamedTuple):
         if abs(self.clock_ns) > CLOCK_OFF_NS:
             found.append(f"clock {span(abs(self.clock_ns))} {'ahead' if self.clock_ns > 0 else 'behind'}")
         return found
+
+
+def _missed(missing: tuple[int, ...]) -> str:
+    named = ", ".join(map(str, missing[:_NAMED_MAX]))
+    more = f" and {len(missing) - _NAMED_MAX:,} more" if len(missing) > _NAMED_MAX else ""
+    return f"nothing was heard of shard{'s' if len(missing) > 1 else ''} {named}{more}"
 
 
 def span(length_ns: int) -> str:

@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from outhaul.model.job import Connection, Destination
+from outhaul.model.shard import WHOLE, Shard
 
 RESERVED = ".outhaul/fleet/"
 DEVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -50,10 +51,23 @@ class Fleet(NamedTuple):
     may_set: tuple[str, ...] = ()
     """Keys of this configuration that an order may set, of those in `SETTABLE`."""
 
+    shard: Shard = WHOLE
+    """The share that this process has of what the device carries."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the fleet: a shard is a device of its own there."""
+        return self.device if self.shard == WHOLE else shard_name(self.device, self.shard)
+
     @property
     def patience_ns(self) -> int:
         """After so long without a word, something is wrong: one heartbeat may get lost, and be late by an interval."""
         return 2 * self.heartbeat_ns + self.interval_ns
+
+
+def shard_name(device: str, shard: Shard) -> str:
+    """What a shard of a device is called."""
+    return f"{device}.{shard.number}-of-{shard.of}"
 
 
 def reserved(prefix: str) -> str:
