@@ -173,6 +173,7 @@ class Teller:
             if ledger != self._memory.ledger:
                 self._memory = self._memory._replace(ledger=ledger, sent=0)
             last = tail.last()  # Those that come meanwhile are for the next time: else it would never tell how it is.
+            again = tail.again_after()
             while self._memory.sent < last and not self._stopped():
                 rows = tail.after(self._memory.sent, ROWS_MAX)
                 body, told = segment(map(self._fields, rows))
@@ -182,6 +183,9 @@ class Teller:
                 key = segment_key(self._fleet.destination.prefix, self._device, month, ledger, first, end, digest)
                 self._meeting.create(key, body)
                 self._memory = self._memory._replace(sent=end)
+                self._remember()
+            if self._memory.sent > again:
+                self._memory = self._memory._replace(sent=again)
                 self._remember()
 
     def _remember(self) -> None:

@@ -44,6 +44,8 @@ class Shown(NamedTuple):
     steps: tuple[Step, ...] = ()
     paused: Mapping[str, str] = MappingProxyType({})
     """Job, and since when, until when and why it is paused."""
+    looks: Mapping[str, int] = MappingProxyType({})
+    """Job, and when a watch looks at it again, where somebody knows."""
 
     def count(self, state: State) -> int:
         """Files in a state, of all jobs."""
@@ -90,6 +92,7 @@ class Picture:
                 tuple(reversed(looking.runs(limit=10))),
                 tuple(self._over_time.steps(looking, now_ns)),
                 _paused(self._state, [job.job for job, _ in jobs], now_ns),
+                app.next_looks(self._state),
             )
 
 
