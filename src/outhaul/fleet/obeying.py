@@ -127,7 +127,7 @@ class Obedience:
         order = None if self.unfit else self.holds()
         return {
             "sequence": self._sequence, "paused": bool(order and order.paused), "rate": order.rate if order else 0,
-            "expires_ns": order.expires_ns if order else 0, "refused": shortened(printable(self.refused or self.unfit)),
+            "expires_ns": order.expires_ns if order else 0, "refused": shortened(printable(self.unfit or self.refused)),
             "set": [one.text for one in order.settings] if order else [],
         }  # fmt: skip
 

@@ -111,6 +111,8 @@ class Voice:
         if order.rate:
             said = said._replace(bandwidth=Bandwidth(order.rate))
         if order.rate or order.settings:
+            if any(job.shed_below for job in said.jobs):
+                self._say("disk.shed-below does not hold meanwhile: no file is given up while an order delays")
             said = as_ordered(said)
         return said._replace(jobs=[]) if order.paused else said
 
