@@ -83,6 +83,22 @@ def test_who_asks_in_quiet_hours_is_told_when_it_is_tried(own: Place) -> None:
         watching.wait(timeout=30)
 
 
+def test_what_a_fleet_has_ordered_is_shown(own: Place) -> None:
+    """What is set and by which order, and what is refused, as data; one that has expired is not."""
+    own.write("a.csv")
+    own.run(own.configured())
+    order = {
+        "sequence": 7, "paused": False, "rate": 0, "expires_ns": time.time_ns() + DAY, "refused": "order 8: <b>",
+        "set": ["a.every = \"10s\""],
+    }  # fmt: skip
+    for tree, expected in ((order, [True, True]), ({**order, "expires_ns": 5}, [False, True]), ({}, [False, False])):
+        (Path(own.state) / "fleet-order.json").write_text(json.dumps(tree))
+        with Serving(own.state) as serving:
+            serving.enter()
+            text = serving.ask().text
+        assert ["a.every = &#34;10s&#34;" in text, "order 8: &lt;b&gt;" in text] == expected
+
+
 def test_what_is_asked_stays_inside_and_is_bounded(tmp_path: Path) -> None:
     """A file that is not ours, or that leads out of a source, is passed over; only the latest are kept."""
     state = str(tmp_path)

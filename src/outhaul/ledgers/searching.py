@@ -64,5 +64,6 @@ def _escaped(text: str) -> str:
 def _pattern(text: str, any_one: str) -> str:
     """A regular expression of PostgreSQL (its chapter 9.7.3): a backslash before what is no letter is that character."""
     marks = {"*": ".*", "?": any_one}
+    text = re.sub(r"\*+", "*", text)
     plain = (marks.get(one) or (one if one.isalnum() or not one.isascii() else f"\\{one}") for one in text)
     return f"^{''.join(plain)}$"
