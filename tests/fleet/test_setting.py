@@ -411,7 +411,7 @@ def test_a_run_does_as_it_is_told_and_goes_back(outhaul: Program) -> None:
     assert (
         len(outhaul.stored()), f"refused: order {number}: a.max-files" in switched_off.err, switched_off.code,
     ) == (7, True, 0)  # fmt: skip
-    config.write_text(PLAIN.format(key="", may="").replace("may-set = []", ""))
+    config.write_text(PLAIN.format(key="", may='"max-files"'))
     outhaul(*run)
     assert (len(outhaul.stored()), "order" in outhaul(*status).out) == (8, False)
 

@@ -50,8 +50,7 @@ def fleet(value: object, connection: Connection, absolute: Callable[[str], str],
     if heartbeat < interval:
         note(("fleet", "heartbeat"), "is shorter than interval; leave it out, or write a longer one")
     reached = connection if there.kind == "s3" else Connection()
-    if "may-set" in value and "control-key" not in value:
-        note(("fleet", "may-set"), "says nothing without control-key; leave it out: nobody may give an order")
+    # A list without a key says nothing, and is not wrong: who takes the key away is to have that at the next reload.
     found = Fleet(
         there, reached, take("device", device, ""), interval, heartbeat, take("control-key", control_key, ""),
         take("may-set", may_set, ()),

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from outhaul.fleet.memory import CONTROL, HOLDS, forget, read, write
+from outhaul.fleet.memory import CONTROL, HOLDS, read, write
 from outhaul.fleet.signing import library, verified
 from outhaul.model.errors import Refused
 from outhaul.model.fleet import ALL, Fleet, Malformed, control_key, shortened
@@ -135,8 +135,3 @@ class Obedience:
         """Write down beside the ledger what is done now, for `status`, as far as that can be."""
         with self._noting, contextlib.suppress(OSError):
             write(os.path.join(self._state, HOLDS), self.report())
-
-
-def nobody_orders(state: str) -> None:
-    """No order holds here, because nobody may give one: `status` is not to tell of one."""
-    forget(os.path.join(state, HOLDS))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outhaul.fleet.memory import HOLDS, read
+from outhaul.fleet.memory import HOLDS, forget, read
 from outhaul.model.fleet import SECOND_NS
 from outhaul.model.keys import printable
 
@@ -22,6 +22,11 @@ def words(number: int, expires_ns: int, paused: bool, rate: int, sets: Sequence[
     said += [f"no more than {rate:,} bytes a second are sent"] if rate else []
     said += sets
     return printable(f"order {number} of the fleet, until {until}: {'; '.join(said) or 'as configured'}")
+
+
+def nobody_orders(state: str) -> None:
+    """No order holds here, because nobody may give one: nothing is to be told of one."""
+    forget(os.path.join(state, HOLDS))
 
 
 def held_here(state: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 An order is the whole of what is wanted: the next one takes its place, and what it says nothing of is as configured. It can name
 no file, no address and no command: the keys that it may set say when and how much, and each device has a list of those that it
-lets be set. So whoever holds the private key can delay what a device carries, and nothing else.
+lets be set. So whoever holds the private key decides when a device carries, and how much, and nothing else.
 """
 
 from __future__ import annotations

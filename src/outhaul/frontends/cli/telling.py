@@ -85,7 +85,7 @@ class Voice:
         """What is configured, as the order says that holds; what it changes is told. One that cannot be done holds in nothing."""
         obedience, order = self._obedience, self._order
         if obedience is None:
-            from outhaul.fleet.obeying import nobody_orders
+            from outhaul.fleet.told_here import nobody_orders
 
             nobody_orders(self._state)
             return said
