@@ -28,7 +28,7 @@ from outhaul.config.formats import read
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.main import main
 from outhaul.model.bandwidth import PRIORITIES
-from outhaul.model.fleet import DEVICE
+from outhaul.model.fleet import DEVICE, SETTABLE
 
 SCHEMA: dict[str, Any] = json.loads((Path(config.__file__).parent / "schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -77,6 +77,7 @@ def test_the_schema_is_a_schema() -> None:
         (fleet.FLEET_KEYS, FLEET),
         ([DEVICE], [FLEET["device"]["pattern"]]),
         ([fleet.CONTROL_KEY], [FLEET["control-key"]["pattern"]]),
+        (SETTABLE, FLEET["may-set"]["items"]["enum"]),
         ([durations.PATTERN] * 2, [FLEET[key]["pattern"] for key in ("interval", "heartbeat")]),
         (keys.EMPTY_KEYS, JOB["properties"]["empty-directories"]["properties"]),
         (keys.PROOF, JOB["properties"]["proof"]["enum"]),

@@ -92,6 +92,9 @@ def test_what_others_wrote_is_data(outhaul: Program) -> None:
         {"next_by_ns": 0}, {"next_by_ns": 1 << 62}, {"version": "x" * 1000}, {"waiting": []}, {"carried": {}},
         {"waiting": {"files": 1, "bytes": 1, "held": {"\n": 1}}}, {"waiting": {"files": 1, "bytes": 1, "held": {"x": "y"}}},
         {"disk": {"full_in_seconds": "soon"}}, {"fault": None}, {"control": {"paused": 1}},
+        *({"control": {"paused": False, "refused": "", "sequence": 7, "expires_ns": 1, **wrong}} for wrong in (
+            {"set": "x"}, {"set": [1]}, {"set": ["x"] * 101}, {"set": ["x" * 401]}, {"expires_ns": -1}, {"sequence": "7"},
+        )),
     ],
 )  # fmt: skip
 def test_what_is_not_of_its_form_is_refused(changes: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from outhaul.model.lifecycle import State
 from outhaul.ports.hints import Word
 from telling.place import Place
 from web.scenery import DAY, paint
+from web.serving import Serving
 
 
 class _Silent:
@@ -48,6 +51,52 @@ def test_who_asks_is_heard_by_the_watch_of_that_source(tmp_path: Path) -> None:
     assert {(0, "x\udcff"), (3, "x\udcff")} == hints.wait(0).written
     assert taken(state)[0] > first.at_ns
     assert set() == hints.wait(0).written
+
+
+@pytest.mark.slow
+def test_who_asks_in_quiet_hours_is_told_when_it_is_tried(own: Place) -> None:
+    """Nobody's word overrules them: the file stays, and the page says until when, and when the watch looks again."""
+    now = time.time_ns() // 10**9
+    hours = "-".join(time.strftime("%H:%M", time.gmtime(now + add)) for add in (-3600, 7200))
+    own.configured(job=f'time-zone = "UTC"\nquiet-hours = "{hours}"\nevery = "30s"')
+    own.write("waits.csv")
+    page = link(f"{own.home}/source/waits.csv")
+    command = [sys.executable, "-m", "outhaul", "watch", "outhaul.toml", "--state", own.state, "-q"]
+    watching = subprocess.Popen(command, cwd=own.home)
+    try:
+        with Serving(own.state) as serving:
+            serving.enter()
+
+            def shows(*words: str) -> None:
+                until = time.monotonic() + 30
+                while not all(word in serving.ask(page).text for word in words):
+                    assert time.monotonic() < until, serving.ask(page).text
+                    time.sleep(0.2)
+
+            shows("until", "The watch looks at this job again")
+            serving.ask("/retry", "POST", {"form": serving.form(), "file": page[6:]})
+            shows("A watch heard it", "Pauses, quiet hours", "The watch looks at this job again")
+            assert (own.home / "source/waits.csv").exists()
+            assert not list((own.home / "target").iterdir())
+    finally:
+        watching.terminate()
+        watching.wait(timeout=30)
+
+
+def test_what_a_fleet_has_ordered_is_shown(own: Place) -> None:
+    """What is set and by which order, and what is refused, as data; one that has expired is not."""
+    own.write("a.csv")
+    own.run(own.configured())
+    order = {
+        "sequence": 7, "paused": False, "rate": 0, "expires_ns": time.time_ns() + DAY, "refused": "order 8: <b>",
+        "set": ["a.every = \"10s\""],
+    }  # fmt: skip
+    for tree, expected in ((order, [True, True]), ({**order, "expires_ns": 5}, [False, True]), ({}, [False, False])):
+        (Path(own.state) / "fleet-order.json").write_text(json.dumps(tree))
+        with Serving(own.state) as serving:
+            serving.enter()
+            text = serving.ask().text
+        assert ["a.every = &#34;10s&#34;" in text, "order 8: &lt;b&gt;" in text] == expected
 
 
 def test_what_is_asked_stays_inside_and_is_bounded(tmp_path: Path) -> None:

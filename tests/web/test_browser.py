@@ -149,7 +149,7 @@ def test_tried_again(own: Place, page: Serving, browsing: Browsing) -> None:
     visitor = browsing.visit(page, size=PHONE)
     visitor.enter()
     visitor.page.get_by_role("button", name="Try two.csv again now").click()
-    visitor.page.get_by_text("No watch has taken it up yet.").wait_for()
+    visitor.page.get_by_text("No watch has heard it yet.").wait_for()
     command = [sys.executable, "-m", "outhaul", "watch", "outhaul.toml", "--state", own.state]
     with subprocess.Popen(command, cwd=own.home, stderr=subprocess.PIPE) as watch:
         try:

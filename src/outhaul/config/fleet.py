@@ -9,10 +9,10 @@ from typing import Any
 from outhaul.config import values
 from outhaul.config.wording import Where, shown, unknown_key
 from outhaul.model.address import destination
-from outhaul.model.fleet import DEVICE, NEXT_BY_MAX_NS, SECOND_NS, Fleet
+from outhaul.model.fleet import DEVICE, NEXT_BY_MAX_NS, SECOND_NS, SETTABLE, Fleet
 from outhaul.model.job import Connection, Destination
 
-FLEET_KEYS = ("to", "device", "interval", "heartbeat", "control-key")
+FLEET_KEYS = ("to", "device", "interval", "heartbeat", "control-key", "may-set")
 INTERVAL_NS, HEARTBEAT_NS = 900 * SECOND_NS, 3600 * SECOND_NS
 """Where nothing is said of them."""
 CONTROL_KEY = r"^ed25519:[A-Za-z0-9+/]{43}=$"
@@ -50,7 +50,11 @@ def fleet(value: object, connection: Connection, absolute: Callable[[str], str],
     if heartbeat < interval:
         note(("fleet", "heartbeat"), "is shorter than interval; leave it out, or write a longer one")
     reached = connection if there.kind == "s3" else Connection()
-    found = Fleet(there, reached, take("device", device, ""), interval, heartbeat, take("control-key", control_key, ""))
+    # A list without a key says nothing, and is not wrong: who takes the key away is to have that at the next reload.
+    found = Fleet(
+        there, reached, take("device", device, ""), interval, heartbeat, take("control-key", control_key, ""),
+        take("may-set", may_set, ()),
+    )  # fmt: skip
     if found.patience_ns > NEXT_BY_MAX_NS:
         note(("fleet", "heartbeat"), "is too long: nobody would notice for more than 100 days; write a shorter one")
     return found
@@ -73,6 +77,16 @@ def control_key(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(CONTROL_KEY[1:-1], value):
         raise ValueError("expected a public key such as `outhaul fleet keygen` prints: ed25519: and 44 characters")
     return value
+
+
+def may_set(value: object) -> tuple[str, ...]:
+    """Keys that an order may set."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f'expected an array of keys such as ["every", "bandwidth"], not {shown(value)}')
+    for one in value:
+        if one not in SETTABLE:
+            raise ValueError(f"no order may ever set {shown(one)}; those that may be are {', '.join(SETTABLE)}")
+    return tuple(value)
 
 
 def _at_least_a_second(value: object) -> int:

@@ -70,11 +70,17 @@ def read(path: str, *, state: str) -> Configured:
     profile = recognised(document.tree)
     if profile is not None:
         return of_older(path, profile.compile(document, surroundings()), state)._replace(program=profile.program)
-    said = parse(document.tree, absolute_from(os.path.dirname(os.path.abspath(path))))
+    said, problems = judged(path, document.tree, state)
+    _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
+    return said
+
+
+def judged(path: str, tree: object, state: str) -> tuple[Configured, list[Problem]]:
+    """What a tree in outhaul's own form comes to, as if it stood in that file, and everything that is wrong with it."""
+    said = parse(tree, absolute_from(os.path.dirname(os.path.abspath(path))))
     problems = said.problems
     complete = _complete(said.jobs, problems, partial(checks.lasting, state=state))
-    _refuse(path, [(document.line_of(problem.where), label(problem)) for problem in problems])
-    return Configured(
+    configured = Configured(
         complete,
         said.bandwidth,
         said.ping,
@@ -84,6 +90,7 @@ def read(path: str, *, state: str) -> Configured:
         fleet=said.fleet,
         ledger=said.ledger,
     )
+    return configured, problems
 
 
 def of_older(path: str, made: Profiled, state: str) -> Configured:

@@ -1,7 +1,8 @@
-"""What a device remembers of what it has told, and of what it was told: two small files in its state directory.
+"""What a device remembers of what it has told, and of what it was told: small files in its state directory.
 
 `fleet.json` may get lost: then receipts are told again, which does no harm. `fleet-control.json` is what refuses an old order,
-and is durable before an order is obeyed.
+and is durable before an order is obeyed. `fleet-order.json` says what is done by order, for whoever asks on this machine; it
+decides nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
-TOLD, CONTROL = "fleet.json", "fleet-control.json"
+TOLD, CONTROL, HOLDS = "fleet.json", "fleet-control.json", "fleet-order.json"
 _BYTES_MAX = 64 << 10
 
 
@@ -76,3 +77,9 @@ def write(path: str, tree: dict[str, Any]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def forget(path: str) -> None:
+    """Remove such a file, where there is one and that can be."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)

@@ -1,20 +1,25 @@
 """A device that may be given orders: which one holds.
 
-True here: an order is obeyed only once its signature is right, it is for this fleet and this device, it has not expired, and it
-is newer than every one before; and what is obeyed is on disk first. So an older order that somebody puts back is refused, over
-restarts too, and so is one that was seen to expire. An order that is gone from the bucket holds until it expires; then all is as
-configured. Not done here: to refuse an old order where the state directory was lost; until it expires, it may be played again.
+True here: an order is obeyed only once its signature is right, it is for this fleet and this device, it has not expired, it is
+newer than every one before, and this device lets all be done that it says; and what is obeyed is on disk first. So an older
+order that somebody puts back is refused, over restarts too, and so is one that was seen to expire. One that is refused takes
+the place of none. An order that is gone from the bucket holds until it expires; then all is as configured. Not done here: to
+refuse an old order where the state directory was lost; until it expires, it may be played again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import time
+from collections.abc import Callable
 
-from outhaul.fleet.memory import CONTROL, read, write
+from outhaul.fleet.memory import CONTROL, HOLDS, read, write
 from outhaul.fleet.signing import library, verified
 from outhaul.model.errors import Refused
-from outhaul.model.fleet import ALL, Fleet, Malformed, control_key
+from outhaul.model.fleet import ALL, Fleet, Malformed, control_key, shortened
+from outhaul.model.keys import printable
 from outhaul.model.orders import BYTES_MAX, VALID_MAX_NS, Order, read_order, told
 from outhaul.ports.meeting import Meeting
 
@@ -25,18 +30,22 @@ class Obedience:
     Args:
         fleet: With the key of whoever gives them.
         state: The state directory.
+        judge: Says why this device cannot do what an order says, or does not let it be done; '' where it can.
 
     Raises:
         ConfigurationError: the library that checks signatures is not installed.
     """
 
-    def __init__(self, fleet: Fleet, state: str) -> None:
+    def __init__(self, fleet: Fleet, state: str, judge: Callable[[Order], str] = lambda _order: "") -> None:
         library()
-        self._fleet, self._path = fleet, os.path.join(state, CONTROL)
+        self._fleet, self._state, self._path = fleet, state, os.path.join(state, CONTROL)
+        self._judge, self._noting = judge, threading.Lock()
         self._sequence, self._looked_ns = 0, 0
         self._order: Order | None = None
         self.refused = ""
         """Why an order in the bucket is not obeyed; '' where none is refused."""
+        self.unfit = ""
+        """Why the order that holds cannot be done any more, and nothing of it is; '' where it is."""
         self._recall()
 
     def _recall(self) -> None:
@@ -47,6 +56,7 @@ class Obedience:
         sequence, looked = tree.get("sequence"), tree.get("looked_ns")
         if type(sequence) is int and type(looked) is int:
             self._sequence, self._looked_ns = sequence, looked
+            self.refused = shortened(str(tree.get("refused", "")))
         try:
             self._order = self._read_order(str(tree.get("order", "")).encode())
         except Malformed:
@@ -75,12 +85,16 @@ class Obedience:
         self.refused = ""
         found = [order for name in (ALL, self._fleet.device) if (order := self._read(meeting, name))]
         order, sequence, now = self.holds(), self._sequence, time.time_ns()
-        newest = max(found, key=lambda one: one.sequence, default=None)
-        if newest is not None and newest.sequence > sequence:
-            if now < newest.expires_ns <= now + 2 * VALID_MAX_NS:
-                order, sequence = newest, newest.sequence
-            else:
+        for newest in sorted(found, key=lambda one: -one.sequence):
+            if newest.sequence <= sequence:
+                break
+            if not now < newest.expires_ns <= now + 2 * VALID_MAX_NS:
                 self.refused = f"order {newest.sequence} has expired"
+                break
+            if not (wrong := self._judge(newest)):
+                order, sequence = newest, newest.sequence
+                break
+            self.refused = self.refused or f"order {newest.sequence}: {wrong}"
         self._keep(order, sequence, now)
         return order
 
@@ -104,13 +118,20 @@ class Obedience:
     def _keep(self, order: Order | None, sequence: int, now: int) -> None:
         """On disk, and then obeyed. Raises OSError."""
         kept = told(order).decode() if order is not None else ""
-        write(self._path, {"key": self._fleet.control_key, "sequence": sequence, "looked_ns": now, "order": kept})
+        tree = {"key": self._fleet.control_key, "sequence": sequence, "looked_ns": now, "order": kept}
+        write(self._path, {**tree, "refused": self.refused})
         self._order, self._sequence, self._looked_ns = order, sequence, now
 
     def report(self) -> dict[str, object]:
-        """What a status object tells of it."""
-        order = self.holds()
+        """What a status object tells of it. What is set is said in words: nothing of it can be too long, or no text."""
+        order = None if self.unfit else self.holds()
         return {
             "sequence": self._sequence, "paused": bool(order and order.paused), "rate": order.rate if order else 0,
-            "expires_ns": order.expires_ns if order else 0, "refused": self.refused,
+            "expires_ns": order.expires_ns if order else 0, "refused": shortened(printable(self.unfit or self.refused)),
+            "set": [one.text for one in order.settings] if order else [],
         }  # fmt: skip
+
+    def note(self) -> None:
+        """Write down beside the ledger what is done now, for `status`, as far as that can be."""
+        with self._noting, contextlib.suppress(OSError):
+            write(os.path.join(self._state, HOLDS), self.report())

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from outhaul.model.fleet import FORMAT, NEXT_BY_MAX_NS, SECOND_NS, STATUS_BYTES_MAX, TEXT_MAX, Malformed
+from outhaul.model.fleet import FORMAT, NEXT_BY_MAX_NS, SECOND_NS, STATUS_BYTES_MAX, TEXT_MAX, Malformed, shard_name
+from outhaul.model.shard import SHARDS_MAX, Shard
 
 SOON_SECONDS = 86400
 """A disk that is full within this time is trouble."""
@@ -18,7 +19,18 @@ CLOCK_OFF_NS = 300 * SECOND_NS
 """As far as a clock may be off. S3 refuses requests from 15 minutes on (AWS, "RequestTimeTooSkewed")."""
 GIVEN_UP_NS = 7 * 86400 * SECOND_NS
 """So long after the last file that was given up that is trouble."""
+TEXTS_MAX = 100
+_NAMED_MAX = 5
 _INT_MAX = (1 << 63) - 1
+
+
+class OfShard(NamedTuple):
+    """Which share of a device it is that tells."""
+
+    of: str
+    """The device."""
+    shards: int
+    number: int
 
 
 class Told(NamedTuple):
@@ -51,6 +63,14 @@ class Told(NamedTuple):
     paused: bool
     refused: str
     """Why it does not obey an order; '' where it refuses none."""
+    order: int = 0
+    """The number of the order that holds there; 0 for none."""
+    sets: tuple[str, ...] = ()
+    """What of its configuration that order has set, in words of the device."""
+    shard: OfShard | None = None
+    """None for a device that is whole."""
+    shared: str = ""
+    """A mark of the ledger of a shard that all of them share; '' where it has one of its own."""
 
 
 def read_status(body: bytes, device: str) -> Told:
@@ -86,7 +106,22 @@ def read_status(body: bytes, device: str) -> Told:
         given_up.number("files"), given_up.number("last_ns"),
         disk.number("full_in_seconds") if disk and disk.has("full_in_seconds") else None,
         fields.text("fault"), bool(control and control.truth("paused")), control.text("refused") if control else "",
+        control.number("sequence") if control and control.number("expires_ns") else 0,
+        control.texts("set") if control and control.has("set") else (),
+        *_shard(fields.optional("shard"), device),
     )  # fmt: skip
+
+
+def _shard(fields: _Fields | None, device: str) -> tuple[OfShard | None, str]:
+    """Which it is; a name is a shard's only where it says so itself."""
+    if fields is None:
+        return None, ""
+    shard = OfShard(fields.text("of"), fields.number("shards"), fields.number("number"))
+    if not 1 <= shard.number <= shard.shards <= SHARDS_MAX:
+        raise Malformed("shard.number is none of shard.shards")
+    if shard_name(shard.of, Shard(shard.number, shard.shards)) != device:
+        raise Malformed("shard is that of another device")
+    return shard, fields.text("shared")
 
 
 def _no_number(name: str) -> Any:
@@ -127,6 +162,13 @@ class _Fields:
             raise Malformed(f"{self._name}{key} is no text of up to {TEXT_MAX} characters")
         return found.encode("utf-8", "replace").decode()
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A few of them."""
+        found = self._tree.get(key)
+        if not isinstance(found, list) or len(found) > TEXTS_MAX:
+            raise Malformed(f"{self._name}{key} is no list of up to {TEXTS_MAX} texts")
+        return tuple(_Fields({key: one}, self._name[:-1]).text(key) for one in found)
+
     def table(self, key: str) -> _Fields:
         """A table."""
         return _Fields(self._tree.get(key), f"{self._name}{key}")
@@ -152,6 +194,8 @@ class Found(NamedTuple):
     told: Told | None
     unreadable: str
     """Why `told` is None; '' where it is not."""
+    missing: tuple[int, ...] = ()
+    """Where this stands for a set of shards, those of which nothing was heard."""
 
     def late_ns(self, now_ns: int) -> int:
         """For how long it should have been heard of; 0 where it is in time. No clock of a device counts here."""
@@ -172,6 +216,8 @@ class Found(NamedTuple):
             meanings: Of the reasons why files are held.
         """
         told = self.told
+        if self.missing:
+            return [_missed(self.missing)]
         if told is None:
             return [f"unreadable: {self.unreadable}"]
         found = []
@@ -191,6 +237,12 @@ class Found(NamedTuple):
         if abs(self.clock_ns) > CLOCK_OFF_NS:
             found.append(f"clock {span(abs(self.clock_ns))} {'ahead' if self.clock_ns > 0 else 'behind'}")
         return found
+
+
+def _missed(missing: tuple[int, ...]) -> str:
+    named = ", ".join(map(str, missing[:_NAMED_MAX]))
+    more = f" and {len(missing) - _NAMED_MAX:,} more" if len(missing) > _NAMED_MAX else ""
+    return f"nothing was heard of shard{'s' if len(missing) > 1 else ''} {named}{more}"
 
 
 def span(length_ns: int) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from outhaul import app
 from outhaul.fleet.memory import Memory, load, save
 from outhaul.fleet.status import SOON_SECONDS
+from outhaul.ledgers.choice import address_of
 from outhaul.ledgers.queries import JobStatus, ReceiptRow, is_held
 from outhaul.ledgers.tail import Tail
 from outhaul.model.errors import ConfigurationError, LedgerError
@@ -35,6 +36,7 @@ from outhaul.model.fleet import (
     status_key,
 )
 from outhaul.model.forecast import Forecast
+from outhaul.model.shard import WHOLE
 from outhaul.ports.meeting import Meeting
 
 ROWS_MAX = 10_000
@@ -47,13 +49,18 @@ def device_of(fleet: Fleet) -> str:
     """Its name, as configured, or that of the host.
 
     Raises:
-        ConfigurationError: the name of the host will not do.
+        ConfigurationError: the name of the host will not do, or that of the shard would be too long.
     """
     import re
 
     name = fleet.device or socket.gethostname()
     if not re.fullmatch(DEVICE[1:-1], name):
         raise ConfigurationError(f'fleet.device: the name of this host, {name!r}, will not do; write device = "a-name"')
+    whole = fleet._replace(device=name).name
+    if not re.fullmatch(DEVICE[1:-1], whole):
+        raise ConfigurationError(
+            f"fleet.device: a shard of it would be called {whole}, which is too long; write a shorter one"
+        )
     return name
 
 
@@ -81,7 +88,7 @@ class Teller:
         self._fleet, self._state, self._open, self._fields = fleet, state, meeting, fields
         self._opened: Meeting | None = None
         self._version, self._stopped = version, stopped
-        self._device = device_of(fleet)
+        self._device = fleet._replace(device=device_of(fleet)).name
         self._has_told = False
         self._memory = load(state)
         if self._memory.to != self._place:
@@ -125,6 +132,16 @@ class Teller:
         self._has_told = True
         return True
 
+    def _shard(self) -> dict[str, object] | None:
+        """Which one it is, and of what; where its ledger is shared, a mark of that, which is the same for all of them."""
+        shard, device = self._fleet.shard, device_of(self._fleet)
+        if shard == WHOLE:
+            return None
+        shared = (
+            hashlib.sha256(f"{device} {address_of(self._state)}".encode()).hexdigest()[:12] if self._is_shared() else ""
+        )
+        return {"of": device, "number": shard.number, "shards": shard.of, "shared": shared}
+
     @property
     def _meeting(self) -> Meeting:
         if self._opened is None:
@@ -137,7 +154,16 @@ class Teller:
         except LedgerError:
             return []  # None has been made yet, or it is damaged: the next run says so.
 
+    def _is_shared(self) -> bool:
+        """Whether its ledger has what other shards carry, too."""
+        try:
+            return self._fleet.shard != WHOLE and address_of(self._state) != ""
+        except LedgerError:
+            return False
+
     def _tell_receipts(self) -> None:
+        if self._is_shared() and not self._fleet.shard.is_first:
+            return  # They are told by the first.
         try:
             tail = Tail(self._state)
         except LedgerError:
@@ -147,6 +173,7 @@ class Teller:
             if ledger != self._memory.ledger:
                 self._memory = self._memory._replace(ledger=ledger, sent=0)
             last = tail.last()  # Those that come meanwhile are for the next time: else it would never tell how it is.
+            again = tail.again_after()
             while self._memory.sent < last and not self._stopped():
                 rows = tail.after(self._memory.sent, ROWS_MAX)
                 body, told = segment(map(self._fields, rows))
@@ -156,6 +183,9 @@ class Teller:
                 key = segment_key(self._fleet.destination.prefix, self._device, month, ledger, first, end, digest)
                 self._meeting.create(key, body)
                 self._memory = self._memory._replace(sent=end)
+                self._remember()
+            if self._memory.sent > again:
+                self._memory = self._memory._replace(sent=again)
                 self._remember()
 
     def _remember(self) -> None:
@@ -170,7 +200,7 @@ class Teller:
             "told_ns": now, "next_by_ns": now + self._fleet.patience_ns,
             "interval_seconds": self._fleet.interval_ns // SECOND_NS,
             "clock_offset_seconds": memory.clock_offset_seconds, "ledger": memory.ledger, "receipts_told": memory.sent,
-            **status,
+            "shard": self._shard(), **status,
         }  # fmt: skip
         key = status_key(self._fleet.destination.prefix, self._device)
         there = self._meeting.replace(key, encoded(whole))

@@ -1,11 +1,15 @@
 """What `status` tells, for whoever asks again and again: receipts that were counted before are not counted anew.
 
 A receipt is never changed in what is counted here, and numbers only grow. Where the last that was counted is another now, this is
-another ledger, and all is counted. What waits changes all the time, and is counted each time.
+another ledger, and all is counted. What waits changes all the time, and is counted each time; so are receipts that others might
+yet come before (`numbers.py`).
 """
 
 from __future__ import annotations
 
+import time
+
+from outhaul.ledgers.numbers import settled, up_to
 from outhaul.ledgers.queries import JobStatus, Reading
 
 
@@ -41,13 +45,18 @@ class _Reading(Reading):
         self._counts = counts
 
     def _receipts(self, after: int = 0, upto: int = 0) -> dict[int, tuple[int, int]]:
-        known, ask = self._counts, self._database.execute
-        row = "SELECT id, recorded_ns FROM receipt WHERE id = "
-        if known.last != (ask(f"{row}?", known.last[:1]).fetchone() or (0, 0)):
+        known = self._counts
+        if known.last != up_to(self._database, known.last[0]):
             known.last, known.of = (0, 0), {}
-        last = ask(f"{row}(SELECT max(id) FROM receipt)").fetchone() or (0, 0)
-        for place, (files, size) in super()._receipts(known.last[0], last[0]).items():
-            files_before, size_before = known.of.get(place, (0, 0))
-            known.of[place] = files_before + files, size_before + size
-        known.last = last
-        return known.of
+        last = settled(self._database, time.time_ns())
+        if last[0] > known.last[0]:
+            known.of, known.last = _sum(known.of, super()._receipts(known.last[0], last[0])), last
+        return _sum(known.of, super()._receipts(known.last[0]))
+
+
+def _sum(one: dict[int, tuple[int, int]], other: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    total = dict(one)
+    for place, (files, size) in other.items():
+        before = total.get(place, (0, 0))
+        total[place] = before[0] + files, before[1] + size
+    return total

@@ -1,22 +1,23 @@
 """What a page asks the ledger for: what goes on at this moment, and a search that ends in time.
 
 Reading only, beside a run. Each question is bounded: by the number of a receipt, by a limit, or by a time after which it ends
-with what it has found. Numbers of receipts grow with time, so that the first of some time is found by halving.
+with what it has found.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol, cast
 
+from outhaul.ledgers import numbers
 from outhaul.ledgers.history import History
 from outhaul.ledgers.queries import RECEIPT_ROWS, Rate, ReceiptRow, Waiting, receipt_of, waiting_of
 from outhaul.ledgers.rows import to_path
-from outhaul.model.errors import LedgerError
+from outhaul.ledgers.searching import condition
 from outhaul.model.lifecycle import REASONS, State
 
 _HELD = ", ".join(f"'{reason}'" for reason, one in REASONS.items() if one.state is State.HELD)
@@ -26,7 +27,10 @@ _STANDING = (
 )
 _STEPS = 2_000
 """Instructions of SQLite between two looks at the clock."""
-_DIGITS = re.compile("[0-9a-f]{8,64}").fullmatch
+
+
+class _Timed(Protocol):
+    def in_time(self, seconds: float) -> AbstractContextManager[list[bool]]: ...
 
 
 class UnderWay(NamedTuple):
@@ -53,23 +57,10 @@ class Found(NamedTuple):
 class Looking(History):
     """A ledger opened for reading. Used as a context manager."""
 
-    def __init__(self, state: str) -> None:
-        super().__init__(state)
-        if not isinstance(self._database, sqlite3.Connection):
-            self._database.close()
-            raise LedgerError(f"{state}: the page shows a ledger of this machine only; `outhaul status` reads this one")
-        self._sqlite = self._database
-
     def first_since(self, since_ns: int) -> int:
         """The number of the first receipt that was recorded then or later; one above the last where there is none."""
-        ask = self._database.execute
         with self._faults():
-            low, high = ask("SELECT coalesce(min(id), 1), coalesce(max(id), 0) + 1 FROM receipt").fetchone()
-            while low < high:
-                middle = (low + high) // 2
-                row = ask("SELECT id, recorded_ns FROM receipt WHERE id >= ? ORDER BY id LIMIT 1", (middle,)).fetchone()
-                low, high = (low, middle) if row is None or row[1] >= since_ns else (row[0] + 1, high)
-            return int(low)
+            return numbers.first_since(self._database, since_ns)
 
     def rate(self, since_ns: int) -> Rate:
         """What was recorded then or later."""
@@ -100,82 +91,83 @@ class Looking(History):
         """Receipts and waiting files whose path or key has this text in it.
 
         Args:
-            text: Part of a path or a key, in small or capital letters; with `*` and `?`, a pattern for the whole of it (SQLite,
-                "GLOB"); or eight or more digits that a SHA-256 begins with.
+            text: Part of a path or a key, in small or capital letters; with `*` and `?`, a pattern for the whole of it; or
+                eight or more digits that a SHA-256 begins with.
             job: Only this one; '' is any.
             limit: How many of each at most.
             seconds: After so long it ends with what it has found.
         """
         waiting: list[tuple[str, str, Waiting]] = []
         receipts: list[ReceiptRow] = []
-        text = text.lower()
         mine, values = ("p.job = ? AND ", [job]) if job else ("", [])
         with self._faults(), self._in_time(seconds) as over:
-            test, of_test = _test(text, "s.name")
-            waiting.extend(self._standing(mine + test, [*values, *of_test, limit + 1]))
-            test, of_test = _test(text, "r.name", "r.key", "r.sha256")
+            test, of_test = condition(self._database, text, "s.name")
+            for one in self._standing(mine + test, [*values, *of_test, limit + 1]):
+                waiting.append(one)
+            test, of_test = condition(self._database, text, "r.name", "r.key", "r.sha256")
             query = f"{RECEIPT_ROWS}WHERE {mine}{test} ORDER BY r.id DESC LIMIT ?"
-            receipts.extend(map(receipt_of, self._database.execute(query, [*values, *of_test, limit + 1])))
+            for row in self._database.execute(query, [*values, *of_test, limit + 1]):
+                receipts.append(receipt_of(row))
         whole = not over and max(len(receipts), len(waiting)) <= limit
         return Found(receipts[:limit], waiting[:limit], whole)
 
-    def latest_receipt(self, number: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Number and time of the receipt with this number, and of the last there is; (0, 0) where there is none."""
+    def up_to(self, number: int) -> tuple[int, int]:
+        """Number and time of the last receipt up to this number; (0, 0) where there is none."""
         with self._faults():
-            row = "SELECT id, recorded_ns FROM receipt WHERE id = "
-            this = self._database.execute(f"{row}?", (number,)).fetchone()
-            last = self._database.execute(f"{row}(SELECT max(id) FROM receipt)").fetchone()
-            return this or (0, 0), last or (0, 0)
+            return numbers.up_to(self._database, number)
+
+    def settled(self, now_ns: int) -> tuple[int, int]:
+        """The same of the last one below which none is still to come."""
+        with self._faults():
+            return numbers.settled(self._database, now_ns)
 
     def carried(self, step_ns: int, after: int, upto: int, first: int) -> list[tuple[int, int, int, int]]:
         """Of the receipts with these numbers: the step in which the file changed last, `first` at the earliest, the step in which
         it was recorded, files, and their bytes. Receipts of a rebuilt ledger know no such change, and are left out."""
         with self._faults():
-            return self._sqlite.execute(
-                "SELECT max(?, ctime_ns / ?), recorded_ns / ?, count(*), sum(size) FROM receipt "
-                "WHERE id > ? AND id <= ? AND ctime_ns > 0 GROUP BY 1, 2",
-                (first, step_ns, step_ns, after, upto),
+            rows: list[tuple[int, int, int, int]] = self._database.execute(
+                "SELECT CASE WHEN ctime_ns / ? > ? THEN ctime_ns / ? ELSE ? END, recorded_ns / ?, count(*), sum(size) "
+                "FROM receipt WHERE id > ? AND id <= ? AND ctime_ns > 0 GROUP BY 1, 2",
+                (step_ns, first, step_ns, first, step_ns, after, upto),
             ).fetchall()
+            return rows
 
     def seen(self, step_ns: int) -> list[tuple[int, int, int]]:
         """Of the files that have not been carried: the step in which they were first seen, files, and their bytes."""
         with self._faults():
-            return self._sqlite.execute(
+            rows: list[tuple[int, int, int]] = self._database.execute(
                 "SELECT wall_ns / ?, count(*), sum(size) FROM sighting GROUP BY 1", (step_ns,)
             ).fetchall()
+            return rows
 
     def _standing(self, where: str, values: Sequence[object]) -> Iterator[tuple[str, str, Waiting]]:
         query = f"{_STANDING}WHERE {where} ORDER BY s.wall_ns, d.path, s.name LIMIT ?"
         return ((row[0], to_path(row[1]), waiting_of(row[2:])) for row in self._database.execute(query, values))
 
-    @contextlib.contextmanager
-    def _in_time(self, seconds: float) -> Iterator[list[bool]]:
-        """SQLite is asked to end then ("sqlite3_progress_handler"); what it gives is filled where it was."""
-        over: list[bool] = []
-        until = time.monotonic() + seconds
-        self._sqlite.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
-        try:
-            yield over
-        except sqlite3.OperationalError as error:
-            if str(error) != "interrupted":
-                raise
-            over.append(True)
-        finally:
-            self._sqlite.set_progress_handler(None, 0)
+    def _in_time(self, seconds: float) -> AbstractContextManager[list[bool]]:
+        """The database is asked to end then; what it gives is filled where it was."""
+        database = self._database
+        return (
+            _in_time(database, seconds)
+            if isinstance(database, sqlite3.Connection)
+            else cast(_Timed, database).in_time(seconds)
+        )
 
 
-def _test(text: str, name: str, key: str = "", sha256: str = "") -> tuple[str, list[str]]:
-    """A condition on the path, and on key and digest where there are such. LIKE would read % and _ as patterns."""
-    within = "CASE WHEN d.path = X'' THEN '' ELSE CAST(d.path AS TEXT) || '/' END"
-    path = f"lower({within} || CAST({name} AS TEXT))"
-    sign = "GLOB ?" if any(mark in text for mark in "*?") else None
-    columns = [path, *([f"lower({key})"] if key else [])]
-    tests = [f"{column} {sign}" if sign else f"instr({column}, ?)" for column in columns]
-    values = [text] * len(columns)
-    if sha256 and _DIGITS(text):
-        tests.append(f"substr(lower(hex({sha256})), 1, {len(text)}) = ?")
-        values.append(text)
-    return f"({' OR '.join(tests)})", values
+@contextlib.contextmanager
+def _in_time(database: sqlite3.Connection, seconds: float) -> Iterator[list[bool]]:
+    """See SQLite, "sqlite3_progress_handler"."""
+    over: list[bool] = []
+    until = time.monotonic() + seconds
+    database.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        yield over
+    except sqlite3.OperationalError as error:
+        if str(error) != "interrupted":
+            raise
+        over.append(True)
+    finally:
+        database.set_progress_handler(None, 0)
 
 
 def _path(directory: bytes, name: bytes) -> str:

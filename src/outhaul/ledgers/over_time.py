@@ -9,6 +9,7 @@ vanished, and earlier generations of files that changed while they waited.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from outhaul.ledgers.looking import Looking
@@ -16,6 +17,7 @@ from outhaul.ledgers.looking import Looking
 STEP_NS = 300 * 10**9
 STEPS = 288
 MOST = 300_000
+_ALL = (1 << 63) - 1
 
 
 class Step(NamedTuple):
@@ -44,8 +46,12 @@ class OverTime:
             LedgerError: the ledger cannot be read.
         """
         first = now_ns // STEP_NS - STEPS + 1
-        self._count(looking, first)
-        more = dict(self._known.more)
+        self._count(looking, first, now_ns)
+        counted = self._known
+        if (last := looking.up_to(_ALL)[0]) > counted.last[0]:  # What may grow yet is not kept.
+            counted = counted.copy()
+            counted.add(looking.carried(STEP_NS, counted.last[0], last, first - 1))
+        more = dict(counted.more)
         for step, *seen in looking.seen(STEP_NS):
             _add(more, max(step, first - 1), *seen)
         found: list[Step] = []
@@ -53,24 +59,20 @@ class OverTime:
         for step in range(first, now_ns // STEP_NS + 1):
             grown = more.get(step, (0, 0))
             files, size = files + grown[0], size + grown[1]
-            found.append(Step(min(now_ns, (step + 1) * STEP_NS), files, size, *self._known.carried.get(step, (0, 0))))
+            found.append(Step(min(now_ns, (step + 1) * STEP_NS), files, size, *counted.carried.get(step, (0, 0))))
         return [one for one in found if one.until_ns > self._known.since_ns]
 
-    def _count(self, looking: Looking, first: int) -> None:
-        this, last = looking.latest_receipt(self._known.last[0])
+    def _count(self, looking: Looking, first: int, now_ns: int) -> None:
+        this, last = looking.up_to(self._known.last[0]), looking.settled(now_ns)
         if this != self._known.last or not this[0]:
             self._known = _Known()
             begin = looking.first_since(first * STEP_NS) - 1
             after = max(begin, last[0] - MOST)
             if after > begin:
-                self._known.since_ns = looking.latest_receipt(after)[0][1]
+                self._known.since_ns = looking.up_to(after)[1]
         else:
             after = this[0]
-        for changed, recorded, *carried in looking.carried(STEP_NS, after, last[0], first - 1):
-            _add(self._known.carried, recorded, *carried)
-            if changed < recorded:
-                _add(self._known.more, changed, *carried)
-                _add(self._known.more, recorded, *(-count for count in carried))
+        self._known.add(looking.carried(STEP_NS, after, last[0], first - 1))
         self._known.last = last
         self._known.forget(first)
 
@@ -86,6 +88,25 @@ class _Known:
         self.more: dict[int, tuple[int, int]] = {}
         """By how many files and bytes the backlog grew in a step, as far as they have been carried since."""
         self.carried: dict[int, tuple[int, int]] = {}
+
+    def copy(self) -> _Known:
+        """Another one, with the same in it."""
+        made = _Known()
+        made.last, made.since_ns, made.more, made.carried = (
+            self.last,
+            self.since_ns,
+            dict(self.more),
+            dict(self.carried),
+        )
+        return made
+
+    def add(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
+        """Receipts, as `Looking.carried` gives them."""
+        for changed, recorded, *carried in rows:
+            _add(self.carried, recorded, *carried)
+            if changed < recorded:
+                _add(self.more, changed, *carried)
+                _add(self.more, recorded, *(-count for count in carried))
 
     def forget(self, first: int) -> None:
         """What is older than the line is one sum."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from outhaul.ledgers.postgres_schema import MIGRATIONS, SCHEMA, VERSION, check_version
@@ -159,12 +160,19 @@ def _in_our_words(question: str) -> str:
 class Rows:
     """The rows of an answer. However they are taken, the server keeps none for us afterwards."""
 
-    def __init__(self, cursor: psycopg.ServerCursor[tuple[Any, ...]]) -> None:
-        self._cursor = cursor
+    def __init__(self, cursor: psycopg.ServerCursor[tuple[Any, ...]], before: Callable[[], None] | None) -> None:
+        self._cursor, self._before = cursor, before
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         with self._cursor:
-            yield from self._cursor
+            if self._before is None:
+                yield from self._cursor
+                return
+            while True:  # One at a time: what was found is there when the time is over.
+                self._before()
+                if (row := self._cursor.fetchone()) is None:
+                    return
+                yield row
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The first; None where there is none."""
@@ -187,6 +195,29 @@ class Asked:
         self._database = connect(address, read_only=True)
         self._database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._count = 0
+        self._until = 0.0
+
+    @contextlib.contextmanager
+    def in_time(self, seconds: float) -> Iterator[list[bool]]:
+        """Within it each question ends after so long in all, with what it has found; then nothing more can be asked.
+
+        See PostgreSQL, "statement_timeout". What is given is filled where the time was over.
+        """
+        over: list[bool] = []
+        self._until = time.monotonic() + seconds
+        try:
+            yield over
+            self._database.execute("SET LOCAL statement_timeout = 0")
+        except psycopg.errors.QueryCanceled:
+            over.append(True)
+        finally:
+            self._until = 0.0
+
+    def _limit(self) -> None:
+        left = int((self._until - time.monotonic()) * 1000)
+        if left <= 0:
+            raise psycopg.errors.QueryCanceled
+        self._database.execute(f"SET LOCAL statement_timeout = {left}")
 
     def version(self) -> int:
         """See `version`."""
@@ -197,7 +228,9 @@ class Asked:
         self._count += 1
         cursor = self._database.cursor(name=f"asked_{self._count}")
         cursor.itersize = _ROWS_AT_ONCE
-        return Rows(cursor.execute(_in_our_words(question), values))
+        if self._until:
+            self._limit()
+        return Rows(cursor.execute(_in_our_words(question), values), self._limit if self._until else None)
 
     def close(self) -> None:
         """Give it back."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Self
 
+from outhaul.ledgers.numbers import settled
 from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, receipt_of
 
 
@@ -29,6 +31,11 @@ class Tail(Reading):
         """The number of the latest receipt; 0 where there is none."""
         with self._faults():
             return int(self._database.execute("SELECT coalesce(max(id), 0) FROM receipt").fetchone()[0])
+
+    def again_after(self) -> int:
+        """The number behind which to begin the next time: receipts of others may yet come before the last there is."""
+        with self._faults():
+            return settled(self._database, time.time_ns())[0]
 
     def after(self, number: int, limit: int) -> list[ReceiptRow]:
         """The next receipts behind this one, oldest first."""

@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from outhaul.model.job import Connection, Destination
+from outhaul.model.shard import WHOLE, Shard
 
 RESERVED = ".outhaul/fleet/"
 DEVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -23,6 +24,12 @@ SEGMENT_BYTES_MAX = 32 << 20
 JOBS_MAX = 50
 TEXT_MAX = 400
 """Characters of a path, a name or a fault; what is longer is cut, and ends with an ellipsis."""
+SETTABLE = (
+    "at", "bandwidth", "cron", "every", "jitter", "max-bytes", "max-bytes-per-day", "max-bytes-per-month", "max-files", "order",
+    "priority", "quiet-hours", "settle.quiet", "time-zone",
+)  # fmt: skip
+"""All keys that an order may ever set, of which a device lets none be set unless its own configuration lists it. None of them
+says what is carried, where to, whether it is removed, or how that is proved (decision 0033)."""
 SECOND_NS = 10**9
 NEXT_BY_MAX_NS = 100 * 86400 * SECOND_NS
 """Nobody may say that it will not be heard of for longer."""
@@ -41,11 +48,26 @@ class Fleet(NamedTuple):
     """It tells even where nothing has changed, once in this time."""
     control_key: str = ""
     """The public key of whoever may control it, as `outhaul fleet keygen` prints it; '' for nobody."""
+    may_set: tuple[str, ...] = ()
+    """Keys of this configuration that an order may set, of those in `SETTABLE`."""
+
+    shard: Shard = WHOLE
+    """The share that this process has of what the device carries."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the fleet: a shard is a device of its own there."""
+        return self.device if self.shard == WHOLE else shard_name(self.device, self.shard)
 
     @property
     def patience_ns(self) -> int:
         """After so long without a word, something is wrong: one heartbeat may get lost, and be late by an interval."""
         return 2 * self.heartbeat_ns + self.interval_ns
+
+
+def shard_name(device: str, shard: Shard) -> str:
+    """What a shard of a device is called."""
+    return f"{device}.{shard.number}-of-{shard.of}"
 
 
 def reserved(prefix: str) -> str:

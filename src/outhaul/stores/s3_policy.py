@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from outhaul.model.fleet import ALL, Fleet, control_key, receipts_prefix, status_key
 from outhaul.model.job import Job
 from outhaul.model.object_settings import ARCHIVE_CLASSES
+from outhaul.model.shard import WHOLE
 
 Purpose = Literal["run", "restore", "all"]
 PURPOSES: tuple[Purpose, ...] = ("run", "restore", "all")
@@ -27,6 +28,8 @@ _READ = ("s3:GetObject", "s3:GetObjectVersion")
 _WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 _MAY_SLEEP = (*ARCHIVE_CLASSES, "INTELLIGENT_TIERING")
 _Kind = Literal["Objects", "Buckets", "Keys"]
+_ANY = "\0"
+"""Stands for a `*` of a resource in a key, which may have one of its own."""
 _KINDS: tuple[_Kind, ...] = ("Objects", "Buckets", "Keys")
 _Condition = tuple[str, str, str]
 """Operator, key and value."""
@@ -95,8 +98,10 @@ def _telling(fleet: Fleet, region: str) -> Iterator[tuple[str, _Place]]:
         return
     where = region if fleet.connection.region in ("", "auto") else fleet.connection.region
     bucket, prefix = f"arn:{_partition(where)}:s3:::{fleet.destination.bucket}", fleet.destination.prefix
-    for key in (status_key(prefix, fleet.device), receipts_prefix(prefix, fleet.device) + "*"):
-        yield "s3:PutObject", _Place("Objects", f"{bucket}/{_literal(key.removesuffix('*'))}{'*' * key.endswith('*')}")
+    # Each of N shards has its own name, and all of them one role.
+    name = fleet.device if fleet.shard == WHOLE else f"{fleet.device}.{_ANY}-of-{fleet.shard.of}"
+    for key in (status_key(prefix, name), receipts_prefix(prefix, name) + _ANY):
+        yield "s3:PutObject", _Place("Objects", f"{bucket}/{'*'.join(map(_literal, key.split(_ANY)))}")
     if fleet.control_key:
         for name in (fleet.device, ALL):
             yield "s3:GetObject", _Place("Objects", f"{bucket}/{_literal(control_key(prefix, name))}")

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from outhaul import app
@@ -26,11 +27,13 @@ from outhaul.model.errors import ConfigurationError
 from outhaul.model.fleet import Fleet
 from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.ledger_address import is_ledger_address
+from outhaul.model.shard import Shard
 from outhaul.ports import Monitor
 from outhaul.wiring import default_state
 
 if TYPE_CHECKING:
     from outhaul.config.native import Configured
+    from outhaul.model.orders import Setting
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,9 +56,11 @@ def run(options: argparse.Namespace) -> int:
     telling = given_telling(options, said.telling)
     log = Log(quiet=options.quiet, verbose=options.verbose)
     log.configure(telling.log)
-    with pinged(said.ping, log.notice) as told, voiced(said.fleet, state_of(options), stopped, log.notice) as voice:
-        wanted, limit = voice.obeyed(wanted, said.bandwidth)
-        said = said._replace(bandwidth=limit)
+    own = app.state_of(state_of(options), given_shard(options))
+    voices = voiced(said.fleet, own, stopped, log.notice, partial(reconfigured, options))
+    with pinged(said.ping, log.notice) as told, voices as voice:
+        said = voice.obeyed(said)
+        wanted = [job for job in said.jobs if not options.job or job.name in options.job]
         left = _take_over(wanted, options) if said.program == "archive-upload" else 0
         if telling == Telling() and not any(os.environ.get(name) for name in (SENTRY_VARIABLE, *TRACE_VARIABLES)):
             return told.ended(_carry(wanted, options, said, voice) or left)
@@ -162,10 +167,17 @@ def configured(options: argparse.Namespace) -> Configured:
         raise ConfigurationError(*found)
     jobs = [_over(given, job) for job in said.jobs]
     if said.fleet is not None:
-        said = said._replace(fleet=_known(said.fleet, given))
+        said = said._replace(fleet=_known(said.fleet, given, given_shard(options)))
     if found := [f'job "{job.name}": {dotted(path)}: {text}' for job in jobs for path, text in unsuited(job)]:
         raise ConfigurationError(*found)
     return said._replace(jobs=jobs)
+
+
+def reconfigured(options: argparse.Namespace, settings: tuple[Setting, ...]) -> Configured:
+    """The same, with what an order of the fleet sets in it. Raises as `configured`."""
+    from outhaul.config.ordered import ordered
+
+    return ordered(config_path(options), configured(options), settings, state_of(options))
 
 
 def configured_names(path: str, state: str) -> list[str]:
@@ -181,10 +193,11 @@ def _over(given: Connection, job: Job) -> Job:
     return job._replace(connection=job.connection._replace(**said)) if said else job
 
 
-def _known(fleet: Fleet, given: Connection) -> Fleet:
+def _known(fleet: Fleet, given: Connection, shard: Shard) -> Fleet:
     """With the name of the device, and what the command line says of the way there. Raises ConfigurationError: no name."""
     from outhaul.fleet.telling import device_of
 
+    fleet = fleet._replace(shard=shard)
     said = {name: value for name, value in given._asdict().items() if value}
     connection = fleet.connection._replace(**said) if fleet.destination.kind == "s3" else fleet.connection
     return fleet._replace(device=device_of(fleet), connection=connection)

@@ -9,9 +9,10 @@ import os
 from outhaul import app
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli import object_lines
-from outhaul.frontends.cli.carry import configured_jobs, given_connection, state_of
+from outhaul.frontends.cli.carry import configured, given_connection, reconfigured, state_of
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
+from outhaul.model.fleet import Fleet
 from outhaul.model.job import Job
 from outhaul.model.keys import printable
 from outhaul.ports import Abilities
@@ -21,7 +22,8 @@ def check(options: argparse.Namespace) -> int:
     """Say of each job what is well and what is not. Exit codes as for a run."""
     given = options.config or ""
     is_address = given.startswith(("s3:", "file:")) or os.path.isdir(given)
-    jobs = [_bare_job(given, options)] if is_address else configured_jobs(options)
+    said = None if is_address else configured(options)
+    jobs = said.jobs if said else [_bare_job(given, options)]
     code = 0
     for checked in app.check(jobs, state_of(options)):
         if options.json:
@@ -29,7 +31,29 @@ def check(options: argparse.Namespace) -> int:
         elif not options.quiet or checked.destination_fault or checked.source_fault:
             print("\n".join(printable(line) for line in _lines(checked, bare=is_address)))
         code = 4 if checked.destination_fault else max(code, 1 if checked.source_fault else 0)
+    if said is not None and said.fleet is not None and said.fleet.control_key:
+        _tell_order(said.fleet, options)
     return code
+
+
+def _tell_order(fleet: Fleet, options: argparse.Namespace) -> None:
+    """What an order may set here, and what the one that holds does set."""
+    from outhaul.fleet.obeying import Obedience
+    from outhaul.fleet.told_here import lines_of
+
+    obedience = Obedience(fleet, state_of(options))
+    order = obedience.holds()
+    try:
+        if order is not None and order.settings:
+            reconfigured(options, order.settings)
+    except ConfigurationError as error:
+        obedience.unfit = f"order {order.sequence if order else 0}: {error.problems[0]}"
+    found = obedience.report()
+    if options.json:
+        print(json.dumps({"event": "order", "may_set": fleet.may_set, **found}))
+    elif not options.quiet or found["refused"]:
+        may = f"an order may pause, set a rate, and set: {', '.join(fleet.may_set) or 'nothing'}"
+        print("\n  ".join(["fleet:", may, *(lines_of(found) or ["no order holds"])]))
 
 
 def _bare_job(address: str, options: argparse.Namespace) -> Job:

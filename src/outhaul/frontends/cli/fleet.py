@@ -18,6 +18,7 @@ from importlib import import_module
 from outhaul.config.paths import absolute_from
 from outhaul.config.telling import Hook
 from outhaul.fleet.reading import Reader
+from outhaul.fleet.shards import totals, with_missing
 from outhaul.fleet.status import Found, span
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import given_connection
@@ -100,13 +101,13 @@ def _look(reader: Reader, there: Destination, options: argparse.Namespace, alarm
     now = time.time_ns()
     if there.kind == "s3":  # Our own clock may be behind that of the store.
         now = max(now, max((found.modified_ns for found in devices), default=0))
-    judged = [(found, found.troubles(now, _MEANINGS)) for found in devices]
+    judged = [(found, found.troubles(now, _MEANINGS)) for found in with_missing(devices, now)]
     judged.sort(key=lambda one: (not one[1], not one[0].late_ns(now), -one[0].late_ns(now), one[0].device))
     if options.metrics:
         write("".join(f"{line}\n" for line in _exposition(judged, now)), options.metrics)
     if options.hook:
         late = [found.device for found, _ in judged if found.late_ns(now)]
-        alarm.look(late, {found.device: troubles for found, troubles in judged if troubles}, len(judged))
+        alarm.look(late, {found.device: troubles for found, troubles in judged if troubles}, len(devices))
     troubled = any(troubles for _, troubles in judged)
     if options.json:
         for found, troubles in judged:
@@ -146,19 +147,23 @@ def _row(found: Found, troubles: list[str], now: int) -> tuple[str, ...]:
         return name, heard, "?", "?", "?", troubles[0]
     oldest = span(max(0, told.told_ns - told.oldest_ns)) if told.oldest_ns else "-"
     state = "; ".join(troubles) or ("paused" if told.paused else "well")
+    if told.order:
+        state += f"; order {told.order}" + (f": {printable(', '.join(told.sets))}" if told.sets else "")
     return name, heard, f"{told.files:,}", say.size(told.bytes), oldest, state
 
 
 def _sum(judged: Judged, now: int, troubled: int) -> str:
-    told = [found.told for found, _ in judged if found.told]
+    waiting, devices = totals(found for found, _ in judged), sum(1 for found, _ in judged if not found.missing)
     late = sum(1 for found, _ in judged if found.late_ns(now))
     parts = [f"{late:,} late"] if late else []
-    parts += [f"{troubled - late:,} in trouble"] if troubled - late else []
+    sets, missing = sum(1 for found, _ in judged if found.missing), sum(len(found.missing) for found, _ in judged)
+    parts += [f"{troubled - late - sets:,} in trouble"] if troubled - late - sets else []
+    parts += [f"{missing:,} shard{'' if missing == 1 else 's'} missing"] if missing else []
     parts.append(f"{len(judged) - troubled:,} well")
     return (
-        f"{len(judged):,} device{'' if len(judged) == 1 else 's'}: {', '.join(parts)}; "
-        f"{say.files(sum(one.files for one in told))} waiting ({say.size(sum(one.bytes for one in told))}), "
-        f"{say.files(sum(one.carried for one in told))} carried ({say.size(sum(one.carried_bytes for one in told))})"
+        f"{devices:,} device{'' if devices == 1 else 's'}: {', '.join(parts)}; "
+        f"{say.files(waiting.files)} waiting ({say.size(waiting.bytes)}), "
+        f"{say.files(waiting.carried)} carried ({say.size(waiting.carried_bytes)})"
     )
 
 
@@ -168,6 +173,8 @@ def _fields(found: Found, troubles: list[str], now: int) -> dict[str, object]:
         "event": "device", "device": printable(found.device), "heard": say.moment(found.modified_ns),
         "late_seconds": found.late_ns(now) // 10**9, "troubles": [printable(text) for text in troubles],
     }  # fmt: skip
+    if found.missing:
+        return {**fields, "shards_missing": found.missing}
     if told is None:
         return {**fields, "unreadable": printable(found.unreadable)}
     return {
@@ -176,7 +183,8 @@ def _fields(found: Found, troubles: list[str], now: int) -> dict[str, object]:
         "oldest": told.oldest_path, "oldest_since": say.moment(told.oldest_ns), "held": told.held,
         "carried": told.carried, "carried_bytes": told.carried_bytes, "last_carried": say.moment(told.last_ns),
         "given_up": told.given_up, "disk_full_in_seconds": told.full_in_seconds, "fault": told.fault,
-        "paused": told.paused,
+        "paused": told.paused, "order": told.order, "set": [printable(one) for one in told.sets],
+        "refused": printable(told.refused), "shard": told.shard and told.shard._asdict(),
     }  # fmt: skip
 
 
@@ -184,7 +192,7 @@ def _exposition(judged: Judged, now: int) -> Iterator[str]:
     """As `metrics.exposition`, of many devices."""
     late = sum(1 for found, _ in judged if found.late_ns(now))
     for name, text, count in (
-        ("fleet_devices", "Devices that have told of themselves.", len(judged)),
+        ("fleet_devices", "Devices that have told of themselves.", sum(1 for found, _ in judged if not found.missing)),
         ("fleet_devices_late", "Those that should have been heard of since.", late),
         ("fleet_devices_in_trouble", "Those that are late or not well.", sum(1 for _, found in judged if found)),
     ):

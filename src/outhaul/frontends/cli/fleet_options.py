@@ -48,6 +48,10 @@ def add(command: Add, reporting: argparse.ArgumentParser, connection: argparse.A
         "--bandwidth", metavar="RATE", default="", help="with control: send no more than so much: 2MiB/s"
     )
     fleet.add_argument(
+        "--set", metavar="[JOB.]KEY=VALUE", action="append", default=[],
+        help="with control: set a key, where the device has it in fleet.may-set: readings.every=10s; JOB may be *",
+    )  # fmt: skip
+    fleet.add_argument(
         "--expires", metavar="TIME", default="30d", help="with control: how long the order holds (default: 30d)"
     )
 

@@ -22,6 +22,12 @@ def add(command: Add, state: argparse.ArgumentParser, connection: argparse.Argum
         "--for", dest="purpose", choices=("run", "restore", "all"), default="run",
         help="to carry files away (default), to look back and bring them back, or both",
     )  # fmt: skip
+    policy.add_argument(
+        "--shard",
+        metavar="I/N",
+        default="",
+        help="for processes that run with --shard 1/N to N/N: of what they tell a fleet",
+    )
     command(
         "schema", "schema.schema", "print the JSON Schema of the configuration, for editors",
         "outhaul schema > outhaul.schema.json", [],

@@ -36,7 +36,7 @@ def given_shard(options: argparse.Namespace) -> Shard:
         ConfigurationError: it is none.
     """
     try:
-        return shard_of(options.shard) if options.shard else WHOLE
+        return shard_of(options.shard) if getattr(options, "shard", "") else WHOLE
     except ValueError as error:
         raise ConfigurationError(f"--shard: {error}") from None
 

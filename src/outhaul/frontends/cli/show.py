@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from outhaul import app
+from outhaul.fleet import told_here
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
 from outhaul.ledgers.queries import GivenUp, JobStatus, ReceiptRow, Waiting, Why
@@ -32,10 +33,14 @@ def status(options: argparse.Namespace) -> int:
             print(json.dumps({**_status_fields(job), **more}))
         for job_name, source, file in waiting:
             print(json.dumps({"event": "file", "job": job_name, "source": printable(source), **_waiting_fields(file)}))
+        if order := told_here.held_here(state_of(options)):
+            print(json.dumps({"event": "order", **order}))
     else:
         paused = _pauses(state_of(options))
         for job in found:
             print("\n".join([*_status_lines(job), *paused(job.job), *_next_lines("  ", looks, job.job)]))
+        for line in told_here.lines(state_of(options)):
+            print(line)
         if waiting:
             print()
             rows = [

@@ -7,20 +7,21 @@ device any more knows that something is wrong.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from outhaul.model.bandwidth import Bandwidth
+from outhaul.model.errors import ConfigurationError
 from outhaul.model.fleet import SECOND_NS, Fleet
 
 if TYPE_CHECKING:
+    from outhaul.config.native import Configured
     from outhaul.engine.passes import Outcome
     from outhaul.fleet.obeying import Obedience
     from outhaul.fleet.telling import Teller
     from outhaul.model.job import Job
-    from outhaul.model.orders import Order
+    from outhaul.model.orders import Order, Setting
     from outhaul.ports.meeting import Meeting
 
 FIRST_SECONDS = 5.0
@@ -39,6 +40,7 @@ class Voice:
         state: str,
         stopped: Callable[[], bool],
         say: Callable[[str], None],
+        again: Callable[[tuple[Setting, ...]], Configured],
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare.
@@ -47,9 +49,10 @@ class Voice:
             state: The state directory.
             stopped: Whether the process is asked to end.
             say: Writes a line of the log.
+            again: Reads the configuration with what an order sets in it; raises ConfigurationError. From another thread, too.
             changed: Called, from another thread, when another order holds than before.
         """
-        self._state, self._stopped, self._say, self._changed = state, stopped, say, changed
+        self._state, self._stopped, self._say, self._again, self._changed = state, stopped, say, again, changed
         self._obedience: Obedience | None = None
         self._order: Order | None = None
         self._refused = ""
@@ -66,23 +69,61 @@ class Voice:
         """Tell this one from now on; the configuration has been read."""
         if fleet == self._fleet:
             return
-        self._obedience = _obedience(fleet, self._state) if fleet is not None and fleet.control_key else None
+        self._obedience = self._obeying(fleet) if fleet is not None and fleet.control_key else None
         self._order = self._obedience.holds() if self._obedience else None
         self._fleet, self._teller, self._meeting = fleet, None, None
         if fleet is not None and self._thread is None:
             self._thread = threading.Thread(target=self._speak, args=(first_seconds,), daemon=True)
             self._thread.start()
 
-    def obeyed(self, jobs: list[Job], limit: Bandwidth | None) -> tuple[list[Job], Bandwidth | None]:
-        """The jobs and the limit, as the order says that holds; what it changes is told."""
-        order = self._order
-        if order is None:
-            return jobs, limit
-        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(order.expires_ns // SECOND_NS))
-        said = ["nothing is carried"] if order.paused else []
-        said += [f"no more than {order.rate:,} bytes a second are sent"] if order.rate else []
-        self._say(f"order {order.sequence} of the fleet, until {until}: {' and '.join(said) or 'as configured'}")
-        return [] if order.paused else jobs, Bandwidth(order.rate) if order.rate else limit
+    def _obeying(self, fleet: Fleet) -> Obedience:
+        from outhaul.fleet.obeying import Obedience
+
+        return Obedience(fleet, self._state, self._judge)
+
+    def obeyed(self, said: Configured) -> Configured:
+        """What is configured, as the order says that holds; what it changes is told. One that cannot be done holds in nothing."""
+        obedience, order = self._obedience, self._order
+        if obedience is None:
+            from outhaul.fleet.told_here import nobody_orders
+
+            nobody_orders(self._state)
+            return said
+        obedience.unfit = ""
+        if order is not None:
+            try:
+                said = self._done(order, said)
+            except ConfigurationError as error:
+                obedience.unfit = f"order {order.sequence}: {error.problems[0]}"
+                self._say(f"refused: {obedience.unfit}")
+        obedience.note()
+        return said
+
+    def _done(self, order: Order, said: Configured) -> Configured:
+        from outhaul.config.ordered import as_ordered
+        from outhaul.fleet.told_here import words
+
+        if order.settings:
+            said = self._again(order.settings)
+        self._say(
+            words(order.sequence, order.expires_ns, order.paused, order.rate, [one.text for one in order.settings])
+        )
+        if order.rate:
+            said = said._replace(bandwidth=Bandwidth(order.rate))
+        if order.rate or order.settings:
+            if any(job.shed_below for job in said.jobs):
+                self._say("disk.shed-below does not hold meanwhile: no file is given up while an order delays")
+            said = as_ordered(said)
+        return said._replace(jobs=[]) if order.paused else said
+
+    def _judge(self, order: Order) -> str:
+        """Why this device cannot, or does not, do what an order sets; '' where it does."""
+        try:
+            if order.settings:
+                self._again(order.settings)
+        except ConfigurationError as error:
+            return error.problems[0]
+        return ""
 
     def job(self, name: str, fault: str) -> None:
         """A pass over a job has ended; '' is well."""
@@ -149,18 +190,14 @@ class Voice:
             order = obedience.look(self._where()) if obedience.is_due() else obedience.holds()
         except OSError as error:  # Such as a full disk, which is to be told of all the same.
             order, obedience.refused = obedience.holds(), f"an order cannot be kept: {error.strerror}"
-        if obedience.refused and obedience.refused != self._refused:
-            self._say(f"refused: {obedience.refused}")
+        if obedience.refused != self._refused:
+            if obedience.refused:
+                self._say(f"refused: {obedience.refused}")
+            obedience.note()
         self._refused = obedience.refused
         if order != self._order:
             self._order = order
             self._changed()
-
-
-def _obedience(fleet: Fleet, state: str) -> Obedience:
-    from outhaul.fleet.obeying import Obedience
-
-    return Obedience(fleet, state)
 
 
 def _teller(fleet: Fleet, state: str, where: Callable[[], Meeting], stopped: Callable[[], bool]) -> Teller:
@@ -172,9 +209,15 @@ def _teller(fleet: Fleet, state: str, where: Callable[[], Meeting], stopped: Cal
 
 
 @contextmanager
-def voiced(fleet: Fleet | None, state: str, stopped: Callable[[], bool], say: Callable[[str], None]) -> Iterator[Voice]:
+def voiced(
+    fleet: Fleet | None,
+    state: str,
+    stopped: Callable[[], bool],
+    say: Callable[[str], None],
+    again: Callable[[tuple[Setting, ...]], Configured],
+) -> Iterator[Voice]:
     """For a run: while it lasts, once an interval, and at its end."""
-    voice = Voice(state, stopped, say)
+    voice = Voice(state, stopped, say, again)
     if fleet is not None:
         voice.speak_to(fleet, fleet.interval_ns / SECOND_NS)
     yield voice

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+from functools import partial
 
 from outhaul import app
 from outhaul.engine.passes import Outcome
 from outhaul.frontends.cli import say
-from outhaul.frontends.cli.carry import be_nice, configured, given_bandwidth, given_telling, state_of
+from outhaul.frontends.cli.carry import be_nice, configured, given_bandwidth, given_telling, reconfigured, state_of
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor
 from outhaul.frontends.cli.pinging import Heart
@@ -73,7 +74,8 @@ class _Loading:
         self._heart = heart
         self._everyone = everyone
         self._publishing = publishing
-        self.voice = Voice(state_of(options), stopped, everyone.log.notice, self.ask)
+        again = partial(reconfigured, options)
+        self.voice = Voice(state_of(options), stopped, everyone.log.notice, again, self.ask)
         self._asked = False
         self._last: tuple[list[Job], Bandwidth | None, str] | None = None
 
@@ -99,12 +101,12 @@ class _Loading:
             for job in said.jobs:
                 compression(job)  # A library that is missing makes it wrong, too.
             self.voice.speak_to(said.fleet)
-            jobs, limit = self.voice.obeyed(said.jobs, said.bandwidth)
-            limit = given_bandwidth(self._options) or limit
+            obeyed = self.voice.obeyed(said)
+            limit = given_bandwidth(self._options) or obeyed.bandwidth
             self._everyone.configure(given_telling(self._options, said.telling))
             self._publishing.configure(said.telling.metrics)
             be_nice(self._options, said.nice)
-            self._last = jobs, limit, said.time_zone
+            self._last = obeyed.jobs, limit, obeyed.time_zone
             self._heart.address = said.ping
             if again:
                 log.say(INFO, "the configuration was read anew", event="reload")

@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from outhaul import bringing
@@ -17,8 +18,10 @@ from outhaul.config.paths import absolute_from
 from outhaul.config.telling import listen
 from outhaul.frontends.cli.carry import given_connection, state_of
 from outhaul.frontends.cli.main import stopped
+from outhaul.ledgers.choice import address_of
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable
+from outhaul.model.ledger_address import is_ledger_address
 
 if TYPE_CHECKING:
     from outhaul.fleet.status import Found
@@ -50,6 +53,8 @@ def web(options: argparse.Namespace) -> int:
         from outhaul.frontends.web.sessions import Sessions
     except ImportError:
         raise ConfigurationError(EXTRA) from None
+    if not options.address:
+        _refuse_without_library(state_of(options))
     devices = _devices(options) if options.address else None
     made, take_away = listening(options.listen)
     if names.port == 0 and not options.listen.startswith("unix:"):
@@ -77,6 +82,12 @@ def web(options: argparse.Namespace) -> int:
     finally:
         take_away()
     return 0
+
+
+def _refuse_without_library(state: str) -> None:
+    """Raise ConfigurationError where the ledger is in a database, and what reads that is not installed."""
+    if is_ledger_address(state) or address_of(state):
+        import_module("outhaul.ledgers.postgres_connection")
 
 
 def _devices(options: argparse.Namespace) -> Callable[[], Iterator[Found]]:

@@ -18,6 +18,7 @@ from outhaul.host import asked
 from outhaul.ledgers.queries import ReceiptRow
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Connection
+from outhaul.model.ledger_address import is_ledger_address
 from outhaul.model.returning import RETURNS, Wanted
 
 RESTORES_MAX, KEPT = 16, 20
@@ -50,6 +51,11 @@ class Acting:
         self._queue: deque[tuple[int, ReceiptRow]] = deque()
         self._busy = self._over = False
         self._asked: dict[tuple[str, str], int] = {}
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is a state directory here, in which a watch hears what is asked; a database alone has none."""
+        return not is_ledger_address(self._state)
 
     def retry(self, source: str, path: str) -> None:
         """Ask a watch to look at a file now. Raises OuthaulError where that cannot be written down."""

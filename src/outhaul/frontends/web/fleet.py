@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from outhaul.fleet.shards import totals, with_missing
 from outhaul.fleet.status import Found
 from outhaul.frontends.telling.publishing import TIMES
 from outhaul.frontends.web.acting import Acting
@@ -44,8 +45,7 @@ class Devices(NamedTuple):
 
     def waiting(self) -> tuple[int, int]:
         """Files and bytes that wait, on all of them."""
-        told = [one.told for one in (*(found for found, _ in self.troubled), *self.well) if one.told]
-        return sum(one.files for one in told), sum(one.bytes for one in told)
+        return totals((*(found for found, _ in self.troubled), *self.well))[:2]
 
 
 class Looking:
@@ -74,7 +74,7 @@ class Looking:
 def _judged(devices: list[Found]) -> Devices:
     # Our own clock may be behind that of the store.
     now = max(time.time_ns(), max((found.modified_ns for found in devices), default=0))
-    judged = [(found, found.troubles(now, _MEANINGS)) for found in devices]
+    judged = [(found, found.troubles(now, _MEANINGS)) for found in with_missing(devices, now)]
     troubled = [one for one in judged if one[1]]
     troubled.sort(key=lambda one: (not one[0].late_ns(now), -one[0].late_ns(now), one[0].device))
     well = sorted((found for found, troubles in judged if not troubles), key=lambda found: found.device)

@@ -58,9 +58,10 @@ class Pages:
         self._picture = Picture(state)
         self._templates = environment()
         self._templates.globals |= {
-            "host": platform.node() or "this machine",
+            "host": (platform.node() or "this machine") if acting.can_ask else state,
             "shown_max": SHOWN_MAX,
             "restore_to": acting.restore_to,
+            "can_ask": acting.can_ask,
         }
         self._searching: CapacityLimiter | None = None
         self.changes = Changes(self._parts_of, sessions.knows)
@@ -127,9 +128,11 @@ class Pages:
             fault = str(error)
         asked = [self._acting.asked(answer.source, answer.path) for answer in answers]
         restores = [one for one in self._acting.restores() if any(one.path == answer.path for answer in answers)]
-        there = os.path.lexists(path) if answers else False
+        # Whether it is still there, only the machine knows that has it.
+        there = (os.path.lexists(path) if self._acting.can_ask else None) if answers else False
         known = {
             "answers": list(zip(answers, asked, strict=True)), "fault": fault, "path": path, "there": there,
+            "looks": app.next_looks(self._state),
             "restores": restores, "form": self._sessions.form_token(session),
         }  # fmt: skip
         return {"file": self._templates.get_template("part-file.html").render(known)}
@@ -192,6 +195,8 @@ class Pages:
         form = await self._acts(request)
         if form is None:
             return _refused()
+        if not self._acting.can_ask:
+            return PlainTextResponse("no watch can be asked: this page has the address of a ledger alone\n", 403)
         return await to_thread.run_sync(self._ask, linked(form.get("file", "")))
 
     def _ask(self, path: str) -> Response:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from outhaul import app
+from outhaul.fleet import told_here
 from outhaul.frontends.telling.publishing import LEAST_SECONDS, TIMES
 from outhaul.host import pauses
 from outhaul.host.permits import described
@@ -44,6 +45,10 @@ class Shown(NamedTuple):
     steps: tuple[Step, ...] = ()
     paused: Mapping[str, str] = MappingProxyType({})
     """Job, and since when, until when and why it is paused."""
+    looks: Mapping[str, int] = MappingProxyType({})
+    """Job, and when a watch looks at it again, where somebody knows."""
+    orders: tuple[str, ...] = ()
+    """What is done here by order of a fleet, or is refused, a line each."""
 
     def count(self, state: State) -> int:
         """Files in a state, of all jobs."""
@@ -90,6 +95,8 @@ class Picture:
                 tuple(reversed(looking.runs(limit=10))),
                 tuple(self._over_time.steps(looking, now_ns)),
                 _paused(self._state, [job.job for job, _ in jobs], now_ns),
+                app.next_looks(self._state),
+                tuple(told_here.lines(self._state)),
             )
 
 
