@@ -263,6 +263,8 @@ def _write_programs(root: Path) -> None:
         "stay": f'exec "{sys.executable}" "{Path(__file__).with_name("stay.py")}" "$@"\n',
         "four-devices": f'PYTHONPATH="{Path(__file__).parents[1]}" exec "{sys.executable}" -m docs.four_devices "$@"\n',
         "sudo": 'exec "$@"\n',
+        "createdb": f'exec "{sys.executable}" -c "import sys, psycopg\n'
+        "psycopg.connect(dbname='postgres', autocommit=True).execute('create database ' + sys.argv[1])\" \"$@\"\n",
     }
     for name, text in lines.items():
         (root / "bin" / name).write_text(f"#!/bin/sh\nprogram='{programs / name}'\n{text}")

@@ -19,7 +19,7 @@ NOT_HERE = (
 """All that the pages show and no test runs, as it begins, and why. What of it calls outhaul is held against the parser."""
 _STAYS = r"outhaul (watch|web)\b|outhaul metrics .*--listen|outhaul-greengrass |c3 -n( +#|$)"
 """What goes on until it is ended: by SIGTERM here, as soon as it can hear it, and with code 0."""
-_WHERE_INSTALLED = ("aws", "createdb", "curl", "openssl", "zstd")
+_WHERE_INSTALLED = ("aws", "curl", "openssl", "zstd")
 """Programs of others, which the project does not install: a line that begins with one is run where it is there."""
 
 
