@@ -205,6 +205,24 @@ def test_who_is_not_given_up(machine: Machine) -> None:
     assert machine.files.files()["a/1"] == b"more" * 5
 
 
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_clock_that_jumps_makes_no_file_old(machine: Machine, look: int) -> None:
+    """Files are looked for once more before any is given up: with a clock that has jumped in either look, none is."""
+    produce(machine, "1", "2", "3", "4")
+    machine.open_store = offline
+    steps, looks = Steps(), []
+
+    def listed() -> None:
+        looks.append(machine.clock.wall_ns())
+        if len(looks) == look:
+            machine.clock.jump_wall(86_400)
+        steps.before("files.listings", listed, "a")
+
+    steps.before("files.listings", listed, "a")
+    outcome = machine.run(SHEDDING._replace(quiet_ns=600 * 10**9), steps=steps)
+    assert (len(looks), outcome.tally.by_reason, told(machine)) == (2, {"quiet": 4}, [])
+
+
 def test_a_part_of_it_is_in_the_store(machine: Machine) -> None:
     """A large file whose upload has begun goes on; another is given up instead."""
     machine.store.small_max = 15

@@ -291,7 +291,7 @@ class Pass(Round):
         self.tally.expired += early.expired
         self._say(early.fault)
         if self._found.saw_all:
-            for shed in self._disk.shed(self.place, tree, self.ports.clock.moment(), steady=steady):
+            for shed in self._disk.shed(self.place, tree, now, lambda: steady and self._found.kept_step(now)):
                 self.tally.move(shed.reason, "shed")
                 self.tally.bytes_waiting -= shed.size if shed.reason else 0
 

@@ -9,7 +9,7 @@ here can make up for what is missing, so that nothing is given up for a disk tha
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -76,8 +76,14 @@ class Room:
         if (space := self._ports.files.space(self._job.source)) is not None:
             self._ports.ledger.note_space(place, space, now)
 
-    def shed(self, place: int, tree: Tree, now: Moment, *, steady: bool) -> list[Shed]:
+    def shed(self, place: int, tree: Tree, now: Moment, steady: Callable[[], bool]) -> list[Shed]:
         """Give files up where the job says so and there is too little room.
+
+        Args:
+            place: Of the ledger.
+            tree: The source.
+            now: When the pass began; what has not been left alone for long enough then is not given up.
+            steady: Whether the wall clock can still be believed; asked again and again, as this looks at the files once more.
 
         Raises:
             SourceError: the source cannot be read.
@@ -103,7 +109,7 @@ class Room:
         space = self._ports.files.space(path) if wanted else None
         return max(0, wanted - space.free) if space is not None else 0
 
-    def _oldest(self, place: int, tree: Tree, now: Moment, steady: bool) -> tuple[list[Settled], int]:
+    def _oldest(self, place: int, tree: Tree, now: Moment, steady: Callable[[], bool]) -> tuple[list[Settled], int]:
         """Some of the oldest finished files that were never carried, and the bytes of all there are."""
         size, kept = 0, list[tuple[int, str, Settled]]()
         for settled in self._candidates(place, tree, now, steady):
@@ -115,19 +121,20 @@ class Room:
                 heapq.heappushpop(kept, entry)
         return [settled for _, _, settled in sorted(kept, reverse=True)], size
 
-    def _candidates(self, place: int, tree: Tree, now: Moment, steady: bool) -> Iterator[Settled]:
+    def _candidates(self, place: int, tree: Tree, now: Moment, steady: Callable[[], bool]) -> Iterator[Settled]:
         """Files that would be carried now; not those of which a part has been sent already."""
         ledger = self._ports.ledger
         begun = {sighting[:2] for sighting, _ in ledger.uploads(place)}
         for found in discover(self._job, tree):
             remembered = ledger.observations(place, found.directory)
             receipts = ledger.receipts(place, found.directory, [sighting.name for sighting in found.sightings])
+            is_steady = steady()
             for sighting in found.sightings:
                 receipt = receipts.get(sighting.name)
                 proved = receipt is not None and same_generation(receipt.sighting, sighting)
                 if proved or sighting[:2] in begun or sighting.name in found.held_back:
                     continue
-                verdict = settle(self._job, sighting, remembered.get(sighting.name), now, steady)
+                verdict = settle(self._job, sighting, remembered.get(sighting.name), now, is_steady)
                 if isinstance(verdict, Settled):
                     yield verdict
 

@@ -86,7 +86,7 @@ class Walk:
             if found.group in self.elsewhere:
                 continue
             if found.group:
-                yield self._whole(found, now, steady and self._kept_step(now), unvisited)
+                yield self._whole(found, now, steady and self.kept_step(now), unvisited)
                 continue
             if found.directory != directory:
                 self._forget(directory, remembered)
@@ -99,7 +99,7 @@ class Walk:
                 found = self._ours(found, remembered)
             if self._stand(found, closed):
                 remembered = {}
-            steady = steady and self._kept_step(now)
+            steady = steady and self.kept_step(now)
             yield self._sort(found, remembered, now, steady)
             self._standings.tell()
         self._forget(directory, remembered)
@@ -202,7 +202,7 @@ class Walk:
                 self._standings.ready(found.group, now.boot_ns + verdict)
         return Looked([], [])
 
-    def _kept_step(self, then: Moment) -> bool:
+    def kept_step(self, then: Moment) -> bool:
         """Whether the wall clock has kept step with the boot clock since: what was listed is older than this look (L7)."""
         now = self._ports.clock.moment()
         return abs((now.wall_ns - then.wall_ns) - (now.boot_ns - then.boot_ns)) <= CLOCK_TOLERANCE_NS
