@@ -205,6 +205,20 @@ def test_who_is_not_given_up(machine: Machine) -> None:
     assert machine.files.files()["a/1"] == b"more" * 5
 
 
+def test_somebody_makes_room_meanwhile(machine: Machine) -> None:
+    """While the oldest files are looked for: none is given up."""
+    machine.files.foreign, machine.files.capacity = 100, 200
+    produce(machine, "1", "2", "3", "4")
+    machine.open_store = offline
+    steps = Steps()
+
+    def make_room() -> None:
+        machine.files.foreign = 0
+
+    steps.before("files.listings", lambda: steps.before("files.listings", make_room, "a"), "a")
+    assert (machine.run(SHEDDING, steps=steps).tally.by_reason, told(machine)) == ({"destination": 4}, [])
+
+
 @pytest.mark.parametrize("look", [1, 2])
 def test_a_clock_that_jumps_makes_no_file_old(machine: Machine, look: int) -> None:
     """Files are looked for once more before any is given up: with a clock that has jumped in either look, none is."""

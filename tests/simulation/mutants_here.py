@@ -53,6 +53,48 @@ HERE = (
         ),
         ("another endpoint",),
     ),
+    # --- giving up ---
+    Mutant(
+        "given up without a word",
+        (Edit(f"{LEDGER}:SqliteLedger._insert_tombstone", instead=lambda *_: 0),),
+        ("a full disk",),
+    ),
+    Mutant(
+        "given up though there is room",
+        (
+            Edit("outhaul.engine.room:Room._below", "wanted - space.free", "wanted + 30 - space.free"),
+            Edit(
+                "outhaul.engine.room:Room.shed",
+                "self._job.shed_below - space.free",
+                "self._job.shed_below + 30 - space.free",
+            ),
+        ),
+        ("a disk that is nearly full",),
+    ),
+    Mutant(
+        "what a jumped clock makes old is given up",
+        (
+            Edit(
+                f"{ROUND.replace('rounds:Round', 'passes:Pass')}._close",
+                "steady and self._found.kept_step(now)",
+                "True",
+            ),
+        ),
+        ("a full disk, jumped clock",),
+    ),
+    Mutant(
+        "what is written to is given up",
+        (
+            Edit("outhaul.stages.shed:shed", "refuse_unfinished(tombstone.settled, file)", "pass"),
+            Edit("outhaul.stages.shed:shed", "leased = file.take_lease()", "leased = False"),
+        ),
+        ("a full disk, written to",),
+    ),
+    Mutant(
+        "a removal that is not answered is said to have stayed",
+        (Edit("outhaul.stages.shed:shed", "raise RemovalUnknown(str(error))", "raise SourceStuck(str(error))"),),
+        ("a full disk",),
+    ),
     # --- letting go ---
     Mutant(
         "deleted by path",

@@ -73,6 +73,29 @@ def _coarse(world: World, machine: Machine) -> None:
     machine.clock.advance(1)
 
 
+def _full_and_away(world: World, machine: Machine) -> None:
+    """The disk is too full by ten bytes, and the destination cannot be reached."""
+    machine.files.capacity, machine.is_away = FULL, True
+
+
+def _full_and_jumped(world: World, machine: Machine) -> None:
+    """Nothing has been left alone for long enough, and the clock jumps while files are looked for."""
+    _full_and_away(world, machine)
+    machine.run()
+    machine.steps.before("files.listings", lambda: machine.jump(86_400), "b")
+
+
+def _nearly_full_and_away(world: World, machine: Machine) -> None:
+    """There is room for fifteen bytes more."""
+    machine.files.capacity, machine.is_away = FULL + 25, True
+
+
+def _full_and_written(world: World, machine: Machine) -> None:
+    """A process opens the file when it is about to be given up."""
+    _full_and_away(world, machine)
+    machine.steps.before("ledger.bury", lambda: machine.producer.do(machine.producer.hold))
+
+
 def _in_the_archive(world: World, machine: Machine) -> None:
     """An earlier file of the same path is there, and its time ends while faults may come."""
     machine.run()
@@ -100,6 +123,9 @@ def _begun_of_other_bytes(world: World, machine: Machine) -> None:
 ARCHIVING = JOB._replace(after="archive", archive=ARCHIVE, archive_keep_ns=60 * 10**9, empty_ns=30 * 10**9)
 BUNDLING = JOB._replace(bundle_bytes=4000, bundle_file_max=64)
 GROUPING = JOB._replace(groups=("g",))
+FULL = 5000
+SHEDDING = JOB._replace(keep_free=FULL - 40, shed_below=FULL - 40)
+TWO_OLD = {"a/one": 20, "b/two": 30}
 ACCOMPANIED = GROUPING._replace(companions=("{path}.log",))
 SMALL_ONES = {"a/one": 20, "a/two": 30, "b/c/three": 1, "large": 101}
 ONE = Small("one file", {"a/one": 20})
@@ -139,6 +165,7 @@ SCENARIOS = (
     Small("archive", {"a/one": 20}, job=ARCHIVING),
     Small("archive, the name taken", {"a/one": 20}, _in_the_archive, job=ARCHIVING),
     Small("quiet", {"a/one": 20}, job=JOB._replace(quiet_ns=30 * 10**9)),
+    Small("a full disk", TWO_OLD, _full_and_away, job=SHEDDING, producer=False),
 )
 
 
@@ -261,5 +288,8 @@ FOR_MUTANTS = (
     Small("interrupted, coarse", {"a/one": 20}, _interrupted_and_coarse),
     Small("conflict, as long", {"a/one": 20}, _conflict_as_long),
     Small("another endpoint", {"a/one": 20}, _another_endpoint),
+    Small("a full disk, jumped clock", TWO_OLD, _full_and_jumped, SHEDDING._replace(quiet_ns=600 * 10**9)),
+    Small("a disk that is nearly full", TWO_OLD, _nearly_full_and_away, SHEDDING),
+    Small("a full disk, written to", {"a/one": 60}, _full_and_written, SHEDDING),
 )
 """Scenarios for bugs that show only there; without them they find nothing."""

@@ -122,7 +122,10 @@ class World:
             for _ in range(CLEAN_RUNS + 2 * (links - 1)):
                 machine.clock.advance(70 + machine.job.quiet_ns / 10**9)
                 self._clean_run(machine)
-                if not (left := self.left(machine)):
+                left = self.left(machine)
+                if (
+                    not left and not self._parts_left()
+                ):  # Files that stay may have an upload that is still to be gone on with.
                     break
             self._refuse(left)
         self._refuse(self._parts_left())

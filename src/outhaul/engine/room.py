@@ -90,12 +90,16 @@ class Room:
             LedgerError: the ledger failed.
         """
         all_of_them = list[Shed]()
-        while (missing := self._to_shed) and not self._ports.stopped():
+        while self._to_shed and not self._ports.stopped():
             oldest, size = self._oldest(place, tree, now, steady)
+            space = self._ports.files.space(self._job.source)
+            missing = self._job.shed_below - space.free if space is not None else 0
+            if space is None or missing <= 0:
+                break  # To look took its time, and somebody has made room meanwhile.
             if size < missing:
                 self._notice(f"{size:,} bytes wait here, and {missing:,} are missing: nothing is given up for them")
                 break
-            gone = self._give_up(place, oldest, missing, tree)
+            gone = self._give_up(place, oldest, missing, space.free, tree)
             all_of_them += gone
             if not gone or missing - self._to_shed < sum([shed.size for shed in gone]) // 2:
                 break  # It does not help, or not at once: another link, a snapshot, a reader. The next pass looks again.
@@ -138,16 +142,16 @@ class Room:
                 if isinstance(verdict, Settled):
                     yield verdict
 
-    def _give_up(self, place: int, oldest: Sequence[Settled], missing: int, tree: Tree) -> list[Shed]:
-        """As many as make up for what is missing: first all are written down, and then they go."""
+    def _give_up(self, place: int, oldest: Sequence[Settled], missing: int, free: int, tree: Tree) -> list[Shed]:
+        """As many as make up for what is missing, with so much free: first all are written down, and then they go."""
         chosen = list[Settled]()
         for settled in oldest:
             if missing <= 0:
                 break
             chosen.append(settled)
             missing -= settled.sighting.size
-        ledger, space = self._ports.ledger, self._ports.files.space(self._job.source)
-        tombstones = ledger.bury(place, chosen, space.free if space else 0)
+        ledger = self._ports.ledger
+        tombstones = ledger.bury(place, chosen, free)
         gone = list[Shed]()
         for directory, some in groupby(sorted(tombstones, key=_directory), _directory):
             known = ledger.observations(place, directory)
