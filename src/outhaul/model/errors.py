@@ -109,6 +109,10 @@ class Unproved(StoreError):
     """The store cannot show that it holds the same bytes."""
 
 
+class NotAsAsked(Unproved):
+    """The store does not show the lock, or the encryption, that the job asks for."""
+
+
 class OnItsWay(StoreError):
     """It is on a stick, and whether the store has it is not known yet. Not a failure: its receipt has to come back."""
 

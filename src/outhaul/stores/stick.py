@@ -103,6 +103,10 @@ class StickStore(VouchedStore):
         """See `ports.Store`."""
         return ""
 
+    def lacks(self, key: str, version: str) -> str:
+        """See `ports.Store`. The carrier has looked: see `vouch`."""
+        return ""
+
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`. The bytes on a stick prove nothing, and tell no more than their digest."""
         raise Unproved(f"{key}: is out of reach, and may only be compared by its digest")
