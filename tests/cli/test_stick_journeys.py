@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from cli.program import Program, Ran
+from outhaul.ledgers.opening import lock
 from servers.server import Server
+from sticks.places import new_stick
+from stores.test_object_settings import asking
 
 
 class Journey:
@@ -24,8 +27,7 @@ class Journey:
 
     def __init__(self, outhaul: Program, server: Server) -> None:
         self.outhaul, self.server, self.bucket = outhaul, server, server.make_bucket("stick")
-        self.stick, self.key = outhaul.home / "stick", outhaul.home / "key"
-        self.stick.mkdir()
+        self.stick, self.key = new_stick(outhaul.home / "stick"), outhaul.home / "key"
         self.folder = self.stick / "outhaul-stick"
         self.access = {name: value for name, value in server.environ().items() if name.startswith("AWS_")}
         self.configuration = outhaul.home / "outhaul.toml"
@@ -63,6 +65,8 @@ class Journey:
             to or f"s3://{self.bucket}/site-7",
             "--endpoint-url",
             self.server.endpoint_url,
+            "--state",
+            str(self.outhaul.home / "desk"),
         ]
 
     def stored(self) -> dict[str, bytes]:
@@ -198,6 +202,22 @@ def test_two_sticks_and_the_network(journey: Journey) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("torn", [("stick.json",), ("stick.json", "manifest", "receipt")], ids=["name", "all"])
+def test_a_stick_that_has_lost_its_name(journey: Journey, torn: tuple[str, ...]) -> None:
+    """A power cut on FAT empties files: its packs say which stick it is, and nothing waits for one that there never was."""
+    journey.outhaul.write("one", b"1")
+    assert journey.export().code == 0
+    assert journey.carry().code == 0
+    for path in journey.folder.iterdir():
+        if path.name.endswith(torn):
+            path.write_bytes(b"")
+    for _ in range(2):
+        assert journey.export().code == 0
+        assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
 def test_where_a_package_may_go(journey: Journey) -> None:
     """The carrier says where to; nothing on the stick does. Nor does it say how, unless it is signed."""
     journey.configure('object = { tags = { site = "7" } }\ncompress = "zstd"')
@@ -252,6 +272,10 @@ def test_what_is_told_in_one_line(journey: Journey, outhaul: Program) -> None:
     lost = journey.stick / "key"
     shutil.copy(journey.key, lost)
     assert "lies on the stick" in outhaul(*journey.exporting(journey.stick), "--key-file", str(lost)).err
+    held = lock(str(outhaul.home / "watching"))
+    ran = journey.export(state="watching")
+    assert (ran.code, len(ran.err.splitlines()), "`systemctl stop outhaul`" in ran.err) == (3, 1, True)
+    os.close(held)
     journey.configure('on-conflict = "replace"')
     assert ((ran := journey.export()).code, "does not travel on a stick" in ran.err) == (2, True)
 
@@ -281,6 +305,52 @@ def test_killed_anywhere(journey: Journey, record_property: object) -> None:
     assert journey.on_stick() == []
 
 
+@pytest.mark.slow
+def test_a_large_upload_of_a_killed_carrier_goes_on(journey: Journey) -> None:
+    """The parts that have arrived are not sent again, and none is left behind. What is remembered is not on the stick."""
+    content = os.urandom(48 << 20)
+    journey.outhaul.write("large", content)
+    assert journey.export().code == 0
+    keyed = ["--key-file", str(journey.key)]
+    _killed(journey, [*journey.carrying(journey.stick), *keyed, "--bandwidth", "6MiB/s"], 6)
+    (remembered,) = (journey.outhaul.home / "desk" / "carrying").glob("*.upload")
+    client = asking(journey.server)
+    (begun,) = client.list_multipart_uploads(Bucket=journey.bucket)["Uploads"]
+    asked = {"Bucket": journey.bucket, "Key": begun["Key"], "UploadId": begun["UploadId"]}
+    sent = {part["PartNumber"]: part["LastModified"] for part in client.list_parts(**asked)["Parts"]}
+    assert 0 < len(sent) < 6
+    _killed(journey, [*journey.carrying(journey.stick), *keyed, "--bandwidth", "6MiB/s"], 4)
+    again = {part["PartNumber"]: part["LastModified"] for part in client.list_parts(**asked)["Parts"]}
+    assert sent.items() <= again.items()
+    assert journey.carry().code == 0
+    assert (journey.stored(), remembered.exists()) == ({"site-7/large": content}, False)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=journey.bucket)
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+def test_what_a_desk_never_went_on_with_is_abandoned(journey: Journey) -> None:
+    """After a month; until then the stick may come back. What stands in its place and is no hint of ours is no matter."""
+    client, desk = asking(journey.server), journey.outhaul.home / "desk" / "carrying"
+    begun = client.create_multipart_upload(Bucket=journey.bucket, Key="site-7/x")["UploadId"]
+    desk.mkdir(parents=True)
+    said = {
+        "endpoint": journey.server.endpoint_url,
+        "bucket": journey.bucket,
+        "key": "site-7/x",
+        "upload": begun,
+        "part_bytes": 1,
+    }
+    for name, age in (("a" * 64, 31), ("b" * 64, 1)):
+        when = time.time_ns() - age * 86_400 * 10**9
+        (desk / f"{name}.upload").write_text(json.dumps({**said, "begun_ns": when}))
+    (desk / f"{'c' * 64}.upload").write_text("torn")
+    journey.outhaul.write("one", b"1")
+    assert (journey.export().code, journey.carry().code) == (0, 0)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=journey.bucket)
+    assert sorted(path.name[0] for path in desk.iterdir()) == ["b", "c"]
+
+
 def _killed(journey: Journey, command: list[str], after: float) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "outhaul", *command],
@@ -297,6 +367,9 @@ def _killed(journey: Journey, command: list[str], after: float) -> None:
 def small_stick(journey: Journey, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A stick of 8 MiB: a tmpfs, or a FAT file system of its own."""
     at = journey.outhaul.home / "small"
+    if request.param == "vfat" and (there := os.environ.get("OUTHAUL_TEST_SMALL_STICK")):
+        yield Path(there)
+        return
     at.mkdir()
     if request.param == "tmpfs":
         made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(at)], capture_output=True)

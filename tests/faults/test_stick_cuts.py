@@ -23,13 +23,15 @@ from outhaul import app, by_stick
 from outhaul.engine.carrying import Carrier, carry_stick
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Destination, Job
-from outhaul.stores import stick_directory, stick_memory
+from outhaul.stores import carrier_memory, stick_directory, stick_memory
+from outhaul.stores.carrier_memory import CarrierMemory
 from outhaul.stores.stick_carrying import StickInHand
 from outhaul.stores.stick_directory import StickDirectory
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.monitor import RecordingMonitor
 from outhaul.testing.steps import Crash
 from outhaul.testing.store import SimulatedStore
+from sticks.places import new_stick
 
 KEY = b"k" * 32
 CALLS = ("open", "write", "pwrite", "pread", "preadv", "fsync", "ftruncate", "rename", "unlink", "mkdir", "listdir")
@@ -69,9 +71,9 @@ class World:
     """A device, a stick, a carrier and a store."""
 
     def __init__(self, root: Path) -> None:
-        self.source, self.stick, self.state = root / "source", root / "stick", root / "state"
+        self.source, self.stick, self.state = root / "source", new_stick(root / "stick"), root / "state"
         self.source.mkdir(parents=True)
-        self.stick.mkdir()
+        self.desk = root / "desk"
         self.store = SimulatedStore()
         self.store.small_max = 1000
         self.job = Job("j", str(self.source), Destination("s3://b/p", "s3", "b", "p"), quiet_ns=0)
@@ -90,7 +92,15 @@ class World:
 
     def carry(self) -> None:
         """The carrier has it."""
-        carrier = Carrier(SimulatedClock(), lambda _offer: self.store, "keep-both", False, "", lambda: False)
+        carrier = Carrier(
+            SimulatedClock(),
+            lambda _offer: self.store,
+            "keep-both",
+            False,
+            "",
+            lambda: False,
+            CarrierMemory(str(self.desk), "", "b"),
+        )
         with StickDirectory(str(self.stick), make=False) as directory:
             list(carry_stick(StickInHand(directory, KEY), carrier))
 
@@ -117,6 +127,8 @@ class World:
         left = {path.name for path in (self.stick / "outhaul-stick").iterdir()} - {"stick.json", "READ-ME.txt"}
         assert left == set()
         assert {path.name for path in (self.state / "sticks").iterdir()} == {"device"}
+        assert list(self.desk.rglob("*.upload")) == []
+        assert {number for number, (_, parts) in self.store.uploads.items() if parts} == set()
 
 
 @contextlib.contextmanager
@@ -138,7 +150,7 @@ def world() -> Iterator[World]:
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
     """The calls of both modules that have to do with sticks."""
     made = Faulty()
-    for module in (stick_directory, stick_memory):
+    for module in (stick_directory, stick_memory, carrier_memory):
         monkeypatch.setattr(module, "os", made)
     monkeypatch.setattr(stick_directory, "PART_BYTES", 1 << 20)
     return made

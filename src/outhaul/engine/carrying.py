@@ -6,20 +6,32 @@ object that is there already is compared, as everywhere. Whatever ends this, the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.errors import Denied, Misconfigured, OuthaulError, Refused, StoreError, Transient, Unproved
+from outhaul.model.errors import (
+    AlreadyThere,
+    Denied,
+    LedgerError,
+    Misconfigured,
+    OuthaulError,
+    Refused,
+    StoreError,
+    Transient,
+    Unproved,
+    UploadGone,
+)
 from outhaul.model.evidence import Package, Proof, Sighting, Upload
 from outhaul.model.job import ConflictRule
 from outhaul.model.notes import CODEC, MTIME, SHA256, SIZE
 from outhaul.model.stick import Carried, Offer
 from outhaul.ports import Clock, Store
-from outhaul.ports.stick import CarriedStick, Offered
+from outhaul.ports.stick import CarriedStick, CarrierMemory, Offered
 from outhaul.stages.prove import prove
-from outhaul.stages.upload import upload, upload_small
+from outhaul.stages.upload import begin, upload, upload_small
 
 AT_ONCE = 64
 _BATCH_BYTES = 16 << 20
@@ -38,6 +50,7 @@ class Carrier(NamedTuple):
     """A person says that this is the store that the devices mean, whatever its address."""
     endpoint: str
     stopped: Callable[[], bool]
+    memory: CarrierMemory
 
 
 class Carriage(NamedTuple):
@@ -138,16 +151,49 @@ def _carry_large(
     offer: Offer, package: Package, source: _Packed, store: Store, carrier: Carrier, attempt: int = 1
 ) -> Carriage:
     try:
-        by_bytes = offer.rule == "read-back"
-        sent = upload(package, carrier.rule, store, by_bytes=by_bytes, unchanged=source.is_whole)
+        sent = _sent(offer, package, source, store, carrier)
         if sent.package.sha256 != offer.sha256:
             raise Unproved("the stick gives other bytes than its manifest says")
-        return Carriage(offer, prove(sent, offer.rule, store, carrier.clock.wall_ns()))
+        proof = prove(sent, offer.rule, store, carrier.clock.wall_ns())
+        carrier.memory.ended(offer)
+        return Carriage(offer, proof)
+    except LedgerError:
+        raise
     except OuthaulError as error:
         if not isinstance(error, Transient) or not _may_try_again(attempt, carrier):
             return _stays(offer, error)
     _pause(attempt, carrier)
     return _carry_large(offer, package, source, store, carrier, attempt + 1)
+
+
+def _sent(offer: Offer, package: Package, source: _Packed, store: Store, carrier: Carrier) -> Upload:
+    """Send it, from where an earlier carrier, or an earlier attempt, has ended; what is begun is written down first.
+
+    Raises:
+        UploadGone: what was begun is of no use; it is begun anew.
+        LedgerError: what is begun cannot be written down.
+        SourceError, StoreError: as `upload.upload`.
+    """
+    by_bytes = offer.rule == "read-back"
+    begun = carrier.memory.of(offer)
+    if begun is None:
+        started = begin(package, carrier.rule, store, by_bytes=by_bytes)
+        if isinstance(started, Upload):
+            return started
+        if started is not None:
+            carrier.memory.began(offer, started, carrier.clock.wall_ns())
+        begun = started
+    try:
+        return upload(package, carrier.rule, store, by_bytes=by_bytes, begun=begun, unchanged=source.is_whole)
+    except (
+        AlreadyThere,
+        UploadGone,
+    ) as error:  # Something has its key now, perhaps by our own request: looking at it tells.
+        if begun is not None:
+            with contextlib.suppress(StoreError):
+                store.abandon(begun)
+            carrier.memory.ended(offer)
+        raise UploadGone(str(error)) from None
 
 
 def _may_try_again(attempt: int, carrier: Carrier) -> bool:

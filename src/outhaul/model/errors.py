@@ -163,6 +163,10 @@ class AnotherInstance(OuthaulError):
     """Another outhaul works with this state directory."""
 
 
+class InUse(AnotherInstance):
+    """The state directory itself."""
+
+
 class ConfigurationError(OuthaulError):
     """The configuration or command line is wrong. `problems` holds one line each."""
 

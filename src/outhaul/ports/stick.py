@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from outhaul.model.stick import Carried, Offer
+from outhaul.ports.store import Begun
 
 
 class Offered(NamedTuple):
@@ -32,3 +33,19 @@ class CarriedStick(Protocol):
 
     def let_go(self, pack: str) -> None:
         """Remove the bytes of a pack, all of whose packages have receipts."""
+
+
+class CarrierMemory(Protocol):
+    """What a carrier remembers of large uploads that it has begun: hints, on its own disk, never on a stick.
+
+    Every method raises `LedgerError` where that disk cannot be written.
+    """
+
+    def of(self, offer: Offer) -> Begun | None:
+        """The upload that was begun for these bytes and this key, to go on with."""
+
+    def began(self, offer: Offer, begun: Begun, now_ns: int) -> None:
+        """One was begun, at this wall time; when this returns, that is on disk."""
+
+    def ended(self, offer: Offer) -> None:
+        """It is of no more use: its object is there, or it has been abandoned."""

@@ -67,7 +67,8 @@ class Visit:
         self._vouched: set[tuple[str, int]] = set()
         self._writer: PackWriter | None = None
         self._open: list[Offer] = []
-        trips = list(memory.trips())
+        there = {*stick.packs(), *[pack for kind in ("manifest", "receipt") for pack, _ in stick.texts(kind)]}
+        trips = [self._recognised(trip) if trip.pack in there else trip for trip in memory.trips()]
         self._here = self._arrive([trip for trip in trips if trip.stick == stick.id])
         for trip in [] if again else elsewhere(trips, stick.id):
             self._know(trip, {})
@@ -92,6 +93,14 @@ class Visit:
     def away(self) -> int:
         """How many packages are on their way, as far as this visit knows."""
         return sum([known.receipt is None for known in self._known.values()])
+
+    def _recognised(self, trip: Trip) -> Trip:
+        """A trip of this stick, though the stick has lost its name: what it has of it says so."""
+        if trip.stick == self.stick.id:
+            return trip
+        found = trip._replace(stick=self.stick.id)
+        self._memory.remember(found)
+        return found
 
     def _arrive(self, trips: Iterable[Trip]) -> dict[str, Trip]:
         """What was given to this stick, with its receipts; what is not on it any more, and has none, is forgotten."""
