@@ -69,8 +69,6 @@ def why_not(job: Job) -> str:
     """Why the files of a job cannot travel on a stick; '' where they can."""
     if job.destination.kind != "s3":
         return "its destination is a directory, which is another one on another machine"
-    if job.groups:
-        return "its groups are whole in the store at one moment only where the network is"
     if job.on_conflict == "replace":
         return 'with on-conflict = "replace" a stick that comes late would replace a newer object'
     return ""

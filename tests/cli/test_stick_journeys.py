@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,64 @@ def test_a_stick_that_has_lost_its_name(journey: Journey, torn: tuple[str, ...])
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [10, 5 << 20], ids=["small", "large"])
+def test_a_group_in_one_trip(journey: Journey, size: int) -> None:
+    """Its object and its manifest, in this order; and back comes every file. Loose files go beside it."""
+    journey.configure('group = "run-*"')
+    contents = {"run-1/a/one": os.urandom(size), "run-1/two": b"2", "loose": b"3"}
+    for name, content in contents.items():
+        journey.outhaul.write(name, content)
+    assert "3 packages written" in journey.export().out
+    assert journey.carry().code == 0
+    assert sorted(journey.stored()) == ["site-7/loose", "site-7/run-1.tar", "site-7/run-1.tar.manifest.json"]
+    assert (journey.left(), journey.export().code, journey.left(), journey.on_stick()) == (sorted(contents), 0, [], [])
+    back = journey.outhaul.home / "back"
+    ran = journey.outhaul("restore", "**", "--to", str(back), "--state", str(journey.outhaul.state), **journey.access)
+    assert (ran.code, {name: (back / name).read_bytes() for name in contents}) == (0, contents)
+
+
+@pytest.mark.slow
+def test_half_of_a_group_comes_back(journey: Journey) -> None:
+    """Without the receipt of its manifest nothing goes; the next trip brings that, and nothing is sent twice."""
+    journey.configure('group = "run-*"')
+    for name in ("one", "two"):
+        journey.outhaul.write(f"run-1/{name}", name.encode())
+    assert journey.export().code == 0
+    with journey.server.client() as client:  # Nobody may have a manifest there.
+        client.put(journey.bucket, "site-7/run-1.tar.manifest.json", b"theirs")
+    assert journey.carry("--on-conflict", "hold").code == 1
+    for _ in range(2):
+        assert (journey.export().code, len(journey.left())) == (0, 2)
+    assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+    assert len([key for key in journey.stored() if key.endswith(".tar")]) == 1
+
+
+@pytest.mark.slow
+def test_a_group_that_changes_on_its_way(journey: Journey) -> None:
+    """What was packed arrives whole, and so does what it has become; nothing goes that did not arrive."""
+    journey.configure('group = "run-*"')
+    journey.outhaul.write("run-1/one", b"1")
+    assert journey.export().code == 0
+    journey.outhaul.write("run-1/two", b"2")
+    assert (journey.carry().code, journey.export().code) == (0, 0)
+    assert journey.left() == ["run-1/one", "run-1/two"]
+    assert (journey.carry().code, journey.export().code, journey.left(), journey.on_stick()) == (0, 0, [], [])
+    assert [key.endswith(".manifest.json") for key in sorted(journey.stored())].count(True) == 2
+
+
+@pytest.mark.slow
+def test_a_file_that_changes_on_its_way(journey: Journey) -> None:
+    """What it was and what it is are two objects, and each takes one trip."""
+    journey.outhaul.write("one", b"first")
+    assert journey.export().code == 0
+    journey.outhaul.write("one", b"second")
+    for left in (["one"], []):
+        assert (journey.carry().code, journey.export().code, journey.left()) == (0, 0, left)
+    assert (sorted(journey.stored().values()), journey.on_stick()) == ([b"first", b"second"], [])
+
+
+@pytest.mark.slow
 def test_where_a_package_may_go(journey: Journey) -> None:
     """The carrier says where to; nothing on the stick does. Nor does it say how, unless it is signed."""
     journey.configure('object = { tags = { site = "7" } }\ncompress = "zstd"')
@@ -312,16 +371,25 @@ def test_a_large_upload_of_a_killed_carrier_goes_on(journey: Journey) -> None:
     journey.outhaul.write("large", content)
     assert journey.export().code == 0
     keyed = ["--key-file", str(journey.key)]
-    _killed(journey, [*journey.carrying(journey.stick), *keyed, "--bandwidth", "6MiB/s"], 6)
-    (remembered,) = (journey.outhaul.home / "desk" / "carrying").glob("*.upload")
     client = asking(journey.server)
-    (begun,) = client.list_multipart_uploads(Bucket=journey.bucket)["Uploads"]
-    asked = {"Bucket": journey.bucket, "Key": begun["Key"], "UploadId": begun["UploadId"]}
-    sent = {part["PartNumber"]: part["LastModified"] for part in client.list_parts(**asked)["Parts"]}
-    assert 0 < len(sent) < 6
-    _killed(journey, [*journey.carrying(journey.stick), *keyed, "--bandwidth", "6MiB/s"], 4)
-    again = {part["PartNumber"]: part["LastModified"] for part in client.list_parts(**asked)["Parts"]}
-    assert sent.items() <= again.items()
+
+    def parts() -> dict[int, str]:
+        """Of the one upload that there is: number, and when it came."""
+        for begun in client.list_multipart_uploads(Bucket=journey.bucket).get("Uploads", ()):
+            asked = {"Bucket": journey.bucket, "Key": begun["Key"], "UploadId": begun["UploadId"]}
+            return {each["PartNumber"]: each["LastModified"] for each in client.list_parts(**asked).get("Parts", ())}
+        return {}
+
+    def have(least: int) -> bool:
+        return len(parts()) >= least
+
+    for least in (2, 4):
+        before = parts()
+        slowly = [*journey.carrying(journey.stick), *keyed, "--bandwidth", "4MiB/s"]
+        _killed(journey, slowly, partial(have, least))
+        assert before.items() <= parts().items()
+        assert least <= len(parts()) < 6
+    (remembered,) = (journey.outhaul.home / "desk" / "carrying").glob("*.upload")
     assert journey.carry().code == 0
     assert (journey.stored(), remembered.exists()) == ({"site-7/large": content}, False)
     assert "Uploads" not in client.list_multipart_uploads(Bucket=journey.bucket)
@@ -351,14 +419,18 @@ def test_what_a_desk_never_went_on_with_is_abandoned(journey: Journey) -> None:
     assert sorted(path.name[0] for path in desk.iterdir()) == ["b", "c"]
 
 
-def _killed(journey: Journey, command: list[str], after: float) -> None:
+def _killed(journey: Journey, command: list[str], when: float | Callable[[], bool]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "outhaul", *command],
         env={**journey.outhaul.environment, **journey.access},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    time.sleep(after)
+    if isinstance(when, float):
+        time.sleep(when)
+    else:
+        while not when() and process.poll() is None:
+            time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.world import Machine
+from engine.world import JOB, Machine
 from outhaul.engine.carrying import Carriage, Carrier, carry_stick
 from outhaul.model.errors import Denied, LedgerError, Misconfigured, OnItsWay, Refused, Transient, UploadGone
 from outhaul.model.evidence import ProofKind
@@ -58,6 +58,11 @@ class Stick:
         if self.damaged_from and self.readings >= self.damaged_from:
             content = content[:100] if self.short else bytes(len(content))
         yield from (content[at : at + 70_000] for at in range(0, len(content), 70_000))
+
+    def receipt(self, place: str) -> Carried | None:
+        """See `ports.stick`."""
+        pack, _, number = place.rpartition(".")
+        return next((one for one in self.written if (one.pack, one.number) == (pack, int(number))), None)
 
     def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
         """See `ports.stick`."""
@@ -254,10 +259,11 @@ class OutOfReach(SimulatedStore, VouchedStore):
     """A store that nobody can try."""
 
     there = False
+    missing = ""
 
     def vouch(self, key: str, sha256: bytes, length: int, rule: ProofRule) -> Vouch:
         """Once the receipt has come back."""
-        if not self.there:
+        if not self.there or key == self.missing:
             raise OnItsWay("a stick")
         return Vouch("e", "v")
 
@@ -271,6 +277,55 @@ def test_what_is_on_its_way_waits(machine: Machine) -> None:
     assert "store.probe" not in [call.name for call in machine.steps.calls]
     machine.store.there = True
     assert machine.run().tally.by_reason == {"removed": 1}
+
+
+def test_a_group_waits_for_its_manifest_too(machine: Machine) -> None:
+    """Both go on one trip; the files go when both have arrived, and what came alone is remembered and hinders nothing."""
+    machine.store = OutOfReach()
+    grouping = JOB._replace(groups=("g",))
+    machine.produce("g/one", b"1")
+    machine.produce("g/two", b"2" * 70_000)
+    assert machine.run(grouping).tally.by_reason == {"on-its-way": 2}
+    assert sorted(machine.store.objects) == ["site/g.tar", "site/g.tar.manifest.json"]
+    machine.store.there, machine.store.missing = True, "site/g.tar.manifest.json"
+    for _ in range(2):
+        outcome = machine.run(grouping)
+        assert (outcome.destination_fault, outcome.tally.by_reason) == ("", {"on-its-way": 2})
+    machine.store.missing = ""
+    assert machine.run(grouping).tally.by_reason == {"removed": 2}
+
+
+# --- groups on a stick ---------------------------------------------------------------------------------------------------
+
+
+PLACE = f"{'b' * 32}.0"
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE])
+def test_a_manifest_goes_last(stick: Stick, store: SimulatedStore, content: bytes) -> None:
+    """Wherever it lies on the stick: it makes its group count, which has to be there."""
+    stick.add("a" * 32, b"manifest", after=PLACE)
+    stick.add("b" * 32, content)
+    assert [one.offer.pack[0] for one in carried(stick, store) if one.proof] == ["b", "a"]
+
+
+def test_a_manifest_stays_where_its_group_does(stick: Stick, store: SimulatedStore) -> None:
+    """Because it is not on the stick, or not sent, or other bytes stand under its key: then it does not go to another one."""
+    stick.add("a" * 32, b"manifest", after=PLACE)
+    (one,) = carried(stick, store)
+    assert (one.proof, one.fault, one.why) == (None, False, "makes a group count that is not in the store yet")
+    stick.add("b" * 32, SMALL)
+    store.put(f"{'b' * 32}/0", b"theirs")
+    assert [one.proof for one in carried(stick, store)] == [None, None]
+    assert sorted(map(len, store.objects)) == [34]
+
+
+def test_a_fault_ends_it_for_manifests_too(stick: Stick, store: SimulatedStore) -> None:
+    """What cannot be sent now is not made to count."""
+    stick.add("a" * 32, b"manifest", after=PLACE)
+    stick.add("b" * 32, SMALL)
+    store.fail("put", Fault(Misconfigured("no such bucket")))
+    assert [one.fault for one in carried(stick, store)] == [True]
 
 
 # --- large uploads that go on --------------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,9 +114,19 @@ class World:
         assert self.contents - there == set()
 
     def _proved(self) -> set[bytes]:
-        held = {(key, each.content) for key, versions in self.store.objects.items() for each in versions}
+        held = {(key, content) for key in self.store.objects for content in self._files(key)}
         rows = {(row.key, row.sha256) for row in app.receipts(str(self.state))}
         return {content for key, content in held if (key, hashlib.sha256(content).digest()) in rows}
+
+    def _files(self, key: str) -> list[bytes]:
+        """What an object holds: itself, or the files of a group that counts."""
+        content = self.store.content(key)
+        if not key.endswith(".tar"):
+            return [] if key.endswith(".manifest.json") else [content]
+        assert len(self.store.objects[key]) == 1
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            members = [found.read() for each in tar if (found := tar.extractfile(each))]
+        return members if f"{key}.manifest.json" in self.store.objects else []
 
     def end(self) -> None:
         """Without faults all arrives, once, and nothing is left behind."""
@@ -122,7 +134,7 @@ class World:
             step()
             self.check()
         assert [path for path in self.source.rglob("*") if path.is_file()] == []
-        stored = sorted(self.store.content(key) for key in self.store.objects)
+        stored = sorted(content for key in self.store.objects for content in self._files(key))
         assert sorted(self.contents) == stored
         left = {path.name for path in (self.stick / "outhaul-stick").iterdir()} - {"stick.json", "READ-ME.txt"}
         assert left == set()
@@ -132,15 +144,21 @@ class World:
 
 
 @contextlib.contextmanager
-def world() -> Iterator[World]:
-    """In memory, where there is such a place."""
+def world(group: str = "") -> Iterator[World]:
+    """In memory, where there is such a place; with a group of this many bytes."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     root = tempfile.mkdtemp(prefix="outhaul-stick-", dir=place)
     try:
         made = World(Path(root))
         made.write("one", b"1")
         made.write("two", b"22")
-        made.write("large", b"large" * 300_000)
+        if group:
+            made.job = made.job._replace(groups=("g",))
+            (made.source / "g").mkdir()
+            for name, content in (("g/a", b"a" * GROUPS[group]), ("g/b", b"b")):
+                made.write(name, content)
+        else:
+            made.write("large", b"large" * 300_000)
         yield made
     finally:
         shutil.rmtree(root)
@@ -168,9 +186,9 @@ def _attempt(world: World, step: str) -> bool:
     return True
 
 
-def _trial(faulty: Faulty, fault: str | int, before: list[str], step: str, at: int) -> bool:
+def _trial(faulty: Faulty, fault: str | int, before: list[str], step: str, at: int, group: str = "") -> bool:
     """A step that fails at one call, and everything after it; whether there was such a call."""
-    with world() as made:
+    with world(group) as made:
         for name in before:
             faulty.begin(0, fault)
             getattr(made, name)()
@@ -183,6 +201,7 @@ def _trial(faulty: Faulty, fault: str | int, before: list[str], step: str, at: i
     return was
 
 
+GROUPS = {"small": 10, "large": 5_000_000}
 STEPS = [([], "export"), (["export"], "carry"), (["export", "carry"], "export")]
 
 
@@ -197,11 +216,26 @@ def test_whatever_fails_at_whichever_call(faulty: Faulty, fault: str | int, befo
     assert at > 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["small", "large"])
+@pytest.mark.parametrize("fault", ["crash", errno.EIO], ids=str)
+@pytest.mark.parametrize(("before", "step"), STEPS, ids=["give", "carry", "take"])
+def test_groups_fail_at_whichever_call(
+    faulty: Faulty, fault: str | int, before: list[str], step: str, group: str
+) -> None:
+    """A group counts in the store when its manifest is there, and its files go when that is known; once, whatever fails."""
+    at = 1
+    while _trial(faulty, fault, before, step, at, group):
+        at += 1
+    assert at > 10
+
+
 @pytest.mark.parametrize(("before", "step"), STEPS, ids=["give", "carry", "take"])
 def test_some_calls(faulty: Faulty, before: list[str], step: str) -> None:
     """A few of the same, for the fast loop."""
     for at in (12, 19):
         _trial(faulty, "crash", before, step, at)
+        _trial(faulty, "crash", before, step, at, "small")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -120,3 +121,18 @@ def test_a_stick_that_does_not_keep_what_it_was_given(place: Path) -> None:
         with pytest.raises(Misconfigured, match="does not give back"):
             pack.finish()
         assert stick.packs() == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "is full: have it carried"),
+        (errno.EROFS, "has to be mended first"),
+        (errno.EIO, "was it pulled out?"),
+        (errno.ENOENT, "is it mounted?"),
+    ],
+)
+def test_what_is_said_of_a_stick(number: int, said: str) -> None:
+    """One line, with what to do. After a power cut Linux mounts a FAT that it finds damaged for reading only."""
+    with pytest.raises(Misconfigured, match=said.replace("?", "[?]")), stick_directory.told("/media/stick"):
+        raise OSError(number, os.strerror(number))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
@@ -29,7 +29,7 @@ from outhaul.model.job import ConflictRule
 from outhaul.model.notes import CODEC, MTIME, SHA256, SIZE
 from outhaul.model.stick import Carried, Offer
 from outhaul.ports import Clock, Store
-from outhaul.ports.stick import CarriedStick, CarrierMemory, Offered
+from outhaul.ports.stick import CarriedStick, CarrierMemory
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import begin, upload, upload_small
 
@@ -70,12 +70,22 @@ def carry_stick(stick: CarriedStick, carrier: Carrier) -> Iterator[Carriage]:
     Raises:
         Misconfigured: the stick is gone, or full.
     """
+    first = {offer.after for offered in stick.offered() for offer in offered.offers} - {""}
+    for follows in (False, True) if first else (False,):
+        if not (yield from _carry_some(stick, carrier, first, follows=follows)):
+            return
+
+
+def _carry_some(
+    stick: CarriedStick, carrier: Carrier, first: set[str], *, follows: bool
+) -> Generator[Carriage, None, bool]:
+    """Those that wait for none, or those that wait for one of `first`; whether the others may go."""
     for offered in stick.offered():
         left = len(offered.offers)
-        for batch in _batches(offered):
+        for batch in _batches([offer for offer in offered.offers if bool(offer.after) == follows]):
             if carrier.stopped():
-                return
-            done = _carry_batch(batch, stick, carrier)
+                return False
+            done = _carry_batch(batch, stick, carrier, first)
             proved = [_receipt(one.offer, one.proof, carrier) for one in done if one.proof is not None]
             # Also where there is none: the device looks after what somebody has had in his hands, and left there.
             if proved or not all(one.fault for one in done):
@@ -83,15 +93,16 @@ def carry_stick(stick: CarriedStick, carrier: Carrier) -> Iterator[Carriage]:
             left -= len(proved)
             yield from done
             if any(one.fault for one in done):
-                return
+                return False
         if not left and offered.all_else:
             stick.let_go(offered.pack)
+    return True
 
 
-def _batches(offered: Offered) -> Iterator[list[Offer]]:
+def _batches(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
     """Of small ones some, of large ones each."""
     batch: list[Offer] = []
-    for offer in offered.offers:
+    for offer in offers:
         if batch and (len(batch) >= 2 * AT_ONCE or sum([one.length for one in batch]) + offer.length > _BATCH_BYTES):
             yield batch
             batch = []
@@ -100,23 +111,36 @@ def _batches(offered: Offered) -> Iterator[list[Offer]]:
         yield batch
 
 
-def _carry_batch(batch: Sequence[Offer], stick: CarriedStick, carrier: Carrier) -> list[Carriage]:
+def _carry_batch(batch: Sequence[Offer], stick: CarriedStick, carrier: Carrier, first: set[str]) -> list[Carriage]:
     done: list[Carriage] = []
-    alike: dict[tuple[int, str], tuple[Store, list[tuple[Offer, Package]]]] = {}
+    alike: dict[tuple[int, str, bool], tuple[Store, list[tuple[Offer, Package]]]] = {}
     for offer in batch:
+        is_first = offer.place in first
         try:
+            _refuse_early(offer, stick)
             store = carrier.store_of(offer)
             package = _package(offer, stick, store.small_max)
         except StoreError as error:
             done.append(_stays(offer, error))
             continue
         if isinstance(package.source, _Packed) and package.body is None:
-            done.append(_carry_large(offer, package, package.source, store, carrier))
+            done.append(_carry_large(offer, package, package.source, store, _strict(carrier, is_first)))
         else:
-            alike.setdefault((id(store), offer.rule), (store, []))[1].append((offer, package))
-    for store, some in alike.values():
-        done += _carry_small(some, store, carrier)
+            alike.setdefault((id(store), offer.rule, is_first), (store, []))[1].append((offer, package))
+    for (_, _, is_first), (store, some) in alike.items():
+        done += _carry_small(some, store, _strict(carrier, is_first))
     return done
+
+
+def _strict(carrier: Carrier, is_first: bool) -> Carrier:
+    """What others follow goes to the key that they expect it to have, or stays."""
+    return carrier._replace(rule="hold") if is_first else carrier
+
+
+def _refuse_early(offer: Offer, stick: CarriedStick) -> None:
+    """A manifest makes its group count, and goes when a receipt on the stick says that the group is there."""
+    if offer.after and ((found := stick.receipt(offer.after)) is None or found.key != found.asked):
+        raise Refused("makes a group count that is not in the store yet")
 
 
 def _carry_small(

@@ -28,6 +28,9 @@ class CarriedStick(Protocol):
     def chunks(self, offer: Offer) -> Iterator[bytes]:
         """The bytes of a package, read from the device; fewer than it should have where the pack is damaged."""
 
+    def receipt(self, place: str) -> Carried | None:
+        """That of a package, named as in `Offer.after`; None where the stick has none."""
+
     def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
         """Receipts of packages of a pack; none tells that a carrier was here. When this returns, they are on the stick."""
 

@@ -396,6 +396,10 @@ def told(path: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise full(path) from error
+        if error.errno == errno.EROFS:
+            raise Misconfigured(
+                f"the stick {path} may only be read: it is locked, or has to be mended first (fsck)"
+            ) from error
         raise Misconfigured(f"the stick {path}: {error.strerror}; was it pulled out?") from error
 
 
