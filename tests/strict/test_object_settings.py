@@ -158,6 +158,35 @@ def test_a_lock_needs_a_bucket_that_has_it(journey: Journey, capsys: Capsys) -> 
     assert "Object Lock" in outcome.said
 
 
+def test_check_tells_of_the_lock(
+    journey: Journey, capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it is kept, that it is not, and that a hold is not tried."""
+    bucket, behaviour = journey.server.buckets["the-bucket"], journey.server.behaviour
+    bucket.locked = True
+    journey.begin()
+    for name, value in journey.server.environ().items():
+        monkeypatch.setenv(name, value)
+    said = []
+    for forgets, lock in ((), 'mode = "governance", keep = "1d"'), (("x-amz-object",), 'mode = "governance", keep = "1d"'), (
+        (), "legal-hold = true",
+    ):  # fmt: skip
+        behaviour.forgets = forgets
+        bucket.objects.clear()
+        config = tmp_path / "o.toml"
+        config.write_text(
+            f'[[job]]\nname = "a"\nsource = "{journey.source}"\nto = "s3://the-bucket/{PREFIX}"\n'
+            f'endpoint-url = "{journey.server.endpoint_url}"\nobject = {{ lock = {{ {lock} }} }}\n'
+        )
+        capsys.readouterr()
+        code = main(["check", str(config), "--state", str(journey.state)])
+        said.append((code, capsys.readouterr().out))
+    assert [code for code, _ in said] == [0, 4, 0]
+    assert "it keeps locks: an object of outhaul's own is locked there, for an hour" in said[0][1]
+    assert "of an object that was to be locked: the store shows no lock of it" in said[1][1]
+    assert "the legal hold was not tried" in said[2][1]
+
+
 def test_a_store_that_keeps_no_lock_is_sent_nothing(journey: Journey, capsys: Capsys) -> None:
     """It takes the headers and does nothing about them: the first thing that is tried tells, and every file stays."""
     bucket = journey.server.buckets["the-bucket"]
