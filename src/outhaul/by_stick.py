@@ -10,18 +10,23 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from outhaul.app import JobReport, RunReport
 from outhaul.engine.carrying import Carriage, Carrier, carry_stick
 from outhaul.model.bandwidth import Bandwidth
-from outhaul.model.errors import ConfigurationError, Misconfigured, Refused
+from outhaul.model.errors import ConfigurationError, Misconfigured, Refused, StoreError
 from outhaul.model.job import ConflictRule, Connection, Destination, Job
 from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.stick import Offer
 from outhaul.ports import Monitor, Store
 from outhaul.stores.stick_export import Trust
 
+if TYPE_CHECKING:
+    from outhaul.stores.carrier_memory import CarrierMemory
+
+_GIVEN_UP_NS = 30 * 86_400 * 10**9
+"""After so long without an end a large upload is abandoned: the stick may have gone by another desk."""
 KEY_BYTES_MIN, _KEY_BYTES_MAX = 32, 4096
 
 
@@ -56,14 +61,14 @@ class CarryReport(NamedTuple):
     """Whether the destination, or the stick, cannot be used."""
     strange: int
     """Lines of manifests that were passed over."""
+    unneeded: str = ""
+    """Why parts that nobody will go on with are still in the store; '' where there are none."""
 
 
 def why_not(job: Job) -> str:
     """Why the files of a job cannot travel on a stick; '' where they can."""
     if job.destination.kind != "s3":
         return "its destination is a directory, which is another one on another machine"
-    if job.groups:
-        return "its groups are whole in the store at one moment only where the network is"
     if job.on_conflict == "replace":
         return 'with on-conflict = "replace" a stick that comes late would replace a newer object'
     return ""
@@ -151,6 +156,7 @@ def carry(
     destination: Destination,
     connection: Connection,
     *,
+    state: str,
     key: bytes = b"",
     trust_stick: bool = False,
     same_store: bool = False,
@@ -165,6 +171,8 @@ def carry(
         path: Of the mounted stick.
         destination: Where to: packages that go elsewhere stay.
         connection: How it is reached.
+        state: The state directory of this machine, where it remembers large uploads that it has begun. Several carriers may
+            have the same one.
         key: Of both machines; b'' where there is none.
         trust_stick: Whether object settings are taken from a stick without a signature.
         same_store: A person says that this is the store that the device means, whatever its address.
@@ -176,8 +184,10 @@ def carry(
     Raises:
         Misconfigured: there is no stick, or it is gone or full.
         AnotherInstance: another process works with it.
+        LedgerError: the state directory cannot be written.
     """
     from outhaul.host.clock import SystemClock
+    from outhaul.stores.carrier_memory import CarrierMemory
     from outhaul.stores.stick_carrying import StickInHand
     from outhaul.stores.stick_directory import StickDirectory
     from outhaul.wiring import at_its_endpoint
@@ -185,7 +195,8 @@ def carry(
     job = at_its_endpoint(Job("carry", "", destination, connection))
     endpoint = job.connection.endpoint_url
     stores = _Stores(job, bool(key) or trust_stick, same_store, bandwidth, stopped)
-    carrier = Carrier(SystemClock(), stores.of, rule, same_store, endpoint, stopped)
+    memory = CarrierMemory(state, endpoint, destination.bucket)
+    carrier = Carrier(SystemClock(), stores.of, rule, same_store, endpoint, stopped, memory)
     carried, length, left, fault = 0, 0, dict[str, int](), False
     with StickDirectory(path, make=False) as directory:
         stick = StickInHand(directory, key)
@@ -196,7 +207,8 @@ def carry(
             else:
                 left[one.why] = left.get(one.why, 0) + 1
                 fault = fault or one.fault
-        return CarryReport(carried, length, left, fault, stick.strange)
+        unneeded = "" if fault or stopped() else stores.abandon(memory, carrier.clock.wall_ns())
+        return CarryReport(carried, length, left, fault, stick.strange, unneeded)
 
 
 class _Stores:
@@ -223,6 +235,22 @@ class _Stores:
             store.adopt(abilities)
             self._stores[offer.settings] = store
         return self._stores[offer.settings]
+
+    def abandon(self, memory: CarrierMemory, now_ns: int) -> str:
+        """Have the store forget uploads that nobody has gone on with for long; why it could not, or ''."""
+        old = [left for left in memory.left() if now_ns - left.begun_ns > _GIVEN_UP_NS]
+        if not old:
+            return ""
+        store = self._open(self._job)
+        try:
+            for left in old:
+                store.abandon(left.begun)
+                memory.forget(left)
+        except StoreError as error:
+            return f"parts of {len(old)} uploads that nobody goes on with are still in the store: {error}"
+        finally:
+            store.close()
+        return ""
 
     def _why_not(self, offer: Offer) -> str:
         to, connection = self._job.destination, self._job.connection

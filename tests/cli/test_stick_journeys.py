@@ -10,13 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cli.program import Program, Ran
+from outhaul.ledgers.opening import lock
 from servers.server import Server
+from sticks.places import new_stick
+from stores.test_object_settings import asking
 
 
 class Journey:
@@ -24,8 +28,7 @@ class Journey:
 
     def __init__(self, outhaul: Program, server: Server) -> None:
         self.outhaul, self.server, self.bucket = outhaul, server, server.make_bucket("stick")
-        self.stick, self.key = outhaul.home / "stick", outhaul.home / "key"
-        self.stick.mkdir()
+        self.stick, self.key = new_stick(outhaul.home / "stick"), outhaul.home / "key"
         self.folder = self.stick / "outhaul-stick"
         self.access = {name: value for name, value in server.environ().items() if name.startswith("AWS_")}
         self.configuration = outhaul.home / "outhaul.toml"
@@ -63,6 +66,8 @@ class Journey:
             to or f"s3://{self.bucket}/site-7",
             "--endpoint-url",
             self.server.endpoint_url,
+            "--state",
+            str(self.outhaul.home / "desk"),
         ]
 
     def stored(self) -> dict[str, bytes]:
@@ -198,6 +203,80 @@ def test_two_sticks_and_the_network(journey: Journey) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("torn", [("stick.json",), ("stick.json", "manifest", "receipt")], ids=["name", "all"])
+def test_a_stick_that_has_lost_its_name(journey: Journey, torn: tuple[str, ...]) -> None:
+    """A power cut on FAT empties files: its packs say which stick it is, and nothing waits for one that there never was."""
+    journey.outhaul.write("one", b"1")
+    assert journey.export().code == 0
+    assert journey.carry().code == 0
+    for path in journey.folder.iterdir():
+        if path.name.endswith(torn):
+            path.write_bytes(b"")
+    for _ in range(2):
+        assert journey.export().code == 0
+        assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [10, 5 << 20], ids=["small", "large"])
+def test_a_group_in_one_trip(journey: Journey, size: int) -> None:
+    """Its object and its manifest, in this order; and back comes every file. Loose files go beside it."""
+    journey.configure('group = "run-*"')
+    contents = {"run-1/a/one": os.urandom(size), "run-1/two": b"2", "loose": b"3"}
+    for name, content in contents.items():
+        journey.outhaul.write(name, content)
+    assert "3 packages written" in journey.export().out
+    assert journey.carry().code == 0
+    assert sorted(journey.stored()) == ["site-7/loose", "site-7/run-1.tar", "site-7/run-1.tar.manifest.json"]
+    assert (journey.left(), journey.export().code, journey.left(), journey.on_stick()) == (sorted(contents), 0, [], [])
+    back = journey.outhaul.home / "back"
+    ran = journey.outhaul("restore", "**", "--to", str(back), "--state", str(journey.outhaul.state), **journey.access)
+    assert (ran.code, {name: (back / name).read_bytes() for name in contents}) == (0, contents)
+
+
+@pytest.mark.slow
+def test_half_of_a_group_comes_back(journey: Journey) -> None:
+    """Without the receipt of its manifest nothing goes; the next trip brings that, and nothing is sent twice."""
+    journey.configure('group = "run-*"')
+    for name in ("one", "two"):
+        journey.outhaul.write(f"run-1/{name}", name.encode())
+    assert journey.export().code == 0
+    with journey.server.client() as client:  # Nobody may have a manifest there.
+        client.put(journey.bucket, "site-7/run-1.tar.manifest.json", b"theirs")
+    assert journey.carry("--on-conflict", "hold").code == 1
+    for _ in range(2):
+        assert (journey.export().code, len(journey.left())) == (0, 2)
+    assert journey.carry().code == 0
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+    assert len([key for key in journey.stored() if key.endswith(".tar")]) == 1
+
+
+@pytest.mark.slow
+def test_a_group_that_changes_on_its_way(journey: Journey) -> None:
+    """What was packed arrives whole, and so does what it has become; nothing goes that did not arrive."""
+    journey.configure('group = "run-*"')
+    journey.outhaul.write("run-1/one", b"1")
+    assert journey.export().code == 0
+    journey.outhaul.write("run-1/two", b"2")
+    assert (journey.carry().code, journey.export().code) == (0, 0)
+    assert journey.left() == ["run-1/one", "run-1/two"]
+    assert (journey.carry().code, journey.export().code, journey.left(), journey.on_stick()) == (0, 0, [], [])
+    assert [key.endswith(".manifest.json") for key in sorted(journey.stored())].count(True) == 2
+
+
+@pytest.mark.slow
+def test_a_file_that_changes_on_its_way(journey: Journey) -> None:
+    """What it was and what it is are two objects, and each takes one trip."""
+    journey.outhaul.write("one", b"first")
+    assert journey.export().code == 0
+    journey.outhaul.write("one", b"second")
+    for left in (["one"], []):
+        assert (journey.carry().code, journey.export().code, journey.left()) == (0, 0, left)
+    assert (sorted(journey.stored().values()), journey.on_stick()) == ([b"first", b"second"], [])
+
+
+@pytest.mark.slow
 def test_where_a_package_may_go(journey: Journey) -> None:
     """The carrier says where to; nothing on the stick does. Nor does it say how, unless it is signed."""
     journey.configure('object = { tags = { site = "7" } }\ncompress = "zstd"')
@@ -252,6 +331,10 @@ def test_what_is_told_in_one_line(journey: Journey, outhaul: Program) -> None:
     lost = journey.stick / "key"
     shutil.copy(journey.key, lost)
     assert "lies on the stick" in outhaul(*journey.exporting(journey.stick), "--key-file", str(lost)).err
+    held = lock(str(outhaul.home / "watching"))
+    ran = journey.export(state="watching")
+    assert (ran.code, len(ran.err.splitlines()), "`systemctl stop outhaul`" in ran.err) == (3, 1, True)
+    os.close(held)
     journey.configure('on-conflict = "replace"')
     assert ((ran := journey.export()).code, "does not travel on a stick" in ran.err) == (2, True)
 
@@ -281,14 +364,73 @@ def test_killed_anywhere(journey: Journey, record_property: object) -> None:
     assert journey.on_stick() == []
 
 
-def _killed(journey: Journey, command: list[str], after: float) -> None:
+@pytest.mark.slow
+def test_a_large_upload_of_a_killed_carrier_goes_on(journey: Journey) -> None:
+    """The parts that have arrived are not sent again, and none is left behind. What is remembered is not on the stick."""
+    content = os.urandom(48 << 20)
+    journey.outhaul.write("large", content)
+    assert journey.export().code == 0
+    keyed = ["--key-file", str(journey.key)]
+    client = asking(journey.server)
+
+    def parts() -> dict[int, str]:
+        """Of the one upload that there is: number, and when it came."""
+        for begun in client.list_multipart_uploads(Bucket=journey.bucket).get("Uploads", ()):
+            asked = {"Bucket": journey.bucket, "Key": begun["Key"], "UploadId": begun["UploadId"]}
+            return {each["PartNumber"]: each["LastModified"] for each in client.list_parts(**asked).get("Parts", ())}
+        return {}
+
+    def have(least: int) -> bool:
+        return len(parts()) >= least
+
+    for least in (2, 4):
+        before = parts()
+        slowly = [*journey.carrying(journey.stick), *keyed, "--bandwidth", "3MiB/s"]
+        _killed(journey, slowly, partial(have, least))
+        assert before.items() <= parts().items()
+        assert have(least)
+    (remembered,) = (journey.outhaul.home / "desk" / "carrying").glob("*.upload")
+    assert journey.carry().code == 0
+    assert (journey.stored(), remembered.exists()) == ({"site-7/large": content}, False)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=journey.bucket)
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+def test_what_a_desk_never_went_on_with_is_abandoned(journey: Journey) -> None:
+    """After a month; until then the stick may come back. What stands in its place and is no hint of ours is no matter."""
+    client, desk = asking(journey.server), journey.outhaul.home / "desk" / "carrying"
+    begun = client.create_multipart_upload(Bucket=journey.bucket, Key="site-7/x")["UploadId"]
+    desk.mkdir(parents=True)
+    said = {
+        "endpoint": journey.server.endpoint_url,
+        "bucket": journey.bucket,
+        "key": "site-7/x",
+        "upload": begun,
+        "part_bytes": 1,
+    }
+    for name, age in (("a" * 64, 31), ("b" * 64, 1)):
+        when = time.time_ns() - age * 86_400 * 10**9
+        (desk / f"{name}.upload").write_text(json.dumps({**said, "begun_ns": when}))
+    (desk / f"{'c' * 64}.upload").write_text("torn")
+    journey.outhaul.write("one", b"1")
+    assert (journey.export().code, journey.carry().code) == (0, 0)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=journey.bucket)
+    assert sorted(path.name[0] for path in desk.iterdir()) == ["b", "c"]
+
+
+def _killed(journey: Journey, command: list[str], when: float | Callable[[], bool]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "outhaul", *command],
         env={**journey.outhaul.environment, **journey.access},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    time.sleep(after)
+    if isinstance(when, float):
+        time.sleep(when)
+    else:
+        while not when() and process.poll() is None:
+            time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
@@ -297,6 +439,9 @@ def _killed(journey: Journey, command: list[str], after: float) -> None:
 def small_stick(journey: Journey, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A stick of 8 MiB: a tmpfs, or a FAT file system of its own."""
     at = journey.outhaul.home / "small"
+    if request.param == "vfat" and (there := os.environ.get("OUTHAUL_TEST_SMALL_STICK")):
+        yield Path(there)
+        return
     at.mkdir()
     if request.param == "tmpfs":
         made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(at)], capture_output=True)

@@ -96,15 +96,18 @@ def test_what_a_directory_cannot_have(tmp_path: Path) -> None:
 
 
 def test_only_what_matters_to_an_endpoint_tells_jobs_apart(tmp_path: Path) -> None:
-    """What was learnt of a destination without settings stays what it is; metadata, tags and locks change nothing of it."""
+    """What was learnt of a destination without settings stays what it is; metadata, tags and holds change nothing of it."""
     (plain,) = jobs_of(tmp_path, HEAD)
     assert plain.manner == ""
-    labelled = plain._replace(objects=ObjectSettings(metadata=(("a", "b"),), tags=(("a", "b"),), lock=EVERYTHING.lock))
+    labelled = plain._replace(
+        objects=ObjectSettings(metadata=(("a", "b"),), tags=(("a", "b"),), lock=Lock(legal_hold=True))
+    )
     assert labelled.manner == ""
     manners = {
         plain._replace(objects=plain.objects._replace(encryption="aws:kms")).manner,
         plain._replace(objects=plain.objects._replace(storage_class="GLACIER")).manner,
+        plain._replace(objects=plain.objects._replace(lock=EVERYTHING.lock)).manner,
         plain._replace(connection=Connection(sse_c_key_file="/k")).manner,
         plain._replace(connection=Connection(proxy="http://h")).manner,
     }
-    assert len(manners | {""}) == 5
+    assert len(manners | {""}) == 6

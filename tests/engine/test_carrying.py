@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from engine.world import Machine
+from engine.world import JOB, Machine
 from outhaul.engine.carrying import Carriage, Carrier, carry_stick
-from outhaul.model.errors import Denied, Misconfigured, OnItsWay, Refused, Transient
+from outhaul.model.errors import Denied, LedgerError, Misconfigured, OnItsWay, Refused, Transient, UploadGone
 from outhaul.model.evidence import ProofKind
 from outhaul.model.job import ProofRule
 from outhaul.model.notes import notes_of
 from outhaul.model.stick import Carried, Offer
-from outhaul.ports import Store
+from outhaul.ports import Begun, Store
 from outhaul.ports.stick import Offered
 from outhaul.ports.vouching import Vouch, VouchedStore
 from outhaul.testing.clock import SimulatedClock
@@ -59,6 +59,11 @@ class Stick:
             content = content[:100] if self.short else bytes(len(content))
         yield from (content[at : at + 70_000] for at in range(0, len(content), 70_000))
 
+    def receipt(self, place: str) -> Carried | None:
+        """See `ports.stick`."""
+        pack, _, number = place.rpartition(".")
+        return next((one for one in self.written if (one.pack, one.number) == (pack, int(number))), None)
+
     def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
         """See `ports.stick`."""
         self.written.extend(carried)
@@ -80,9 +85,31 @@ def store() -> SimulatedStore:
     return SimulatedStore()
 
 
+class Memory:
+    """A `CarrierMemory` in memory; `full` lets it remember nothing."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Begun] = {}
+        self.full = False
+
+    def of(self, offer: Offer) -> Begun | None:
+        """See `ports.stick`."""
+        return self.known.get(offer.sha256)
+
+    def began(self, offer: Offer, begun: Begun, now_ns: int) -> None:
+        """See `ports.stick`."""
+        if self.full:
+            raise LedgerError("no space")
+        self.known[offer.sha256] = begun
+
+    def ended(self, offer: Offer) -> None:
+        """See `ports.stick`."""
+        self.known.pop(offer.sha256, None)
+
+
 def carried(stick: Stick, store: Store, **more: Any) -> list[Carriage]:
     """All that becomes of it."""
-    carrier = Carrier(SimulatedClock(), lambda _offer: store, "keep-both", False, "", lambda: False)
+    carrier = Carrier(SimulatedClock(), lambda _offer: store, "keep-both", False, "", lambda: False, Memory())
     return list(carry_stick(stick, carrier._replace(**more)))
 
 
@@ -232,10 +259,11 @@ class OutOfReach(SimulatedStore, VouchedStore):
     """A store that nobody can try."""
 
     there = False
+    missing = ""
 
     def vouch(self, key: str, sha256: bytes, length: int, rule: ProofRule) -> Vouch:
         """Once the receipt has come back."""
-        if not self.there:
+        if not self.there or key == self.missing:
             raise OnItsWay("a stick")
         return Vouch("e", "v")
 
@@ -249,3 +277,113 @@ def test_what_is_on_its_way_waits(machine: Machine) -> None:
     assert "store.probe" not in [call.name for call in machine.steps.calls]
     machine.store.there = True
     assert machine.run().tally.by_reason == {"removed": 1}
+
+
+def test_a_group_waits_for_its_manifest_too(machine: Machine) -> None:
+    """Both go on one trip; the files go when both have arrived, and what came alone is remembered and hinders nothing."""
+    machine.store = OutOfReach()
+    grouping = JOB._replace(groups=("g",))
+    machine.produce("g/one", b"1")
+    machine.produce("g/two", b"2" * 70_000)
+    assert machine.run(grouping).tally.by_reason == {"on-its-way": 2}
+    assert sorted(machine.store.objects) == ["site/g.tar", "site/g.tar.manifest.json"]
+    machine.store.there, machine.store.missing = True, "site/g.tar.manifest.json"
+    for _ in range(2):
+        outcome = machine.run(grouping)
+        assert (outcome.destination_fault, outcome.tally.by_reason) == ("", {"on-its-way": 2})
+    machine.store.missing = ""
+    assert machine.run(grouping).tally.by_reason == {"removed": 2}
+
+
+# --- groups on a stick ---------------------------------------------------------------------------------------------------
+
+
+PLACE = f"{'b' * 32}.0"
+
+
+@pytest.mark.parametrize("content", [SMALL, LARGE])
+def test_a_manifest_goes_last(stick: Stick, store: SimulatedStore, content: bytes) -> None:
+    """Wherever it lies on the stick: it makes its group count, which has to be there."""
+    stick.add("a" * 32, b"manifest", after=PLACE)
+    stick.add("b" * 32, content)
+    assert [one.offer.pack[0] for one in carried(stick, store) if one.proof] == ["b", "a"]
+
+
+def test_a_manifest_stays_where_its_group_does(stick: Stick, store: SimulatedStore) -> None:
+    """Because it is not on the stick, or not sent, or other bytes stand under its key: then it does not go to another one."""
+    stick.add("a" * 32, b"manifest", after=PLACE)
+    (one,) = carried(stick, store)
+    assert (one.proof, one.fault, one.why) == (None, False, "makes a group count that is not in the store yet")
+    stick.add("b" * 32, SMALL)
+    store.put(f"{'b' * 32}/0", b"theirs")
+    assert [one.proof for one in carried(stick, store)] == [None, None]
+    assert sorted(map(len, store.objects)) == [34]
+
+
+def test_a_fault_ends_it_for_manifests_too(stick: Stick, store: SimulatedStore) -> None:
+    """What cannot be sent now is not made to count."""
+    stick.add("a" * 32, b"manifest", after=PLACE)
+    stick.add("b" * 32, SMALL)
+    store.fail("put", Fault(Misconfigured("no such bucket")))
+    assert [one.fault for one in carried(stick, store)] == [True]
+
+
+# --- large uploads that go on --------------------------------------------------------------------------------------------
+
+
+def broken_off(stick: Stick, store: SimulatedStore) -> tuple[Memory, int]:
+    """A carrier ends in the middle of a large package; what the next one knows, and how many parts are there."""
+    stick.add("p", LARGE)
+    memory = Memory()
+    store.fail("put_part", Fault(Denied("no more"), after=True))
+    (one,) = carried(stick, store, memory=memory)
+    assert (one.proof, one.fault, len(memory.known)) == (None, True, 1)
+    return memory, store.parts_sent
+
+
+def test_a_large_upload_goes_on(stick: Stick, store: SimulatedStore) -> None:
+    """What the store has is not sent again, and what is remembered goes when it is proved."""
+    memory, sent = broken_off(stick, store)
+    parts = -(-len(LARGE) // store.part_bytes)
+    assert 0 < sent < parts
+    (one,) = carried(stick, store, memory=memory)
+    assert one.proof is not None
+    assert (store.parts_sent, memory.known, store.uploads) == (parts, {}, {})
+
+
+def test_what_the_store_has_forgotten_is_begun_anew(stick: Stick, store: SimulatedStore) -> None:
+    """It was a hint. That the store will not even be told so hinders nobody."""
+    memory, _ = broken_off(stick, store)
+    store.uploads.clear()
+    store.fail("abandon", LOST)
+    (one,) = carried(stick, store, memory=memory)
+    assert (one.proof is not None, store.content("p/0"), memory.known) == (True, LARGE, {})
+
+
+def test_what_came_to_be_meanwhile_is_looked_at(stick: Stick, store: SimulatedStore) -> None:
+    """By our own request, or another desk's: parts that are no longer needed are abandoned."""
+    memory, _ = broken_off(stick, store)
+    store.put("p/0", LARGE)
+    (one,) = carried(stick, store, memory=memory)
+    assert one.proof is not None
+    assert (one.proof.sent, memory.known, store.uploads) == (False, {}, {})
+
+
+def test_a_store_that_cannot_go_on(stick: Stick, store: SimulatedStore) -> None:
+    """Nothing is remembered then, and what becomes of a name that is taken in the middle of it is looked at."""
+    store.resumes = False
+    stick.add("p", LARGE)
+    store.fail("put_large", Fault(UploadGone("gone")))
+    memory = Memory()
+    (one,) = carried(stick, store, memory=memory)
+    assert (one.proof is not None, memory.known) == (True, {})
+
+
+def test_what_cannot_be_written_down_is_not_sent(stick: Stick, store: SimulatedStore) -> None:
+    """Else nobody would know of its parts."""
+    memory = Memory()
+    memory.full = True
+    stick.add("p", LARGE)
+    with pytest.raises(LedgerError):
+        carried(stick, store, memory=memory)
+    assert store.parts_sent == 0

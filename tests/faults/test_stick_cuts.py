@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,13 +25,15 @@ from outhaul import app, by_stick
 from outhaul.engine.carrying import Carrier, carry_stick
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Destination, Job
-from outhaul.stores import stick_directory, stick_memory
+from outhaul.stores import carrier_memory, stick_directory, stick_memory
+from outhaul.stores.carrier_memory import CarrierMemory
 from outhaul.stores.stick_carrying import StickInHand
 from outhaul.stores.stick_directory import StickDirectory
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.monitor import RecordingMonitor
 from outhaul.testing.steps import Crash
 from outhaul.testing.store import SimulatedStore
+from sticks.places import new_stick
 
 KEY = b"k" * 32
 CALLS = ("open", "write", "pwrite", "pread", "preadv", "fsync", "ftruncate", "rename", "unlink", "mkdir", "listdir")
@@ -69,9 +73,9 @@ class World:
     """A device, a stick, a carrier and a store."""
 
     def __init__(self, root: Path) -> None:
-        self.source, self.stick, self.state = root / "source", root / "stick", root / "state"
+        self.source, self.stick, self.state = root / "source", new_stick(root / "stick"), root / "state"
         self.source.mkdir(parents=True)
-        self.stick.mkdir()
+        self.desk = root / "desk"
         self.store = SimulatedStore()
         self.store.small_max = 1000
         self.job = Job("j", str(self.source), Destination("s3://b/p", "s3", "b", "p"), quiet_ns=0)
@@ -90,7 +94,15 @@ class World:
 
     def carry(self) -> None:
         """The carrier has it."""
-        carrier = Carrier(SimulatedClock(), lambda _offer: self.store, "keep-both", False, "", lambda: False)
+        carrier = Carrier(
+            SimulatedClock(),
+            lambda _offer: self.store,
+            "keep-both",
+            False,
+            "",
+            lambda: False,
+            CarrierMemory(str(self.desk), "", "b"),
+        )
         with StickDirectory(str(self.stick), make=False) as directory:
             list(carry_stick(StickInHand(directory, KEY), carrier))
 
@@ -102,9 +114,19 @@ class World:
         assert self.contents - there == set()
 
     def _proved(self) -> set[bytes]:
-        held = {(key, each.content) for key, versions in self.store.objects.items() for each in versions}
+        held = {(key, content) for key in self.store.objects for content in self._files(key)}
         rows = {(row.key, row.sha256) for row in app.receipts(str(self.state))}
         return {content for key, content in held if (key, hashlib.sha256(content).digest()) in rows}
+
+    def _files(self, key: str) -> list[bytes]:
+        """What an object holds: itself, or the files of a group that counts."""
+        content = self.store.content(key)
+        if not key.endswith(".tar"):
+            return [] if key.endswith(".manifest.json") else [content]
+        assert len(self.store.objects[key]) == 1
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            members = [found.read() for each in tar if (found := tar.extractfile(each))]
+        return members if f"{key}.manifest.json" in self.store.objects else []
 
     def end(self) -> None:
         """Without faults all arrives, once, and nothing is left behind."""
@@ -112,23 +134,31 @@ class World:
             step()
             self.check()
         assert [path for path in self.source.rglob("*") if path.is_file()] == []
-        stored = sorted(self.store.content(key) for key in self.store.objects)
+        stored = sorted(content for key in self.store.objects for content in self._files(key))
         assert sorted(self.contents) == stored
         left = {path.name for path in (self.stick / "outhaul-stick").iterdir()} - {"stick.json", "READ-ME.txt"}
         assert left == set()
         assert {path.name for path in (self.state / "sticks").iterdir()} == {"device"}
+        assert list(self.desk.rglob("*.upload")) == []
+        assert {number for number, (_, parts) in self.store.uploads.items() if parts} == set()
 
 
 @contextlib.contextmanager
-def world() -> Iterator[World]:
-    """In memory, where there is such a place."""
+def world(group: str = "") -> Iterator[World]:
+    """In memory, where there is such a place; with a group of this many bytes."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     root = tempfile.mkdtemp(prefix="outhaul-stick-", dir=place)
     try:
         made = World(Path(root))
         made.write("one", b"1")
         made.write("two", b"22")
-        made.write("large", b"large" * 300_000)
+        if group:
+            made.job = made.job._replace(groups=("g",))
+            (made.source / "g").mkdir()
+            for name, content in (("g/a", b"a" * GROUPS[group]), ("g/b", b"b")):
+                made.write(name, content)
+        else:
+            made.write("large", b"large" * 300_000)
         yield made
     finally:
         shutil.rmtree(root)
@@ -138,7 +168,7 @@ def world() -> Iterator[World]:
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
     """The calls of both modules that have to do with sticks."""
     made = Faulty()
-    for module in (stick_directory, stick_memory):
+    for module in (stick_directory, stick_memory, carrier_memory):
         monkeypatch.setattr(module, "os", made)
     monkeypatch.setattr(stick_directory, "PART_BYTES", 1 << 20)
     return made
@@ -156,9 +186,9 @@ def _attempt(world: World, step: str) -> bool:
     return True
 
 
-def _trial(faulty: Faulty, fault: str | int, before: list[str], step: str, at: int) -> bool:
+def _trial(faulty: Faulty, fault: str | int, before: list[str], step: str, at: int, group: str = "") -> bool:
     """A step that fails at one call, and everything after it; whether there was such a call."""
-    with world() as made:
+    with world(group) as made:
         for name in before:
             faulty.begin(0, fault)
             getattr(made, name)()
@@ -171,6 +201,7 @@ def _trial(faulty: Faulty, fault: str | int, before: list[str], step: str, at: i
     return was
 
 
+GROUPS = {"small": 10, "large": 5_000_000}
 STEPS = [([], "export"), (["export"], "carry"), (["export", "carry"], "export")]
 
 
@@ -185,11 +216,26 @@ def test_whatever_fails_at_whichever_call(faulty: Faulty, fault: str | int, befo
     assert at > 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["small", "large"])
+@pytest.mark.parametrize("fault", ["crash", errno.EIO], ids=str)
+@pytest.mark.parametrize(("before", "step"), STEPS, ids=["give", "carry", "take"])
+def test_groups_fail_at_whichever_call(
+    faulty: Faulty, fault: str | int, before: list[str], step: str, group: str
+) -> None:
+    """A group counts in the store when its manifest is there, and its files go when that is known; once, whatever fails."""
+    at = 1
+    while _trial(faulty, fault, before, step, at, group):
+        at += 1
+    assert at > 10
+
+
 @pytest.mark.parametrize(("before", "step"), STEPS, ids=["give", "carry", "take"])
 def test_some_calls(faulty: Faulty, before: list[str], step: str) -> None:
     """A few of the same, for the fast loop."""
     for at in (12, 19):
         _trial(faulty, "crash", before, step, at)
+        _trial(faulty, "crash", before, step, at, "small")
 
 
 @pytest.mark.slow

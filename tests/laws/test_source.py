@@ -137,6 +137,8 @@ def test_where_a_users_file_is_removed() -> None:
         ("stores/stick_directory.py", "os.rename"),  # the same, once whole, to a name that nobody else has
         ("stores/stick_memory.py", "os.unlink"),  # its own note in the state directory
         ("stores/stick_memory.py", "os.rename"),  # the same, once it is whole
+        ("stores/carrier_memory.py", "os.unlink"),  # its own note in the state directory
+        ("stores/carrier_memory.py", "os.rename"),  # the same, once it is whole
         ("ledgers/reserve.py", "os.unlink"),  # its own file
         ("ledgers/damage.py", "os.unlink"),  # its own note
         ("ledgers/damage.py", "os.replace"),  # a damaged ledger, set aside

@@ -11,6 +11,7 @@ The one record of the product that is read is its ledger, as a database file tha
     WRONG TARGET an object under the name of a file that never held these bytes
     UNACCOUNTED  the files seen are not the sum of the states they are in
     ORPHAN       an object, or parts of one, that is paid for and that no ledger knows
+    UNLOCKED     a receipt whose object has not the lock that was asked for
     HASTY        a file was let go before it had been left alone for as long as its job says, whatever the clocks show
     DISHONEST    more files are said to be carried than were
     STUCK        with all faults over, a file neither goes nor stands under a reason that a person can act on
@@ -228,6 +229,20 @@ def _any_version(objects: Objects, row: Row) -> bytes | None:
     return next(iter(fitting or reversed(found)), None)
 
 
+def unlocked(rows: Iterable[Row], locks: Mapping[tuple[str, str], bool]) -> list[str]:
+    """The receipts whose objects have no lock, in a world in which every one is to have it.
+
+    Args:
+        rows: Of a ledger.
+        locks: Key and version of every object, and whether it has a lock.
+    """
+    return [
+        f"UNLOCKED {row.key!r} {row.version}: a receipt of {row.path!r} says that all is as the job asks"
+        for row in rows
+        if not any(has for (key, version), has in locks.items() if key == row.key and row.version in ("", version))
+    ]
+
+
 def overwritten(before: Objects, now: Objects) -> list[str]:
     """The objects that are not what they were."""
     return [
@@ -258,7 +273,7 @@ def silence(failed: Iterable[str], reasons: Mapping[str, str]) -> list[str]:
 
 
 HELD = frozenset(
-    ("unreadable", "name-too-long", "refused", "conflict", "unproved", "not-removed", "put-aside", "hard-link",
+    ("unreadable", "name-too-long", "refused", "conflict", "unproved", "not-as-asked", "not-removed", "put-aside", "hard-link",
      "closed-directory", "poisoned")
 )  # fmt: skip
 """Reasons for which a file may stand for ever: each tells a person what to do."""

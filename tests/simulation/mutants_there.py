@@ -1,7 +1,7 @@
 """Bugs of sending and of proving: what happens at the store."""
 
 from simulation.mutation import Edit
-from simulation.points import ANY_OBJECT, CONFLICT, PROVE, SAME, SEAL, SMALL, TRUST, Mutant
+from simulation.points import ANY_OBJECT, CONFLICT, PROTECTED, PROVE, PROVED, SAME, SEAL, SMALL, TRUST, Mutant
 
 THERE = (
     # --- sending ---
@@ -108,6 +108,19 @@ THERE = (
             ),
         ),
         ("opaque etag",),
+    ),
+    Mutant(
+        "a lock is asked for, and not looked for",
+        (Edit(PROVED, "not upload.shown", "False"),),
+        ("a store that keeps no lock",),
+    ),
+    Mutant(
+        "a lock that is not shown is one", (Edit(PROTECTED, "if lack:", "if False:"),), ("a store that keeps no lock",)
+    ),
+    Mutant(
+        "what may not be looked at is locked",
+        (Edit(PROTECTED, "raise NotAsAsked(f'it may not be looked at: {error}') from error", "return"),),
+        ("a store that shows no lock",),
     ),
     Mutant(
         "a read-back looks at the length",

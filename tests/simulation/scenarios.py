@@ -38,6 +38,19 @@ def _checksums(world: World, machine: Machine) -> None:
     world.store.etag, world.store.keeps_sha256, world.store.versions = "opaque", True, True
 
 
+def _locked(world: World, machine: Machine) -> None:
+    world.store.locks = True
+
+
+def _keeps_no_lock(world: World, machine: Machine) -> None:
+    world.store.locks = world.store.forgets_locks = True
+
+
+def _shows_no_lock(world: World, machine: Machine) -> None:
+    """Nor anything else."""
+    world.store.locks = world.store.forgets_locks = world.store.unreadable = True
+
+
 def _replaces(world: World, machine: Machine) -> None:
     world.store.create_only = False
 
@@ -141,6 +154,8 @@ SCENARIOS = (
     Small("opaque etag", {"a/one": 20}, _opaque),
     Small("checksums and versions", {"a/one": 20, "large": 70}, _checksums),
     Small("read back", {"a/one": 20}, _swallows, job=JOB._replace(proof="read-back")),
+    Small("locked", {"a/one": 20, "large": 70}, _locked),
+    Small("a store that keeps no lock", {"a/one": 20}, _keeps_no_lock),
     Small("a store that replaces", {"a/one": 20}, _replaces),
     Small("writers unknown", {"a/one": 20}, _unknown_writers),
     Small("interrupted removal", {"a/one": 20}, _interrupted),
@@ -273,6 +288,7 @@ def _begun_alone(world: World, machine: Machine) -> None:
 
 
 FOR_MUTANTS = (
+    Small("a store that shows no lock", {"a/one": 20}, _shows_no_lock),
     Small("bundle, and one more", SMALL_ONES, _sent_and_ended, BUNDLING),
     Small("bundle, shown late", SMALL_ONES, _shown_late, BUNDLING),
     Small("begun alone, then with another", {"alone": 70}, _begun_alone, BUNDLING._replace(bundle_file_max=100)),

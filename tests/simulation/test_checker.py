@@ -124,3 +124,11 @@ def test_a_file_that_goes_nowhere() -> None:
 def test_the_path_of_a_key(key: str, path: str) -> None:
     """It is found by itself, without the product's own function."""
     assert checker.path_of(key, "site") == path
+
+
+def test_no_lock() -> None:
+    """A receipt is of an object that is locked, where every one is to be: of its version, or of any where it names none."""
+    locks = {("site/a/gone", "v1"): False, ("site/a/gone", "v2"): True}
+    assert checker.unlocked([ROW, ROW._replace(version="v2")], locks) == []
+    for row in (ROW._replace(version="v1"), ROW._replace(key="site/a/other")):
+        assert len(checker.unlocked([row], locks)) == 1

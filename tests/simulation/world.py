@@ -97,6 +97,8 @@ class World:
             found = machine.found()
             wrong += checker.check(found, now, machine.job.destination.prefix)
             machine.given_up |= checker.buried(found)
+            if self.store.locks:
+                wrong += checker.unlocked(found.rows, self._locks())
             if machine.foreign:  # Its rows are another's, too.
                 wrong = [line for line in wrong if not line.startswith(("WRONG TARGET", "WASTED"))]
         self._objects = now
@@ -106,11 +108,15 @@ class World:
         """All that the store holds."""
         return {(key, made.version): made.content for key, versions in self.store.objects.items() for made in versions}
 
+    def _locks(self) -> dict[tuple[str, str], bool]:
+        """Which of them are locked."""
+        return {(key, made.version): made.locked for key, versions in self.store.objects.items() for made in versions}
+
     # --- the end --------------------------------------------------------------------------------------------------------
 
     def over(self) -> None:
         """All faults are over: three runs, and everything is gone and proved, or held."""
-        self.store.lies = self.store.truncates = self.store.unreadable = False
+        self.store.lies = self.store.truncates = self.store.unreadable = self.store.forgets_locks = False
         self.store.faults.clear()
         for machine in self.machines:
             _heal(machine)
@@ -135,7 +141,10 @@ class World:
         if any(machine.forgotten or machine.foreign or machine.lost_ledger for machine in self.machines):
             return []
         rows = [row for machine in self.machines for row in machine.found().rows]
-        return checker.unknown(self.objects(), rows) + [
+        objects = self.objects()
+        if self.store.locks:  # The files of the others are held.
+            objects = {each: content for each, content in objects.items() if self._locks()[each]}
+        return checker.unknown(objects, rows) + [
             f"ORPHAN {upload} of {key!r} has {len(parts)} parts"
             for upload, (key, parts) in self.store.uploads.items()
             if parts

@@ -81,6 +81,7 @@ class History:
         store.versions = chance.random() < 0.2
         store.create_only = chance.random() < 0.8
         store.many_at_once = chance.random() < 0.3
+        store.locks = self._apart().random() < 0.2
 
     def _machine(self, name: str, two: bool) -> None:
         chance, world = self.chance, self.world
@@ -110,8 +111,7 @@ class History:
                 archive_keep_ns=chance.choice((0, 60, 200)) * SECOND_NS,
                 empty_ns=chance.choice((0, 60)) * SECOND_NS,
             )
-        apart = random.Random()  # What follows draws nothing from the history of this seed.
-        apart.setstate(chance.getstate())
+        apart = self._apart()
         if apart.random() < 0.25:
             wait_ns = apart.choice((0, 0, 40)) * SECOND_NS
             machine.job = machine.job._replace(bundle_bytes=4000, bundle_file_max=100, bundle_wait_ns=wait_ns)
@@ -132,6 +132,12 @@ class History:
         machine.seed = chance.choice((None, chance.randrange(1 << 30)))
         machine.network.swallows = job.proof == "read-back"
         world.machines.append(machine)
+
+    def _apart(self) -> random.Random:
+        """What it gives draws nothing from the history of this seed."""
+        apart = random.Random()
+        apart.setstate(self.chance.getstate())
+        return apart
 
     # --- what happens ---------------------------------------------------------------------------------------------------
 
@@ -188,6 +194,7 @@ class History:
     def _between(self, machine: Machine) -> None:
         """Between two processes."""
         chance = self.chance
+        self.world.store.forgets_locks = self.world.store.locks and self._apart().random() < 0.3
         for _ in range(chance.choice((0, 1, 2, 3))):
             machine.producer.act()
         if chance.random() < 0.85:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from outhaul.model.errors import OuthaulError, Transient, Unproved
+from outhaul.model.errors import Denied, NotAsAsked, NotThere, OuthaulError, StoreError, Transient, Unproved
 from outhaul.model.evidence import ProofKind
 from outhaul.model.job import ProofRule
 from outhaul.model.notes import Notes
@@ -208,3 +208,35 @@ def test_the_word_of_another_machine_is_told_apart(world: World) -> None:
     store = Vouched()
     proof = prove(upload(world.package(), "keep-both", store), "read-back", store, 1)
     assert (proof.kind, proof.etag, proof.version) == (ProofKind.CARRIED, "theirs", "v7")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_lock_that_is_not_shown(world: World, large: bool) -> None:
+    """The bytes are there, and the file stays: whoever asked for a lock relies on it. What is locked later is enough."""
+    world.store.locks = world.store.forgets_locks = True
+    if large:
+        world.files.write("a/file.csv", LARGE)
+    with pytest.raises(NotAsAsked, match="shows no lock"):
+        proof_kind(world)
+    (key,) = world.store.objects
+    world.store.objects[key][-1] = world.store.objects[key][-1]._replace(locked=True)
+    assert proof_kind(world) in (ProofKind.ETAG, ProofKind.READ_BACK)
+
+
+def test_what_the_answer_has_shown_is_not_asked_for(world: World) -> None:
+    """One request less for each file."""
+    world.store.locks = world.store.forgets_locks = True
+    sent = upload(world.package(), "keep-both", world.store)
+    assert prove(sent._replace(shown=True), "auto", world.store, 1).kind == ProofKind.ETAG
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [(Denied("403"), NotAsAsked), (NotThere("404"), Unproved), (Transient("503"), Transient)]
+)
+def test_a_lock_that_may_not_be_looked_at(world: World, said: StoreError, told: type[StoreError]) -> None:
+    """Refused is not shown; gone is not stored; no answer is tried again."""
+    world.store.locks = True
+    world.store.fail("lacks", Fault(said))
+    with pytest.raises(told) as caught:
+        proof_kind(world)
+    assert type(caught.value) is told

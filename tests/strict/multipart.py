@@ -31,7 +31,9 @@ def create(call: Call) -> Reply:
     if algorithm and algorithm not in checksums.ALGORITHMS:
         raise S3Error("InvalidRequest", "Checksum algorithm provided is unsupported.")
     sealed.check_lock(call.request.headers, locked=call.bucket.locked)
-    upload = Upload(uuid.uuid4().hex, call.key, algorithm, upload_headers(call.request))
+    upload = Upload(
+        uuid.uuid4().hex, call.key, algorithm, upload_headers(call.request, call.behaviour.forgets_of_parts)
+    )
     call.bucket.uploads[upload.number] = upload
     fields = [("Bucket", call.bucket.name), ("Key", call.key), ("UploadId", upload.number)]
     return Reply(200, _XML, document("InitiateMultipartUploadResult", fields))
@@ -68,6 +70,8 @@ def list_parts(call: Call) -> Reply:
     ]  # fmt: skip
     for part in shown:
         entry: list[tuple[str, str | int]] = [("PartNumber", part.number), ("ETag", f'"{part.etag}"')]
+        if call.behaviour.checksums != "ignored":
+            entry += [(f"Checksum{name.upper()}", value) for name, value in part.checksums.items()]
         fields.append(("Part", [*entry, ("Size", len(part.body)), ("LastModified", "2026-01-01T00:00:00.000Z")]))
     return Reply(200, _XML, document("ListPartsResult", fields))
 
@@ -101,7 +105,9 @@ def complete(call: Call) -> Reply:
 
 
 def _completed(call: Call, made: StoredObject) -> Reply:
-    headers = {name: value for name, value in written_headers(made).items() if name != "ETag"}
+    headers = {
+        name: value for name, value in written_headers(made).items() if name != "ETag" and "customer" not in name
+    }
     fields = [("Bucket", call.bucket.name), ("Key", call.key), ("ETag", f'"{made.etag}"')]
     return Reply(200, _XML | headers, document("CompleteMultipartUploadResult", fields))
 

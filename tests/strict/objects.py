@@ -44,7 +44,7 @@ def put_object(call: Call) -> Reply:
         kept,
         etag_of(told, call),
         _kept_checksums(given, told, call.behaviour),
-        headers=upload_headers(call.request),
+        headers=upload_headers(call.request, call.behaviour.forgets),
         version=uuid.uuid4().hex if call.bucket.versioned else "",
     )
     store(call, found)
@@ -138,14 +138,15 @@ def check_key(key: str) -> None:
         raise S3Error("KeyTooLongError", "Your key is too long", fields=shown)
 
 
-def upload_headers(request: Request) -> dict[str, str]:
+def upload_headers(request: Request, forgotten: tuple[str, ...]) -> dict[str, str]:
     """What is kept of the headers of an upload."""
-    return sealed.kept(request.headers)
+    return {name: text for name, text in sealed.kept(request.headers).items() if not name.startswith(forgotten)}
 
 
 def written_headers(found: StoredObject) -> dict[str, str]:
     """What the answer to a write says of the object."""
     headers = {"ETag": f'"{found.etag}"'} if found.etag else {}
+    headers |= sealed.encryption(found.headers)
     return headers | ({"x-amz-version-id": found.version} if found.version else {})
 
 

@@ -64,6 +64,16 @@ def may_know_what_is_missing(name: str) -> Need:
     return Need("s3:ListBucket", f"arn:aws:s3:::{name}", {})
 
 
+def may_see(operation: str, name: str, key: str) -> dict[str, Need]:
+    """Headers of an answer which not everybody sees who may read (AWS, "HeadObject", x-amz-object-lock-mode and others)."""
+    if operation not in ("GetObject", "HeadObject"):
+        return {}
+    arn = f"arn:aws:s3:::{name}/{key}"
+    retention, hold = Need("s3:GetObjectRetention", arn, {}), Need("s3:GetObjectLegalHold", arn, {})
+    front = "x-amz-object-lock-"
+    return {f"{front}mode": retention, f"{front}retain-until-date": retention, f"{front}legal-hold": hold}
+
+
 def allows(policy: dict[str, Any], need: Need) -> bool:
     """Whether one of its statements does."""
     return any(_fits(statement, need) for statement in policy["Statement"])

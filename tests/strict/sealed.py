@@ -26,6 +26,11 @@ def shown(headers: dict[str, str]) -> dict[str, str]:
     return {name: text for name, text in headers.items() if name not in _HIDDEN}
 
 
+def encryption(headers: dict[str, str]) -> dict[str, str]:
+    """What the answer to a write says of it."""
+    return {name: text for name, text in shown(headers).items() if name.startswith("x-amz-server-side-encryption")}
+
+
 def has_md5(headers: dict[str, str]) -> bool:
     """Whether the ETag is an MD5 (AWS, "Object", ETag)."""
     kms = headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")

@@ -202,6 +202,7 @@ class StrictServer:
                 fault = self._script.take(operation, key)
                 with self._hiding(who, operation, name, used):
                     reply = self._do(operation, request, name, key, fault)
+                used += self._shown(who, operation, name, key, reply)
             except S3Error as error:
                 reply, code = refusal(error), error.code
             if request.method == "HEAD":
@@ -219,6 +220,16 @@ class StrictServer:
         if who.policy is not None and not all(permissions.allows(who.policy, need) for need in asked):
             raise S3Error("AccessDenied", "Access Denied")
         return [need.action for need in asked]
+
+    def _shown(self, who: Identity, operation: str, name: str, key: str, reply: Reply) -> set[str]:
+        """Take out of an answer what this identity may not see; the actions that let it see the rest."""
+        used = set()
+        for header, need in permissions.may_see(operation, name, key).items():
+            if header in reply.headers and who.policy is not None and not permissions.allows(who.policy, need):
+                del reply.headers[header]
+            elif header in reply.headers:
+                used.add(need.action)
+        return used
 
     @contextlib.contextmanager
     def _hiding(self, who: Identity, operation: str, name: str, used: list[str]) -> Iterator[None]:

@@ -90,6 +90,10 @@ class Behaviour:
     conditions: bool = True
     """Whether If-None-Match and If-Match of a write are obeyed."""
     checks_owner: bool = True
+    forgets: tuple[str, ...] = ()
+    """Beginnings of headers of PutObject that it takes, and of which it keeps nothing."""
+    forgets_of_parts: tuple[str, ...] = ()
+    """The same of CreateMultipartUpload."""
     decompresses: bool = False
     """It stores what is inside a body with Content-Encoding: gzip."""
     clock_offset_seconds: float = 0.0

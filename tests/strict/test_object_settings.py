@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from outhaul.stores.s3_headers import RequestHeaders
 from strict.journeys import PART_BYTES, PREFIX, Journey
 from strict.sealed import CUSTOMER_KEY
 from strict.server import StrictServer
+from strict.state import StoredObject
 
 Capsys = pytest.CaptureFixture[str]
 KMS = ObjectSettings(encryption="aws:kms", kms_key="alias/site-7", bucket_key=True)
@@ -83,14 +85,15 @@ def parts_by_our_own_client(journey: Journey) -> list[Mapping[str, str]]:
 
 
 def test_everything_reaches_every_object(journey: Journey, capsys: Capsys) -> None:
-    """Small ones and large ones are told all of it, signed; the probe's are told all but the lock."""
+    """Small ones and large ones are told all of it, signed; the probe's are told all but the lock, one for an hour."""
     journey.server.buckets["the-bucket"].locked = True
     with_a_large_one(journey).objects = ALL
     assert {"checksum"} == carried(journey, capsys)
     for key, found in journey.server.buckets["the-bucket"].objects.items():
         locks = {name for name in found.headers if "object-lock" in name}
         if ".outhaul-probe" in key:
-            assert (set(), TOLD["x-amz-tagging"]) == (locks, found.headers["x-amz-tagging"])
+            assert (2 if key.startswith("site/.outhaul-probe-locked") else 0) == len(locks)
+            assert TOLD["x-amz-tagging"] == found.headers["x-amz-tagging"]
         else:
             assert TOLD.items() <= found.headers.items(), key
             assert len(locks) == 3
@@ -153,6 +156,102 @@ def test_a_lock_needs_a_bucket_that_has_it(journey: Journey, capsys: Capsys) -> 
     outcome = journey.run(capsys)
     assert (outcome.exit_code, len(journey.left)) == (4, 3)
     assert "Object Lock" in outcome.said
+
+
+def test_check_tells_of_the_lock(
+    journey: Journey, capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it is kept, that it is not, and that a hold is not tried."""
+    bucket, behaviour = journey.server.buckets["the-bucket"], journey.server.behaviour
+    bucket.locked = True
+    journey.begin()
+    for name, value in journey.server.environ().items():
+        monkeypatch.setenv(name, value)
+    said = []
+    for forgets, lock in ((), 'mode = "governance", keep = "1d"'), (("x-amz-object",), 'mode = "governance", keep = "1d"'), (
+        (), "legal-hold = true",
+    ):  # fmt: skip
+        behaviour.forgets = forgets
+        bucket.objects.clear()
+        config = tmp_path / "o.toml"
+        config.write_text(
+            f'[[job]]\nname = "a"\nsource = "{journey.source}"\nto = "s3://the-bucket/{PREFIX}"\n'
+            f'endpoint-url = "{journey.server.endpoint_url}"\nobject = {{ lock = {{ {lock} }} }}\n'
+        )
+        capsys.readouterr()
+        code = main(["check", str(config), "--state", str(journey.state)])
+        said.append((code, capsys.readouterr().out))
+    assert [code for code, _ in said] == [0, 4, 0]
+    assert "it keeps locks: an object of outhaul's own is locked there, for an hour" in said[0][1]
+    assert "of an object that was to be locked: the store shows no lock of it" in said[1][1]
+    assert "the legal hold was not tried" in said[2][1]
+
+
+def test_a_store_that_keeps_no_lock_is_sent_nothing(journey: Journey, capsys: Capsys) -> None:
+    """It takes the headers and does nothing about them: the first thing that is tried tells, and every file stays."""
+    bucket = journey.server.buckets["the-bucket"]
+    bucket.locked, journey.server.behaviour.forgets = True, ("x-amz-object-lock-",)
+    journey.objects = ObjectSettings(lock=LOCK)
+    journey.begin()
+    outcome = journey.run(capsys)
+    assert (outcome.exit_code, len(journey.left)) == (4, 3)
+    assert outcome.said.count("the store shows no lock of it") == 1
+    assert [key for key in bucket.objects if ".outhaul-probe" not in key] == []
+
+
+def test_what_is_not_shown_to_be_locked_stays(journey: Journey, capsys: Capsys) -> None:
+    """A store that locks no objects that come in parts: the large file is held, until somebody has locked its object."""
+    bucket = journey.server.buckets["the-bucket"]
+    bucket.locked, journey.server.behaviour.forgets_of_parts = True, ("x-amz-object-lock-",)
+    with_a_large_one(journey).objects = ObjectSettings(lock=LOCK)
+    journey.begin()
+    for _ in range(2):
+        assert (1, {LARGE}) == (journey.run(capsys).exit_code, journey.left)
+    assert main(["why", str(journey.source / LARGE), "--state", str(journey.state)]) == 0
+    assert "the store shows no lock of it" in capsys.readouterr().out
+    locked = bucket.objects[f"{PREFIX}/in/a.csv"].headers
+    bucket.store(replace(bucket.objects[f"{PREFIX}/{LARGE}"], headers=dict(locked)))
+    assert (0, set()) == (journey.run(capsys).exit_code, journey.left)
+
+
+def test_what_was_there_without_a_lock_is_not_enough(journey: Journey, capsys: Capsys) -> None:
+    """The same bytes under the same key are adopted, but not for a file whose object is to be locked."""
+    journey.server.buckets["the-bucket"].locked = True
+    journey.begin()
+    (journey.source / "in/a.csv").rename(journey.source / "later")
+    bucket = journey.server.buckets["the-bucket"]
+    body = (journey.source / "later").read_bytes()
+    bucket.store(StoredObject(f"{PREFIX}/in/a.csv", body, hashlib.md5(body).hexdigest()))
+    (journey.source / "later").rename(journey.source / "in/a.csv")
+    journey.objects = ObjectSettings(lock=LOCK)
+    assert (1, {"in/a.csv"}) == (journey.run(capsys).exit_code, journey.left)
+
+
+def test_a_store_that_does_not_encrypt_is_sent_nothing(journey: Journey, capsys: Capsys) -> None:
+    """Whoever asks for KMS is not given a 200 in its place."""
+    journey.server.behaviour.forgets = ("x-amz-server-side-encryption",)
+    journey.objects = KMS
+    journey.begin()
+    outcome = journey.run(capsys)
+    assert (outcome.exit_code, len(journey.left)) == (4, 3)
+    assert "the store does not say that it is encrypted as asked (aws:kms): no word of it" in outcome.said
+
+
+def test_what_comes_in_parts_and_is_not_encrypted_stays(journey: Journey, capsys: Capsys) -> None:
+    """As a lock."""
+    journey.server.behaviour.forgets_of_parts = ("x-amz-server-side-encryption",)
+    with_a_large_one(journey).objects = ObjectSettings(encryption="AES256")
+    journey.begin()
+    assert (1, {LARGE}) == (journey.run(capsys).exit_code, journey.left)
+
+
+def test_encryption_costs_no_request(journey: Journey, capsys: Capsys) -> None:
+    """The answer to a small PUT shows it; one HEAD looks after the probe, and one after each large object."""
+    with_a_large_one(journey).objects = ObjectSettings(encryption="AES256")
+    assert {"etag"} == carried(journey, capsys)
+    heads = [each.key for each in journey.server.log if each.operation == "HeadObject" and each.status == 200]
+    assert [f"{PREFIX}/{LARGE}"] == [key for key in heads if ".outhaul-probe" not in key]
+    assert len([key for key in heads if ".outhaul-probe" in key]) == 1
 
 
 def test_under_a_lock_a_part_tells_its_md5_to_whoever_does_not_compare_it(journey: Journey, capsys: Capsys) -> None:

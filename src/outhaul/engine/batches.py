@@ -12,9 +12,18 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from outhaul.model.bundle import Bundle
-from outhaul.model.errors import AlreadyThere, Interrupted, OuthaulError, SourceError, StoreError, UploadGone, bare
+from outhaul.model.errors import (
+    AlreadyThere,
+    Interrupted,
+    OnItsWay,
+    OuthaulError,
+    SourceError,
+    StoreError,
+    UploadGone,
+    bare,
+)
 from outhaul.model.events import Passing
-from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled
+from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled, Upload
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
 from outhaul.ports import Begun, Clock, Codec, Compression, FileSystem, Ledger, Monitor, OpenFile, Store, Tree, Workers
@@ -184,8 +193,11 @@ def send_large(
     job: Job,
     store: Store,
     ports: Ports,
+    leaving: Callable[[Upload], None] = lambda _sent: None,
 ) -> Begun | Proof:
     """Send what is read as it goes, and have it proved; or begin that, where the store can and nothing is begun yet.
+
+    `leaving` is called with what has gone on a stick, and is not known to have arrived.
 
     Raises:
         SourceError, StoreError: as `upload.upload` and `prove.prove`.
@@ -202,7 +214,11 @@ def send_large(
         if sent is None:
             rule = job.on_conflict
             sent = upload(packed, rule, store, by_bytes=by_bytes, begun=begun, unchanged=unchanged, codec=codec)
-        return prove(sent, job.proof, store, ports.clock.wall_ns())
+        try:
+            return prove(sent, job.proof, store, ports.clock.wall_ns())
+        except OnItsWay:
+            leaving(sent)
+            raise
     except AlreadyThere:  # It came to be while ours was under way, perhaps by our own request: looking at it tells.
         raise UploadGone("an object of its key came to be meanwhile") from None
 

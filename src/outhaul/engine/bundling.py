@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from outhaul.engine.batches import Carried, Ports, each_opened, in_turn
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.errors import Conflict, Denied, Refused, StoreError, Transient, Unproved
+from outhaul.model.errors import Conflict, Denied, OnItsWay, Refused, StoreError, Transient, Unproved
 from outhaul.model.evidence import Settled
 from outhaul.model.job import Job
 from outhaul.ports import BegunBundle, Store, Tree
@@ -19,7 +19,7 @@ from outhaul.stages.record import record
 
 _LOOKED_FOR_NS = 600 * 10**9
 """For so long a bundle may still come to be that the store does not have: some show late what they have taken."""
-_OF_ONE_OBJECT = (Conflict, Denied, Refused, Unproved)
+_OF_ONE_OBJECT = (Conflict, Denied, OnItsWay, Refused, Unproved)
 """Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject")."""
 _OVERHEAD = 1024
 """Bytes that a file adds to a bundle besides its own, about: a header, padding, and a line of the index."""

@@ -6,20 +6,32 @@ object that is there already is compared, as everywhere. Whatever ends this, the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.errors import Denied, Misconfigured, OuthaulError, Refused, StoreError, Transient, Unproved
+from outhaul.model.errors import (
+    AlreadyThere,
+    Denied,
+    LedgerError,
+    Misconfigured,
+    OuthaulError,
+    Refused,
+    StoreError,
+    Transient,
+    Unproved,
+    UploadGone,
+)
 from outhaul.model.evidence import Package, Proof, Sighting, Upload
 from outhaul.model.job import ConflictRule
 from outhaul.model.notes import CODEC, MTIME, SHA256, SIZE
 from outhaul.model.stick import Carried, Offer
 from outhaul.ports import Clock, Store
-from outhaul.ports.stick import CarriedStick, Offered
+from outhaul.ports.stick import CarriedStick, CarrierMemory
 from outhaul.stages.prove import prove
-from outhaul.stages.upload import upload, upload_small
+from outhaul.stages.upload import begin, upload, upload_small
 
 AT_ONCE = 64
 _BATCH_BYTES = 16 << 20
@@ -38,6 +50,7 @@ class Carrier(NamedTuple):
     """A person says that this is the store that the devices mean, whatever its address."""
     endpoint: str
     stopped: Callable[[], bool]
+    memory: CarrierMemory
 
 
 class Carriage(NamedTuple):
@@ -57,12 +70,22 @@ def carry_stick(stick: CarriedStick, carrier: Carrier) -> Iterator[Carriage]:
     Raises:
         Misconfigured: the stick is gone, or full.
     """
+    first = {offer.after for offered in stick.offered() for offer in offered.offers} - {""}
+    for follows in (False, True) if first else (False,):
+        if not (yield from _carry_some(stick, carrier, first, follows=follows)):
+            return
+
+
+def _carry_some(
+    stick: CarriedStick, carrier: Carrier, first: set[str], *, follows: bool
+) -> Generator[Carriage, None, bool]:
+    """Those that wait for none, or those that wait for one of `first`; whether the others may go."""
     for offered in stick.offered():
         left = len(offered.offers)
-        for batch in _batches(offered):
+        for batch in _batches([offer for offer in offered.offers if bool(offer.after) == follows]):
             if carrier.stopped():
-                return
-            done = _carry_batch(batch, stick, carrier)
+                return False
+            done = _carry_batch(batch, stick, carrier, first)
             proved = [_receipt(one.offer, one.proof, carrier) for one in done if one.proof is not None]
             # Also where there is none: the device looks after what somebody has had in his hands, and left there.
             if proved or not all(one.fault for one in done):
@@ -70,15 +93,16 @@ def carry_stick(stick: CarriedStick, carrier: Carrier) -> Iterator[Carriage]:
             left -= len(proved)
             yield from done
             if any(one.fault for one in done):
-                return
+                return False
         if not left and offered.all_else:
             stick.let_go(offered.pack)
+    return True
 
 
-def _batches(offered: Offered) -> Iterator[list[Offer]]:
+def _batches(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
     """Of small ones some, of large ones each."""
     batch: list[Offer] = []
-    for offer in offered.offers:
+    for offer in offers:
         if batch and (len(batch) >= 2 * AT_ONCE or sum([one.length for one in batch]) + offer.length > _BATCH_BYTES):
             yield batch
             batch = []
@@ -87,23 +111,36 @@ def _batches(offered: Offered) -> Iterator[list[Offer]]:
         yield batch
 
 
-def _carry_batch(batch: Sequence[Offer], stick: CarriedStick, carrier: Carrier) -> list[Carriage]:
+def _carry_batch(batch: Sequence[Offer], stick: CarriedStick, carrier: Carrier, first: set[str]) -> list[Carriage]:
     done: list[Carriage] = []
-    alike: dict[tuple[int, str], tuple[Store, list[tuple[Offer, Package]]]] = {}
+    alike: dict[tuple[int, str, bool], tuple[Store, list[tuple[Offer, Package]]]] = {}
     for offer in batch:
+        is_first = offer.place in first
         try:
+            _refuse_early(offer, stick)
             store = carrier.store_of(offer)
             package = _package(offer, stick, store.small_max)
         except StoreError as error:
             done.append(_stays(offer, error))
             continue
         if isinstance(package.source, _Packed) and package.body is None:
-            done.append(_carry_large(offer, package, package.source, store, carrier))
+            done.append(_carry_large(offer, package, package.source, store, _strict(carrier, is_first)))
         else:
-            alike.setdefault((id(store), offer.rule), (store, []))[1].append((offer, package))
-    for store, some in alike.values():
-        done += _carry_small(some, store, carrier)
+            alike.setdefault((id(store), offer.rule, is_first), (store, []))[1].append((offer, package))
+    for (_, _, is_first), (store, some) in alike.items():
+        done += _carry_small(some, store, _strict(carrier, is_first))
     return done
+
+
+def _strict(carrier: Carrier, is_first: bool) -> Carrier:
+    """What others follow goes to the key that they expect it to have, or stays."""
+    return carrier._replace(rule="hold") if is_first else carrier
+
+
+def _refuse_early(offer: Offer, stick: CarriedStick) -> None:
+    """A manifest makes its group count, and goes when a receipt on the stick says that the group is there."""
+    if offer.after and ((found := stick.receipt(offer.after)) is None or found.key != found.asked):
+        raise Refused("makes a group count that is not in the store yet")
 
 
 def _carry_small(
@@ -138,16 +175,49 @@ def _carry_large(
     offer: Offer, package: Package, source: _Packed, store: Store, carrier: Carrier, attempt: int = 1
 ) -> Carriage:
     try:
-        by_bytes = offer.rule == "read-back"
-        sent = upload(package, carrier.rule, store, by_bytes=by_bytes, unchanged=source.is_whole)
+        sent = _sent(offer, package, source, store, carrier)
         if sent.package.sha256 != offer.sha256:
             raise Unproved("the stick gives other bytes than its manifest says")
-        return Carriage(offer, prove(sent, offer.rule, store, carrier.clock.wall_ns()))
+        proof = prove(sent, offer.rule, store, carrier.clock.wall_ns())
+        carrier.memory.ended(offer)
+        return Carriage(offer, proof)
+    except LedgerError:
+        raise
     except OuthaulError as error:
         if not isinstance(error, Transient) or not _may_try_again(attempt, carrier):
             return _stays(offer, error)
     _pause(attempt, carrier)
     return _carry_large(offer, package, source, store, carrier, attempt + 1)
+
+
+def _sent(offer: Offer, package: Package, source: _Packed, store: Store, carrier: Carrier) -> Upload:
+    """Send it, from where an earlier carrier, or an earlier attempt, has ended; what is begun is written down first.
+
+    Raises:
+        UploadGone: what was begun is of no use; it is begun anew.
+        LedgerError: what is begun cannot be written down.
+        SourceError, StoreError: as `upload.upload`.
+    """
+    by_bytes = offer.rule == "read-back"
+    begun = carrier.memory.of(offer)
+    if begun is None:
+        started = begin(package, carrier.rule, store, by_bytes=by_bytes)
+        if isinstance(started, Upload):
+            return started
+        if started is not None:
+            carrier.memory.began(offer, started, carrier.clock.wall_ns())
+        begun = started
+    try:
+        return upload(package, carrier.rule, store, by_bytes=by_bytes, begun=begun, unchanged=source.is_whole)
+    except (
+        AlreadyThere,
+        UploadGone,
+    ) as error:  # Something has its key now, perhaps by our own request: looking at it tells.
+        if begun is not None:
+            with contextlib.suppress(StoreError):
+                store.abandon(begun)
+            carrier.memory.ended(offer)
+        raise UploadGone(str(error)) from None
 
 
 def _may_try_again(attempt: int, carrier: Carrier) -> bool:

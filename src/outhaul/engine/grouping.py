@@ -7,6 +7,7 @@ them is let go, all are looked at: where one has changed, none goes, and the gro
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 
 from outhaul.engine.batches import Carried, Ports, Released, UntilStopped, release, send_large
@@ -14,6 +15,7 @@ from outhaul.engine.retry import reason_of
 from outhaul.model.bundle import Bundle, beside
 from outhaul.model.errors import (
     GroupWaits,
+    OnItsWay,
     OuthaulError,
     SourceChanged,
     SourceError,
@@ -23,7 +25,7 @@ from outhaul.model.errors import (
     bare,
 )
 from outhaul.model.events import Passing
-from outhaul.model.evidence import Proof, Receipt, Settled, same_generation
+from outhaul.model.evidence import Proof, Receipt, Settled, Upload, same_generation
 from outhaul.model.job import After, Job
 from outhaul.model.lifecycle import REASONS
 from outhaul.ports import Begun, Store, Tree, Workers
@@ -46,10 +48,18 @@ def carry_group(
             packed = packed._replace(source=UntilStopped(tar, job, ports, passing))
         elif not tar.unchanged():
             raise SourceChanged("it changed while its group was read")
-        sent = send_large(packed, begun, pieces, tar.unchanged, job, store, ports)
+
+        def leave(sent: Upload) -> None:
+            """On a stick its manifest travels with it: the carrier sends it when the object is proved."""
+            bundle = bundle_of(group, tar, pieces, sent.key, sent.package)
+            with contextlib.suppress(OnItsWay):
+                send_text(*beside(bundle, bundle.key), job, store, ports.clock.wall_ns())
+
+        sent = send_large(packed, begun, pieces, tar.unchanged, job, store, ports, leave)
         if isinstance(sent, Begun):
             return carried._replace(begun=(group, sent))
-        return carried._replace(grouped=(group, bundle_of(group, tar, pieces, sent), sent))
+        stored = packed._replace(length=sent.length, sha256=sent.stored_sha256 or sent.sha256, codec=sent.codec)
+        return carried._replace(grouped=(group, bundle_of(group, tar, pieces, sent.key, stored), sent))
     except SourceError as error:  # The fault of one file.
         carried.setbacks.extend(_blamed(group, tar.at, bare(error)))
     except StoreError as error:

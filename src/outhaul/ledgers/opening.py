@@ -11,7 +11,7 @@ import os
 import sqlite3
 
 from outhaul.ledgers.damage import note_damage
-from outhaul.model.errors import AnotherInstance, LedgerError
+from outhaul.model.errors import InUse, LedgerError
 
 LOCK_NAME = "lock"
 
@@ -51,7 +51,7 @@ def lock(state: str, name: str = LOCK_NAME) -> int:
         name: Of the file; another than the ledger's is for whoever holds something of his own.
 
     Raises:
-        AnotherInstance: another process holds it.
+        InUse: another process holds it.
         LedgerError: it cannot be had.
     """
     path = os.path.join(state, name)
@@ -64,7 +64,7 @@ def lock(state: str, name: str = LOCK_NAME) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise AnotherInstance(f"another outhaul works with {state}; wait for it, or use another --state") from None
+        raise InUse(f"another outhaul works with {state}; wait for it, or use another --state") from None
     except OSError as error:
         os.close(descriptor)
         raise LedgerError(f"{path}: {error.strerror}") from error

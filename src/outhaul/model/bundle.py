@@ -28,6 +28,8 @@ _BESIDE = re.compile(
     re.DOTALL,
 )
 _ENDING = re.compile(rf"(?:{re.escape(INDEX_SUFFIX)}|{re.escape(MANIFEST_SUFFIX)})(?:~[0-9a-f]{{16}})?\Z")
+MANIFEST = re.compile(rf"{re.escape(MANIFEST_SUFFIX)}(?:~[0-9a-f]{{16}})?\Z")
+"""What the key of a manifest has beyond that of its group."""
 _STEM = re.compile(r"(.+)\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
 _SECOND = re.compile(r"~[0-9a-f]{16}\Z")
 _BESIDE_MAX = 2 * len(second_key("", bytes(8))) + len(MANIFEST_SUFFIX)

@@ -113,6 +113,10 @@ class Unproved(StoreError):
     """The store cannot show that it holds the same bytes."""
 
 
+class NotAsAsked(Unproved):
+    """The store does not show the lock, or the encryption, that the job asks for."""
+
+
 class OnItsWay(StoreError):
     """It is on a stick, and whether the store has it is not known yet. Not a failure: its receipt has to come back."""
 
@@ -161,6 +165,10 @@ class LedgerError(OuthaulError):
 
 class AnotherInstance(OuthaulError):
     """Another outhaul works with this state directory."""
+
+
+class InUse(AnotherInstance):
+    """The state directory itself."""
 
 
 class ConfigurationError(OuthaulError):

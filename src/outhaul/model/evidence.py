@@ -117,6 +117,8 @@ class Upload(NamedTuple):
     """False where an object of this key was there before, with the same length and digest."""
     composite: str = ""
     """The checksum that a store gives which keeps one for each part of a large upload; '' where it was told none."""
+    shown: bool = False
+    """Whether the answer of the store has shown what protects the object (see `ports.Store.lacks`)."""
 
 
 class Within(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from outhaul.model.bandwidth import Priority, Window
 from outhaul.model.keys import placed
-from outhaul.model.object_settings import ObjectSettings
+from outhaul.model.object_settings import Lock, ObjectSettings
 from outhaul.model.patterns import OWN_NAMES, TEMPORARY_NAMES
 from outhaul.model.shard import WHOLE, Shard
 
@@ -174,6 +174,7 @@ def manner_of(connection: Connection, objects: ObjectSettings) -> str:
             encryption=objects.encryption,
             kms_key=objects.kms_key,
             bucket_key=objects.bucket_key,
+            lock=Lock(objects.lock.mode),  # Whether it is kept is tried, too.
         ),
     )
     none = Connection(), ObjectSettings()

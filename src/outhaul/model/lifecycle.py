@@ -140,6 +140,12 @@ REASONS: dict[str, Reason] = {
         "the store took it, but could not show that it holds the same bytes",
         "`outhaul check` shows what the store can prove. Allow reading (s3:GetObject), or use another store.",
     ),
+    "not-as-asked": Reason(
+        State.HELD,
+        "the store took it, and does not show the lock or the encryption that the job asks for",
+        "Allow outhaul to see it (`outhaul policy` tells), or use a store that does it. Where the object was there before "
+        "without it, give it what is missing, or remove it.",
+    ),
     "not-removed": Reason(
         State.HELD,
         "carried and proved, but the source cannot be removed",

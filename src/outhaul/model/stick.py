@@ -25,6 +25,7 @@ LINE_BYTES_MAX = 16 << 10
 LENGTH_MAX = 1 << 46
 """Of one package, in bytes; more than any store takes."""
 _ID = re.compile(r"[0-9a-f]{32}")
+_PLACE = re.compile(r"(?:[0-9a-f]{32}\.[0-9]{1,10})?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENOUGH: dict[str, tuple[str, ...]] = {
     "auto": (ProofKind.ETAG, ProofKind.CHECKSUM, ProofKind.READ_BACK),
@@ -57,6 +58,13 @@ class Offer(NamedTuple):
     settings: ObjectSettings = NO_SETTINGS
     customer_key: bool = False
     """Whether the store is to encrypt it with a key of the customer's (SSE-C). The key itself is on no stick."""
+    after: str = ""
+    """Pack, '.' and number of what has to be in the store before it is sent: a manifest makes a group count. '' for nothing."""
+
+    @property
+    def place(self) -> str:
+        """What `after` calls it."""
+        return f"{self.pack}.{self.number}"
 
 
 class Carried(NamedTuple):
@@ -158,6 +166,8 @@ def _sealed(kind: str, line: Offer | Carried, key: bytes) -> bytes:
     fields = {"is": f"{FORMAT} {kind}", **line._asdict(), "sha256": line.sha256.hex()}
     if isinstance(line, Offer):
         fields["settings"] = None if line.settings == NO_SETTINGS else line.settings
+        if not line.after:  # Desks that know nothing of groups read all else.
+            del fields["after"]
     text = _canonical(fields)
     fields["digest"] = hashlib.sha256(text).hexdigest()
     if key:
@@ -188,9 +198,10 @@ def _is_mac(mac: object, key: bytes, text: bytes) -> bool:
 
 
 def _made(fields: Mapping[str, Any], made: type[_Line]) -> _Line:
-    if set(fields) != set(made._fields):
+    found = {"after": "", **fields} if made is Offer else fields
+    if set(found) != set(made._fields):
         raise ValueError("other fields")
-    return made(*[_READ.get(name, _plain_of)(fields[name]) for name in made._fields])
+    return made(*[_READ.get(name, _plain_of)(found[name]) for name in made._fields])
 
 
 def _exactly(kind: type) -> Callable[[object], Any]:
@@ -213,6 +224,12 @@ def _digest_of(value: object) -> bytes:
     if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise ValueError("no digest")
     return bytes.fromhex(value)
+
+
+def _place_of(value: object) -> str:
+    if not isinstance(value, str) or not _PLACE.fullmatch(value):
+        raise ValueError("no place")
+    return value
 
 
 def _rule_of(value: object) -> Any:
@@ -266,6 +283,7 @@ _READ: dict[str, Callable[[object], Any]] = {
     **dict.fromkeys(("customer_key", "same_store"), _truth_of),
     "sha256": _digest_of,
     "rule": _rule_of,
+    "after": _place_of,
     "notes": _pairs_of,
     "settings": _settings_of,
 }

@@ -15,6 +15,8 @@ class Stored(NamedTuple):
 
     etag: str
     version: str
+    shown: bool = False
+    """Whether it shows all that protects the object, so that `Store.lacks` need not be asked."""
 
 
 class NewObject(NamedTuple):
@@ -125,7 +127,8 @@ class Store(Protocol):
     def probe(self) -> Abilities:
         """Find out what the endpoint does, with private keys of this prefix, and some requests that are wrong on purpose.
 
-        At most ten requests. Raises `Unproved` where what is read back is not what was written.
+        At most ten requests, and three where the job asks for what protects its objects. Raises `Unproved` where what is
+        read back is not what was written, `NotAsAsked` where it is not protected so.
         """
 
     def adopt(self, abilities: Abilities) -> None:
@@ -200,6 +203,15 @@ class Store(Protocol):
 
     def stored_composite(self, key: str, version: str) -> str:
         """As `stored_sha256`, of an object that was sent in parts: `Sent.composite` as the store has it, or ''."""
+
+    def lacks(self, key: str, version: str) -> str:
+        """What the store does not show of the lock and the encryption that the job asks for, for a person; '' for nothing.
+
+        Where the job asks for none, nobody is asked.
+
+        Raises:
+            NotThere: there is no such object.
+        """
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from outhaul.model.bundle import Bundle, Member, is_too_long
 from outhaul.model.errors import KeyTooLong, SourceChanged, SourceError
-from outhaul.model.evidence import ByteSource, Package, Proof, Settled, Sighting, Within, same_generation
+from outhaul.model.evidence import ByteSource, Package, Settled, Sighting, Within, same_generation
 from outhaul.model.job import Job
 from outhaul.model.keys import KEY_BYTES_MAX, object_key, placed
 from outhaul.model.tar import END, header, padding
@@ -190,14 +190,13 @@ def package_group(
     return Package(group.sighting, key, len(body), stored, md5_of(body), body, tar, name, digest), pieces
 
 
-def bundle_of(group: Group, tar: GroupTar, pieces: Pieces | None, proof: Proof) -> Bundle:
-    """What has been sent, and is proved."""
+def bundle_of(group: Group, tar: GroupTar, pieces: Pieces | None, key: str, sent: Package) -> Bundle:
+    """What has been sent, under this key."""
     members = [
         Member(settled.sighting, mode, digest, _within(start, settled.sighting.size, pieces))
         for settled, (mode, digest), start in zip(group.members, tar.told, tar.data_at, strict=True)
     ]
-    stored = proof.stored_sha256 or proof.sha256
-    return Bundle("group", proof.key, proof.length, stored, b"", proof.codec, tuple(members))
+    return Bundle("group", key, sent.length, sent.sha256, b"", sent.codec, tuple(members))
 
 
 def _within(start: int, size: int, pieces: Pieces | None) -> Within:

@@ -3,13 +3,14 @@
 In this order: an ETag that is the MD5 of the bytes sent (told to no store that has not shown that it computes it); a
 SHA-256 of the whole object that a HEAD brings back; all bytes, read back and hashed. The length alone proves nothing.
 A store that is out of reach shows nothing itself: another machine has had it do so, and its word is told apart (`carried`).
+Where the job asks for a lock, or for encryption, that is to be shown, too: a header that was sent is no lock.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from outhaul.model.errors import Denied, NotThere, Unproved
+from outhaul.model.errors import Denied, NotAsAsked, NotThere, Unproved
 from outhaul.model.evidence import Proof, ProofKind, Upload
 from outhaul.model.job import ProofRule
 from outhaul.ports import Store
@@ -28,11 +29,19 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
 
     Raises:
         Unproved: the store holds something else, or shows nothing.
+        NotAsAsked: it holds these bytes, and does not show what the job asks for beside them.
         StoreError: see `ports.Store`.
     """
     if isinstance(store, VouchedStore):
         vouch = store.vouch(upload.key, upload.package.sha256, upload.package.length, rule)
         return _proof(upload._replace(etag=vouch.etag, version=vouch.version), ProofKind.CARRIED, wall_ns)
+    proof = _proved(upload, rule, store, wall_ns)
+    if not upload.shown:
+        _refuse_unprotected(upload, store)
+    return proof
+
+
+def _proved(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
     told = upload.etag if upload.package.body is not None else ""
     other = rule == "auto" and store.md5_etags and told != "" and told != upload.proving_etag
     if other and upload.sent:
@@ -48,6 +57,17 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
         raise Unproved("the store took it, and now says that there is no such object") from error
     except Denied as error:
         raise Unproved(f"its ETag is no MD5, and it may not be read back: {error}") from error
+
+
+def _refuse_unprotected(upload: Upload, store: Store) -> None:
+    try:
+        lack = store.lacks(upload.key, upload.version)
+    except NotThere as error:
+        raise Unproved("the store took it, and now says that there is no such object") from error
+    except Denied as error:
+        raise NotAsAsked(f"it may not be looked at: {error}") from error
+    if lack:
+        raise NotAsAsked(lack)
 
 
 def _is_kept(upload: Upload, store: Store) -> bool:

@@ -53,7 +53,9 @@ def upload_small(
     uploads: list[tuple[Upload | StoreError, int]] = []
     for package, (outcome, took_ns) in zip(packages, store.put_many(new, at_once), strict=True):
         if isinstance(outcome, Stored):
-            sent = Upload(package, package.key, outcome.etag, package.md5.hex(), outcome.version, True)
+            sent = Upload(
+                package, package.key, outcome.etag, package.md5.hex(), outcome.version, True, "", outcome.shown
+            )
             uploads.append((sent, took_ns))
         elif isinstance(outcome, AlreadyThere):
             uploads.append((_caught(package, rule, store, by_bytes), 0))
@@ -181,7 +183,7 @@ class _Send:
         package, store = self._package, self._store
         if package.body is not None:
             stored = store.put(key, package.body, replace=replace, notes=_notes(package))
-            return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True)
+            return Upload(package, key, stored.etag, package.md5.hex(), stored.version, True, "", stored.shown)
         outgoing = _outgoing(package, self._codec)
 
         def seal() -> None:

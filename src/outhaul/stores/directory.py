@@ -120,6 +120,10 @@ class DirectoryStore:
         """A file system keeps none."""
         return None
 
+    def lacks(self, key: str, version: str) -> str:
+        """See `ports.Store`. No job asks this of a directory."""
+        return ""
+
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`. What the page cache holds is dropped first where the system can, so the disk is read."""
         return self._chunks(key, 0, 1 << 63)

@@ -18,7 +18,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from outhaul.model.errors import AlreadyThere, Denied, NotThere, Refused, StoreError, Transient, UploadGone, bare
+from outhaul.model.errors import (
+    AlreadyThere,
+    Denied,
+    NotAsAsked,
+    NotThere,
+    Refused,
+    StoreError,
+    Transient,
+    UploadGone,
+    bare,
+)
 from outhaul.model.job import Connection, Destination
 from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
@@ -28,8 +38,9 @@ from outhaul.stores.s3_account import account
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
 from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_headers import RequestHeaders
-from outhaul.stores.s3_probe import Asked, probe
+from outhaul.stores.s3_probe import LOCKED_NS, Asked, probe, probe_key, try_lock
 from outhaul.stores.s3_region import with_region
+from outhaul.stores.s3_shown import lacking_lock
 
 if TYPE_CHECKING:
     from outhaul.stores.s3_botocore import ByBotocore
@@ -88,18 +99,43 @@ class S3Store:
     # --- what the endpoint does ---------------------------------------------------------------------------------
 
     def probe(self) -> Abilities:
-        """See `ports.Store`. The probe's own objects have every setting of the job's, and may be removed at any time."""
-        if self._settings.lock != Lock():
-            unlocked = self._settings._replace(lock=Lock())
-            with contextlib.closing(type(self)(self._destination, self._connection, unlocked, self._share)) as other:
-                return other.probe()
+        """See `ports.Store`. The probe's own objects have every setting of the job's, and may be removed at any time.
+
+        But for one, where the job locks its objects for some time: it is locked for an hour. Nothing but a person would end a
+        legal hold, and so there is none.
+        """
+        if (lock := self._settings.lock) != Lock():
+            with contextlib.closing(self._with(Lock())) as other:
+                abilities = other.probe()
+            if lock.mode:
+                with contextlib.closing(self._with(Lock(lock.mode, LOCKED_NS))) as other:
+                    other._try_lock()
+            return abilities
         asked = Asked(self._create, self.head, self.read, self._kept_sha256)
+        prefix, suffix = self._destination.prefix, self._headers.probe_suffix
         try:
-            return probe(self._destination.prefix, asked, self._fast, self._headers.probe_suffix)
+            abilities = probe(prefix, asked, self._fast, suffix)
+            if self._headers.protect and (lack := self.lacks(probe_key(prefix, suffix), "")):
+                raise NotAsAsked(lack)
+            return abilities
         except Denied as error:
             if not (owner := self._connection.bucket_owner):
                 raise
             raise Denied(f"{error}; or correct bucket-owner, if the bucket is not that of {owner}") from None
+
+    def _with(self, lock: Lock) -> S3Store:
+        """The same with another lock."""
+        return S3Store(self._destination, self._connection, self._settings._replace(lock=lock), self._share)
+
+    def _try_lock(self) -> None:
+        asked = Asked(self._create, self.head, self.read, self._kept_sha256)
+        lock = self._settings.lock
+        try_lock(
+            self._destination.prefix,
+            self._headers.probe_suffix,
+            asked,
+            lambda key: lacking_lock(lock, self._control().seen(key, "")),
+        )
 
     def _kept_sha256(self, key: str) -> bytes | None:
         return self._control().stored_sha256(key, "")
@@ -271,6 +307,10 @@ class S3Store:
     def stored_composite(self, key: str, version: str) -> str:
         """See `ports.Store`."""
         return self._control().stored_composite(key, version)
+
+    def lacks(self, key: str, version: str) -> str:
+        """See `ports.Store`."""
+        return self._headers.lacking(self._control().seen(key, version)) if self._headers.protect else ""
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`."""

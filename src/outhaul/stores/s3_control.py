@@ -85,11 +85,18 @@ class Control:
         """What is put in here is signed with the rest."""
         params["headers"].update(self._headers.of(model.name, int(time.time())))
 
-    def stored_sha256(self, key: str, version: str) -> bytes | None:
-        """The SHA-256 kept with an object, where it is of the whole object."""
+    def seen(self, key: str, version: str) -> dict[str, Any]:
+        """What a HEAD says of an object."""
         arguments = {"VersionId": version} if version else {}
         with errors("HEAD", key):
-            answer = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **arguments)
+            answer: dict[str, Any] = self._client.head_object(
+                Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **arguments
+            )
+        return answer
+
+    def stored_sha256(self, key: str, version: str) -> bytes | None:
+        """The SHA-256 kept with an object, where it is of the whole object."""
+        answer = self.seen(key, version)
         checksum = answer.get("ChecksumSHA256", "")
         if not checksum or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
             return None
@@ -115,9 +122,7 @@ class Control:
 
     def stored_composite(self, key: str, version: str) -> str:
         """See `ports.Store`."""
-        arguments = {"VersionId": version} if version else {}
-        with errors("HEAD", key):
-            answer = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **arguments)
+        answer = self.seen(key, version)
         return str(answer.get("ChecksumSHA256", "")) if "-" in answer.get("ChecksumSHA256", "") else ""
 
 

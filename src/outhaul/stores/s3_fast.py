@@ -80,6 +80,7 @@ class FastPuts:
         self._bucket = bucket
         self._headers = headers or RequestHeaders()
         self._share = share
+        self._telling = self._headers.telling
         place = place_of(known, bucket)
         self._host, self._base = place.named, place.base
         self._endpoint = Endpoint(place.host, place.port, _tls(known.ca_bundle) if place.scheme == "https" else None)
@@ -163,7 +164,15 @@ class FastPuts:
 
             answers = lane.send(len(objects), request, at_once, lambda index: len(objects[index].body))
         region = self._account.region
-        return [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
+        answered = [_answered(answer, new.key, region) for answer, new in zip(answers, objects, strict=True)]
+        return answered if self._telling is None else list(map(self._shown, answered, answers))
+
+    def _shown(self, answered: Answered, answer: Answer | LaneError) -> Answered:
+        """The same, and whether the answer shows what the job asks for."""
+        if not isinstance(answered.outcome, Stored) or not isinstance(answer, Answer) or self._telling is None:
+            return answered
+        shown = self._telling.search(answer.head) is not None
+        return answered._replace(outcome=answered.outcome._replace(shown=shown))
 
     @property
     def is_guarded(self) -> bool:

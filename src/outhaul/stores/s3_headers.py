@@ -13,6 +13,8 @@ import hashlib
 import hmac
 import mimetypes
 import time
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from outhaul.model.errors import Misconfigured
@@ -20,6 +22,7 @@ from outhaul.model.job import Connection, manner_of
 from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.stores.s3_errors import keep_secret
+from outhaul.stores.s3_shown import lacking, protects, telling
 
 _HERE = Connection()
 _WITH_CUSTOMER_KEY = ("GetObject", "HeadObject", "UploadPart", "CompleteMultipartUpload", "ListParts")
@@ -49,6 +52,10 @@ class RequestHeaders:
         self._always = _always(connection)
         self._with_key = self._always | (_customer_headers(key) if key else {})
         self._object = self._with_key | _object_headers(settings)
+        self.telling = telling(settings, customer_key=bool(key))
+        """See `s3_shown.telling`."""
+        self.protect = protects(settings, customer_key=bool(key))
+        """Whether they ask for what has to be shown."""
         self._types = mimetypes.MimeTypes()  # What Python knows, the same on every machine.
         self.probe_suffix = _probe_suffix(manner_of(connection, settings), key)
         """What a probe's own objects have in their names: those of other settings are other objects."""
@@ -86,6 +93,10 @@ class RequestHeaders:
         if operation == "CreateMultipartUpload":
             return self.creating(now)
         return self._with_key if operation in _WITH_CUSTOMER_KEY else self._always
+
+    def lacking(self, answer: Mapping[str, Any]) -> str:
+        """See `s3_shown.lacking`."""
+        return lacking(self._settings, answer, customer_key=self.has_customer_key)
 
     def fitting(self, notes: Notes) -> Notes:
         """These notes, or none where there is no room for them beside the metadata of the job."""

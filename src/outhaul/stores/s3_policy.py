@@ -112,9 +112,9 @@ def _writing(job: Job) -> Iterator[str]:
     if job.objects.tags:
         yield "s3:PutObjectTagging"
     if job.objects.lock.mode:
-        yield "s3:PutObjectRetention"
+        yield from ("s3:PutObjectRetention", "s3:GetObjectRetention")  # The latter to see that it is locked.
     if job.objects.lock.legal_hold:
-        yield "s3:PutObjectLegalHold"
+        yield from ("s3:PutObjectLegalHold", "s3:GetObjectLegalHold")
 
 
 def _waking(job: Job) -> Iterator[str]:

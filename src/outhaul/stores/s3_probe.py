@@ -9,18 +9,22 @@ and unusual: a key as long as S3 allows, and one of the characters that names of
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from outhaul.model.errors import AlreadyThere, Archived, Denied, Misconfigured, Unproved
+from outhaul.model.errors import AlreadyThere, Archived, Denied, Misconfigured, NotAsAsked, NotThere, Unproved
 from outhaul.model.keys import KEY_BYTES_MAX, object_key
 from outhaul.ports import Abilities, Held, Stored
 from outhaul.stores.http_lane import Answer
 from outhaul.stores.s3_fast import FastPuts
 
 PROBE_NAME = ".outhaul-probe"
+LOCKED_NAME = ".outhaul-probe-locked"
+LOCKED_NS = 3600 * 10**9
+"""How long the one object of the probe is locked that has a lock; then it may be removed like the others."""
 REFUSED_NAME = ".outhaul-probe-refused"
 LONG_NAME = ".outhaul-probe-long"
 ODD_NAME = (
@@ -59,8 +63,7 @@ def probe(prefix: str, asked: Asked, fast: FastPuts | None, suffix: str = "") ->
         Unproved: what is read back is not what was written.
         StoreError: it cannot be used.
     """
-    name = f"{PROBE_NAME}{suffix}"
-    key = f"{prefix}/{name}" if prefix else name
+    key = probe_key(prefix, suffix)
     create_only, content, etag = _create_twice(key, asked.create)
     why, archived = "", False
     try:
@@ -79,6 +82,37 @@ def probe(prefix: str, asked: Asked, fast: FastPuts | None, suffix: str = "") ->
     # What is in an archive class has no answer to a GET; a HEAD tells of it.
     by_head = (lambda: asked.kept_sha256(key)) if archived else None
     return _try_wrong_values(tried, key, found, prefix, fast, by_head)
+
+
+def probe_key(prefix: str, suffix: str) -> str:
+    """Of the object that is read back."""
+    name = f"{PROBE_NAME}{suffix}"
+    return f"{prefix}/{name}" if prefix else name
+
+
+def try_lock(prefix: str, suffix: str, asked: Asked, seen: Callable[[str], str]) -> None:
+    """Whether a lock is kept, by an object that has one for an hour. One of an earlier probe does as well: it was locked.
+
+    Args:
+        prefix: As for `probe`.
+        suffix: As for `probe`.
+        asked: Of a store that gives its objects such a lock.
+        seen: What an object does not show of the lock; '' for nothing.
+
+    Raises:
+        NotAsAsked: it shows none.
+        StoreError: it cannot be locked.
+    """
+    name = f"{LOCKED_NAME}{suffix}"
+    key = f"{prefix}/{name}" if prefix else name
+    with contextlib.suppress(AlreadyThere):
+        asked.create(key, _FIRST)
+    try:
+        lack = seen(key)
+    except (Denied, NotThere) as error:
+        raise NotAsAsked(f"whether it locks objects cannot be seen: {error}") from None
+    if lack:
+        raise NotAsAsked(f"of an object that was to be locked: {lack}")
 
 
 def _etag_of(body: bytes, prefix: str, fast: FastPuts) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from outhaul.model.bundle import MANIFEST
 from outhaul.model.errors import AlreadyThere, NotThere, OnItsWay, StoreError, Transient, Unproved, UploadGone, bare
 from outhaul.model.job import Job, ProofRule
 from outhaul.model.notes import Notes
@@ -46,8 +47,22 @@ class StickStore(VouchedStore):
 
     def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`."""
-        self._visit.give(self._offer(key, len(body), notes), (body,))
+        self._visit.give(self._offer(key, len(body), notes)._replace(after=self._after(key)), (body,))
         return Stored("", "")
+
+    def _after(self, key: str) -> str:
+        """What a manifest is to wait for: its group, where that is on this stick, too.
+
+        Raises:
+            OnItsWay: its group is on another one.
+        """
+        group = MANIFEST.sub("", key)
+        found = self._visit.find(self._bucket, group) if group != key else None
+        if found is None or found.receipt is not None:
+            return ""
+        if found.stick != self._visit.stick.id:
+            raise OnItsWay(f"its group is on stick {found.stick[:8]}")
+        return found.offer.place
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`."""
@@ -101,6 +116,10 @@ class StickStore(VouchedStore):
 
     def stored_composite(self, key: str, version: str) -> str:
         """See `ports.Store`."""
+        return ""
+
+    def lacks(self, key: str, version: str) -> str:
+        """See `ports.Store`. The carrier has looked: see `vouch`."""
         return ""
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:

@@ -40,6 +40,11 @@ class StickInHand:
         """See `ports.stick.CarriedStick`."""
         return self._stick.open_pack(offer.pack).chunks(offer.offset, offer.length)
 
+    def receipt(self, place: str) -> Carried | None:
+        """See `ports.stick.CarriedStick`."""
+        pack, _, number = place.rpartition(".")
+        return self._done(pack, [name for of, name in self._stick.texts("receipt") if of == pack]).get(int(number))
+
     def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
         """See `ports.stick.CarriedStick`."""
         if carried or pack not in dict(self._stick.texts("receipt")):

@@ -145,7 +145,8 @@ class StickDirectory:
         """Whether so many bytes fit, with what has to be written about them."""
         with told(self.path):
             found = os.fstatvfs(self._folder)
-            return found.f_bavail * found.f_frsize > length + _RESERVE
+            tells = found.f_blocks > 0  # Some drivers do not; then the writing tells.
+            return not tells or found.f_bavail * found.f_frsize > length + _RESERVE
 
     def new_pack(self, pack: str) -> PackWriter:
         """A pack to be written."""
@@ -186,7 +187,12 @@ class StickDirectory:
         return identity
 
     def _write(self, name: str, text: bytes) -> None:
-        """A new file, whole under its name or not there: a file system without a journal may still tear it, and a line tells."""
+        """A new file, whole under its name or not there: a file system without a journal may still tear it, and a line tells.
+
+        On FAT the name is where the length and the first cluster stand, and a rename makes one that has neither: it is
+        written with its directory, and then the file is synced again, which fills it in (Linux, fs/fat/namei_vfat.c). The
+        other way about the old name and the new one could both have the clusters after a power cut.
+        """
         unfinished = name + _UNFINISHED
         with told(self.path):
             with contextlib.suppress(FileNotFoundError):
@@ -196,14 +202,15 @@ class StickDirectory:
                 try:
                     _write_all(descriptor, text)
                     os.fsync(descriptor)
+                    os.rename(unfinished, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                    os.fsync(self._folder)
+                    os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-                os.rename(unfinished, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.unlink(unfinished, dir_fd=self._folder)
                 raise
-            os.fsync(self._folder)
             if b"".join(self._read_back(name, 0, len(text))) != text:
                 raise Misconfigured(f"the stick {self.path} does not give back what was written to it")
 
@@ -389,6 +396,10 @@ def told(path: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise full(path) from error
+        if error.errno == errno.EROFS:
+            raise Misconfigured(
+                f"the stick {path} may only be read: it is locked, or has to be mended first (fsck)"
+            ) from error
         raise Misconfigured(f"the stick {path}: {error.strerror}; was it pulled out?") from error
 
 

@@ -13,7 +13,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from outhaul.model.bundle import MANIFEST, MANIFEST_SUFFIX
 from outhaul.model.errors import AlreadyThere, Misconfigured
+from outhaul.model.keys import second_key
 from outhaul.model.stick import Carried, Offer, answers, offer_line, read_offer, read_receipt, suffices
 from outhaul.stores.stick_directory import PackWriter, StickDirectory, full
 from outhaul.stores.stick_memory import StickMemory, Trip, elsewhere
@@ -67,7 +69,8 @@ class Visit:
         self._vouched: set[tuple[str, int]] = set()
         self._writer: PackWriter | None = None
         self._open: list[Offer] = []
-        trips = list(memory.trips())
+        there = {*stick.packs(), *[pack for kind in ("manifest", "receipt") for pack, _ in stick.texts(kind)]}
+        trips = [self._recognised(trip) if trip.pack in there else trip for trip in memory.trips()]
         self._here = self._arrive([trip for trip in trips if trip.stick == stick.id])
         for trip in [] if again else elsewhere(trips, stick.id):
             self._know(trip, {})
@@ -92,6 +95,14 @@ class Visit:
     def away(self) -> int:
         """How many packages are on their way, as far as this visit knows."""
         return sum([known.receipt is None for known in self._known.values()])
+
+    def _recognised(self, trip: Trip) -> Trip:
+        """A trip of this stick, though the stick has lost its name: what it has of it says so."""
+        if trip.stick == self.stick.id:
+            return trip
+        found = trip._replace(stick=self.stick.id)
+        self._memory.remember(found)
+        return found
 
     def _arrive(self, trips: Iterable[Trip]) -> dict[str, Trip]:
         """What was given to this stick, with its receipts; what is not on it any more, and has none, is forgotten."""
@@ -150,6 +161,9 @@ class Visit:
                 if receipt.key != offer.key:
                     self._foreign.add(place)
                     place = (offer.bucket, receipt.key)
+            first = offer.key[: -len(second_key("", offer.sha256))]
+            if second_key(first, offer.sha256) == offer.key:  # It was given that key because other bytes had the first.
+                self._foreign.add((offer.bucket, first))
             before = self._known.get(place)
             if before is None or (receipt is not None and before.receipt is None):
                 self._known[place] = known
@@ -224,6 +238,12 @@ class Visit:
 
     # --- the end ------------------------------------------------------------------------------------------------
 
+    def _awaits(self, offer: Offer) -> bool:
+        """Whether the manifest of a group, or the group of a manifest, has no receipt: one is remembered as long as the other."""
+        others = {f"{offer.key}{MANIFEST_SUFFIX}", MANIFEST.sub("", offer.key)} - {offer.key}
+        found = [self.find(offer.bucket, key) for key in others]
+        return any(known is not None and known.receipt is None for known in found)
+
     def depart(self, *, whole: bool) -> None:
         """Clear away the packs whose receipts are all in the ledger.
 
@@ -238,7 +258,7 @@ class Visit:
             return
         texts = [*self.stick.texts("manifest"), *self.stick.texts("receipt")]
         for pack, trip in self._here.items():
-            if all((pack, offer.number) in self._vouched for offer in trip.offers):
+            if all((pack, offer.number) in self._vouched and not self._awaits(offer) for offer in trip.offers):
                 self.stick.remove_pack(pack)
                 for name in [name for of, name in texts if of == pack]:
                     self.stick.remove(name)

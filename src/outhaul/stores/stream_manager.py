@@ -340,6 +340,10 @@ class StreamManagerStore:
         """See `ports.Store`."""
         return self._direct.stored_composite(key, version)
 
+    def lacks(self, key: str, version: str) -> str:
+        """See `ports.Store`."""
+        return self._direct.lacks(key, version)
+
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`."""
         return self._direct.read(key, version)

@@ -127,6 +127,13 @@ class Network:
         with self.steps.step("store.stored_composite", key):
             return self.store.stored_composite(key, version)
 
+    def lacks(self, key: str, version: str) -> str:
+        """See `ports.Store`."""
+        if not self.store.locks:
+            return ""
+        with self.steps.step("store.lacks", key):
+            return self.store.lacks(key, version)
+
     def head(self, key: str) -> Held:
         """See `ports.Store`."""
         with self.steps.step("store.head", key):

@@ -55,6 +55,7 @@ class StoredObject(NamedTuple):
     content: bytes
     etag: str
     version: str
+    locked: bool = False
 
 
 def etag_of(parts: Sequence[bytes]) -> str:
@@ -91,6 +92,10 @@ class SimulatedStore:
         """HEAD and GET are denied."""
         self.lies = False
         """It keeps other bytes of the same length, and answers as if it kept those it was sent."""
+        self.locks = False
+        """The job asks for a lock, and it keeps it."""
+        self.forgets_locks = False
+        """It answers as if it kept it, and keeps none."""
         self.truncates = False
         """It keeps one byte less, and answers as if it had kept all."""
         self.faults: dict[str, deque[Fault]] = {}
@@ -222,6 +227,13 @@ class SimulatedStore:
             found = self._find(key, version)
             return hashlib.sha256(found.content).digest() if self.keeps_sha256 else None
 
+    def lacks(self, key: str, version: str) -> str:
+        """See `ports.Store`."""
+        if not self.locks:
+            return ""
+        with self._call("lacks", key):
+            return "" if self._find(key, version).locked else "the store shows no lock of it"
+
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`."""
         with self._call("read", key):
@@ -262,7 +274,8 @@ class SimulatedStore:
             content = content[:-1] + bytes([content[-1] ^ 1])
         if self.truncates:
             content = content[:-1]
-        made = StoredObject(content, etag, f"v{self._number}" if self.versions else "")
+        locked = self.locks and not self.forgets_locks
+        made = StoredObject(content, etag, f"v{self._number}" if self.versions else "", locked)
         before = self.objects.get(key, []) if self.versions else []
         self.objects[key] = [*before, made]
         return Stored(made.etag, made.version)

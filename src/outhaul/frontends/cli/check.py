@@ -83,6 +83,8 @@ def _lines(checked: app.Checked, *, bare: bool) -> list[str]:
         lines.extend(f"               {line}" for line in object_lines.lines(job))
     if checked.abilities:
         lines.extend(f"               {line}" for line in _abilities(checked.abilities))
+        if job.objects.lock.mode:
+            lines.append("               it keeps locks: an object of outhaul's own is locked there, for an hour")
         if not checked.abilities.can_prove(job.proof):
             lines.append(
                 f"               it gives no evidence that proof = {job.proof!r} asks for: nothing would be carried"

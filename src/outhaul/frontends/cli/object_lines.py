@@ -18,8 +18,8 @@ def lines(job: Job) -> Iterator[str]:
         yield f"each object is encrypted with the key in {job.connection.sse_c_key_file} (SSE-C): keep that file"
     if job.objects.storage_class in ARCHIVE_CLASSES:
         yield f"what is in {job.objects.storage_class} has to be restored there before outhaul can bring it back"
-    if job.objects.lock.mode or job.objects.lock.legal_hold:
-        yield "the lock itself was not tried: it would keep the objects that outhaul tries the store with"
+    if job.objects.lock.legal_hold:
+        yield "the legal hold was not tried: nothing but a person ends one. It has to be shown of each object"
     if found := list(_way(job.connection)):
         yield f"way there: {'; '.join(found)}"
 

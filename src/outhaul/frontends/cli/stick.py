@@ -13,9 +13,10 @@ from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import chosen, configured, given_bandwidth, given_connection, monitor_of, state_of
 from outhaul.frontends.cli.main import stopped
 from outhaul.model.address import destination
-from outhaul.model.errors import ConfigurationError, Misconfigured
+from outhaul.model.errors import AnotherInstance, ConfigurationError, InUse, Misconfigured
 from outhaul.model.job import Destination, Job
 from outhaul.model.keys import printable
+from outhaul.model.ledger_address import is_ledger_address
 
 
 def export(options: argparse.Namespace) -> int:
@@ -30,10 +31,16 @@ def export(options: argparse.Namespace) -> int:
     key = by_stick.read_key(options.key_file, path) if options.key_file else b""
     trust = by_stick.Trust(key, options.trust_stick)
     monitor, close = monitor_of(options)
+    state = state_of(options)
     try:
         report = by_stick.export(
-            jobs, path, state=state_of(options), monitor=monitor, trust=trust, again=options.again, stopped=stopped
+            jobs, path, state=state, monitor=monitor, trust=trust, again=options.again, stopped=stopped
         )
+    except InUse:
+        raise AnotherInstance(
+            f"another outhaul works with {state}. Where it is a watch: stop it, export, and start it again, such as with "
+            "`systemctl stop outhaul` and `systemctl start outhaul`. With another --state all files would travel again"
+        ) from None
     except Misconfigured as error:
         _complain(str(error))
         return 4
@@ -101,13 +108,21 @@ def carry(options: argparse.Namespace) -> int:
 
     try:
         report = by_stick.carry(
-            path, to, connection, key=key, trust_stick=options.trust_stick, same_store=options.same_store,
-            rule=options.on_conflict, bandwidth=given_bandwidth(options), stopped=stopped, tell=tell,
+            path, to, connection, state=_own_state(options), key=key, trust_stick=options.trust_stick,
+            same_store=options.same_store, rule=options.on_conflict, bandwidth=given_bandwidth(options),
+            stopped=stopped, tell=tell,
         )  # fmt: skip
     except Misconfigured as error:
         _complain(str(error))
         return 4
     return _say_carry(report, options)
+
+
+def _own_state(options: argparse.Namespace) -> str:
+    state = state_of(options)
+    if is_ledger_address(state):
+        raise ConfigurationError("--state is a directory, on a local disk")
+    return state
 
 
 def _destination(options: argparse.Namespace) -> Destination:
@@ -132,6 +147,8 @@ def _say_carry(report: by_stick.CarryReport, options: argparse.Namespace) -> int
         print(f"{_count(report.carried, 'package')} carried ({say.size(report.bytes_carried)}); {there}")
     for why, count in report.left.items():
         _complain(f"{_count(count, 'package')} left on the stick: {why}")
+    if report.unneeded:
+        _complain(report.unneeded)
     if report.strange:
         _complain(f"{_count(report.strange, 'line')} of manifests passed over: damaged, or not signed with your key")
     if stopped():

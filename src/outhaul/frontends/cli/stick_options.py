@@ -45,6 +45,8 @@ def add_carry(command: Add, reporting: argparse.ArgumentParser, connection: argp
     add("--same-store", action="store_true", help="this is the store that the device means, under another address")
     add("--on-conflict", choices=("keep-both", "hold"), default="keep-both",
         help="where other bytes stand under the key of a package (default: keep both, ours under a second key)")  # fmt: skip
+    add("--state", metavar="DIR", default="",
+        help="where large uploads that have begun are remembered, so that they go on (default: as for `run`)")  # fmt: skip
     add("--bandwidth", metavar="RATE", default="", help="send no more than so many bytes a second, such as 2MiB/s")
 
 

@@ -14,7 +14,7 @@ from outhaul.model.keys import printable
 from outhaul.model.lifecycle import Standing, State
 
 _LEVELS = {State.HELD: logging.ERROR, State.WAITING: logging.INFO, State.VANISHED: logging.INFO}
-FAILED = ("retry", "destination", "failing", "refused", "unproved", "conflict")
+FAILED = ("retry", "destination", "failing", "refused", "unproved", "not-as-asked", "conflict")
 """Reasons that mean: it was tried, and did not arrive."""
 
 

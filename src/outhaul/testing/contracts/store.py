@@ -244,6 +244,11 @@ class StoreContract:
         stored = store.put(f"{prefix}/a", b"abc")
         assert store.stored_sha256(f"{prefix}/a", stored.version) in (None, hashlib.sha256(b"abc").digest())
 
+    def test_nothing_is_lacking_where_nothing_is_asked_for(self, store: Store, prefix: str) -> None:
+        """A job without a lock and without encryption has nothing to be shown."""
+        stored = store.put(f"{prefix}/plain", b"plain")
+        assert store.lacks(f"{prefix}/plain", stored.version) == ""
+
     def test_a_listing_is_by_prefix(self, store: Store) -> None:
         """A listing gives each key that begins with the prefix once, and no other, also in the middle of a name."""
         keys = [f"in/{number:05}" for number in range(self.listed)] + ["in", "inside/a", "other/in/1"]
