@@ -11,10 +11,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from outhaul.app import JobReport, RunReport
-from outhaul.cluster.launching import client
+from outhaul.cluster.keeping import Merged, Shared
+from outhaul.cluster.launching import client, where
+from outhaul.cluster.outbox import Parcel
 from outhaul.cluster.plan import Batch, batches, unsuited
 from outhaul.cluster.tasks import Done, Looked, Setting, carry, look
 from outhaul.engine.recovery import recover
@@ -36,7 +39,14 @@ _PATIENCE_SECONDS = 90.0
 """Without any batch done, though some were tried, a run gives up after so long."""
 _PAUSE_SECONDS = 0.5
 _ROUNDS_MAX = 5
-_DRIVER = "worker-driver"
+
+
+class Work(NamedTuple):
+    """What was handed out."""
+
+    what: tuple[str, ...] | Batch
+    """Directories to look into, or a batch to carry."""
+    parcel: Parcel | None = None
 
 
 def run(
@@ -54,27 +64,27 @@ def run(
     Args:
         jobs: As for `app.run`.
         on: 'local:4', or the address of a scheduler.
-        ledger: Address of the database that all of them share.
+        ledger: Address of the database that all of them share; '' where each has a ledger of its own, and the one in `state` gets
+            all that is in them.
         state: State directory of this process.
         monitor: Is told what happens, as it comes back.
         stopped: Asked often; once it is true, nothing more is handed out.
         bandwidth: What all workers together may send; each has an equal part of it.
 
     Raises:
-        ConfigurationError: no ledger, no Dask, no scheduler, or a job that wants what workers cannot do.
+        ConfigurationError: no Dask, no scheduler, or a job that wants what workers cannot do.
         AnotherInstance, LedgerError: the ledger cannot be had.
     """
-    if not ledger:
-        raise ConfigurationError("--on: workers share one ledger; name it: --ledger postgresql://host/database")
     for job in jobs:
         if lacking := unsuited(job):
             raise ConfigurationError(f'job "{job.name}": {lacking} needs one process; leave it out, or leave out --on')
         compression(job)
+    keeping = Shared(state, ledger) if ledger else Merged(state, is_here=isinstance(where(on), int))
     with client(on) as there:
         reports = []
         for job in jobs:
             if not stopped():
-                reports.append(_Spread(at_its_endpoint(job), there, ledger, state, monitor, stopped, bandwidth).run())
+                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, bandwidth).run())
     return RunReport(reports, stopped())
 
 
@@ -85,17 +95,16 @@ class _Spread:
         self,
         job: Job,
         there: Any,
-        ledger: str,
-        state: str,
+        keeping: Shared | Merged,
         monitor: Monitor,
         stopped: Callable[[], bool],
         bandwidth: Bandwidth | None,
     ) -> None:
-        self._job, self._there, self._ledger, self._state = job, there, ledger, state
+        self._job, self._there, self._keeping = job, there, keeping
         self._monitor, self._stopped, self._bandwidth = monitor, stopped, bandwidth
         self._looks: deque[str] = deque([""])
         self._batches: deque[Batch] = deque()
-        self._under_way: dict[Any, tuple[str, ...] | Batch] = {}
+        self._under_way: dict[Any, Work] = {}
         self._tally = Tally()
         self._destination_fault = self._fault = ""
         self._trouble = 0.0
@@ -104,17 +113,30 @@ class _Spread:
     def run(self) -> JobReport:
         """Until all is done, or nothing goes on any more."""
         self._monitor.started(self._job)
-        with Wiring(self._state, _DRIVER, self._ledger) as wired:
+        try:
+            with self._keeping.opened(self._job, partial(self._monitor.notice, self._job)):
+                self._run()
+        except SourceError as error:
+            self._fault = f"{self._job.source}: {error}"
+        if self._fault:
+            self._monitor.notice(self._job, self._fault)
+        self._monitor.finished(self._job, self._tally)
+        fault = self._destination_fault or self._fault
+        return JobReport(self._job, self._tally, fault, bool(self._destination_fault))
+
+    def _run(self) -> None:
+        self._keeping.gather(self._there, first=True)
+        with self._keeping.wired() as wired:
             wired.ledger.place(self._job)
             self._take_back(wired)
             self._work()
         for _ in range(_ROUNDS_MAX):
-            if self._stopped() or self._fault or self._destination_fault or not self._left():
+            if self._is_over or not self._left():
                 break
             self._work()
-        self._monitor.finished(self._job, self._tally)
-        fault = self._destination_fault or self._fault
-        return JobReport(self._job, self._tally, fault, bool(self._destination_fault))
+        if not self._stopped():
+            self._keeping.gather(self._there)
+        self._fault = self._fault or self._keeping.ended(self._tally)
 
     # --- what dead workers have left ------------------------------------------------------------------------------
 
@@ -123,7 +145,7 @@ class _Spread:
         since = time.monotonic()
         while True:
             try:
-                with Wiring(self._state, _DRIVER, self._ledger) as wired:
+                with self._keeping.wired() as wired:
                     wired.ledger.place(self._job)
                     return self._take_back(wired)
             except (LedgerError, AnotherInstance) as error:
@@ -176,34 +198,35 @@ class _Spread:
     def _hand_out(self) -> None:
         workers = max(1, len(self._there.nthreads()))
         limit = self._bandwidth.among(workers) if self._bandwidth is not None else None
-        carrying = sum(isinstance(what, Batch) for what in self._under_way.values())
+        carrying = sum(isinstance(work.what, Batch) for work in self._under_way.values())
         for _ in range(min(len(self._batches), BATCHES_A_WORKER * workers - carrying)):
             batch = self._batches.popleft()
-            self._submit(carry, batch, Setting(self._ledger, limit))
+            parcel = self._keeping.parcel(batch)
+            self._submit(carry, Work(batch, parcel), batch, Setting(self._keeping.keeping, limit), parcel)
         looking = len(self._under_way) - carrying
         while self._looks and looking < _LOOKS_A_WORKER * workers and len(self._batches) < _WAITING_A_WORKER * workers:
             some = tuple(self._looks.pop() for _ in range(min(len(self._looks), _DIRECTORIES_A_LOOK)))
-            self._submit(look, some)
+            self._submit(look, Work(some), some)
             looking += 1
 
-    def _submit(self, task: Callable[..., object], what: tuple[str, ...] | Batch, *more: object) -> None:
+    def _submit(self, task: Callable[..., object], work: Work, *arguments: object) -> None:
         # A look is worth more than a batch: it finds work for the others.
-        future = self._there.submit(task, self._job, what, *more, pure=False, priority=int(task is look))
-        self._under_way[future] = what
+        future = self._there.submit(task, self._job, *arguments, pure=False, priority=int(task is look))
+        self._under_way[future] = work
 
-    def _take(self, future: Any, what: tuple[str, ...] | Batch) -> None:
+    def _take(self, future: Any, work: Work) -> None:
         try:
             result = future.result()
         except SourceError as error:
             self._fault = f"{self._job.source}: {error}"
         except OuthaulError as error:
-            self._again(what, str(error))
+            self._again(work, str(error))
         except Exception as error:  # Whatever Dask makes of a worker that died, or of one without outhaul.
-            self._again(what, f"a worker failed: {type(error).__name__}: {error}".splitlines()[0])
+            self._again(work, f"a worker failed: {type(error).__name__}: {error}".splitlines()[0])
         else:
-            self._take_result(result, what)
+            self._take_result(result, work)
 
-    def _take_result(self, result: Looked | Done, what: tuple[str, ...] | Batch) -> None:
+    def _take_result(self, result: Looked | Done, work: Work) -> None:
         if isinstance(result, Looked):
             self._looks.extend(result.onward)
             self._batches.extend(batches(result.counted))
@@ -213,8 +236,9 @@ class _Spread:
                 self._monitor.standing(self._job, Standing(directory, "closed-directory", why))
             return
         if result.is_busy or result.fault:
-            self._again(what, result.fault or "a batch stays with a worker that does not answer")
+            self._again(work, result.fault or "a batch stays with a worker that does not answer")
             return
+        self._keeping.take(work.parcel)
         self._trouble = 0.0
         self._tally.add(result.tally)
         for standing in result.held:
@@ -224,15 +248,14 @@ class _Spread:
         self._destination_fault = self._destination_fault or result.destination_fault
         self._fault = self._fault or result.source_fault
 
-    def _again(self, what: tuple[str, ...] | Batch, why: str) -> None:
-        if isinstance(what, Batch):
-            self._batches.append(what)
+    def _again(self, work: Work, why: str) -> None:
+        if isinstance(work.what, Batch):
+            self._batches.append(work.what)
         else:
-            self._looks.extend(what)
+            self._looks.extend(work.what)
         self._trouble = self._trouble or time.monotonic()
         if time.monotonic() - self._trouble > _PATIENCE_SECONDS:
             self._fault = why
-            self._monitor.notice(self._job, why)
         time.sleep(0.05)
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import time
 
-from outhaul.fleet.memory import CONTROL, read, write
+from outhaul.fleet.memory import CONTROL
 from outhaul.fleet.signing import library, verified
+from outhaul.host.small_tables import read, write
 from outhaul.model.errors import Refused
 from outhaul.model.fleet import ALL, Fleet, Malformed, control_key
 from outhaul.model.orders import BYTES_MAX, VALID_MAX_NS, Order, read_order, told

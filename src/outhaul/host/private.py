@@ -204,8 +204,8 @@ class PrivateFolders:
         path, root = (PRIVATE_NAME, self._root) if self._inside else (self._beside_ledger, None)
         try:
             if self._own:
-                return _made_private(self._own, self._held(path, root))
-            folder = _made_private(path, root)
+                return made_private(self._own, self._held(path, root))
+            folder = made_private(path, root)
             share(folder)
             return folder
         except OSError as error:
@@ -214,7 +214,7 @@ class PrivateFolders:
     def _held(self, path: str, root: int | None) -> int:
         """The directory that those of all processes are in; ours is held from now on."""
         if self._outer is None:
-            outer = _made_private(path, root)
+            outer = made_private(path, root)
             try:
                 self._holds.take(outer, self._own)
             except BaseException:
@@ -224,7 +224,8 @@ class PrivateFolders:
         return self._outer
 
 
-def _made_private(path: str, root: int | None) -> int:
+def made_private(path: str, root: int | None) -> int:
+    """The descriptor of a directory that is this user's alone, made where it is missing. Raises OSError."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700, dir_fd=root)
     return _open_private(path, root)

@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from outhaul.model.job import Connection, Destination
+from outhaul.model.segments import WORKERS
 
 RESERVED = ".outhaul/fleet/"
 DEVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -74,8 +75,8 @@ def control_key(prefix: str, device: str) -> str:
 
 
 def is_reserved(key: str) -> bool:
-    """Whether a key, or a path, is of some fleet: no file that anybody carried."""
-    return key.startswith(RESERVED) or f"/{RESERVED}" in key
+    """Whether a key, or a path, is of some fleet, or of workers (`segments.py`): no file that anybody carried."""
+    return any(key.startswith(there) or f"/{there}" in key for there in (RESERVED, WORKERS))
 
 
 def shortened(text: str) -> str:
