@@ -107,6 +107,7 @@ class _Spread:
         self._under_way: dict[Any, Work] = {}
         self._tally = Tally()
         self._destination_fault = self._fault = ""
+        self._looked = 0.0
         self._trouble = 0.0
         """Since when nothing has gone well; 0 where it does."""
 
@@ -185,11 +186,23 @@ class _Spread:
                 done = wait(list(self._under_way), timeout=1, return_when="FIRST_COMPLETED").done
             except TimeoutError:
                 continue
+            self._look_where_they_are()
             for future in done:
                 self._take(future, self._under_way.pop(future))
             self._monitor.progress(self._job, self._tally)
         self._there.cancel(list(self._under_way))
         self._under_way.clear()
+
+    def _look_where_they_are(self) -> None:
+        """Once a second: a machine that is gone in the end may have receipts that nobody else has."""
+        if time.monotonic() - self._looked < 1:
+            return
+        self._looked = time.monotonic()
+        numbers = {future.key: work.parcel.number for future, work in self._under_way.items() if work.parcel}
+        for worker, keys in self._there.processing().items() if numbers else ():
+            for key in keys:
+                if key in numbers:
+                    self._keeping.saw(numbers[key], worker)
 
     @property
     def _is_over(self) -> bool:
@@ -238,7 +251,7 @@ class _Spread:
         if result.is_busy or result.fault:
             self._again(work, result.fault or "a batch stays with a worker that does not answer")
             return
-        self._keeping.take(work.parcel)
+        self._keeping.take(work.parcel, result.at)
         self._trouble = 0.0
         self._tally.add(result.tally)
         for standing in result.held:

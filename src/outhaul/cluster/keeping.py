@@ -52,8 +52,11 @@ class Shared:
         """What a worker is given with a batch."""
         return None
 
-    def take(self, parcel: Parcel | None) -> None:
-        """Have what a worker has told of a batch, as far as that can be had now."""
+    def saw(self, number: int, worker: str) -> None:
+        """A batch has been seen with a worker."""
+
+    def take(self, parcel: Parcel | None, worker: str = "") -> None:
+        """Have what a worker has told of a batch, as far as that can be had now; the worker is '' where none has."""
 
     def gather(self, there: Any, *, first: bool = False) -> None:
         """Have all that workers know told."""
@@ -91,6 +94,8 @@ class Merged:
                 self.keeping = Keeping("", self._numbers.outbox)
                 self._is_group = Companions(job).is_group
                 self._unmerged = ""
+                self._seen: dict[int, set[str]] = {}
+                self._doubtful: dict[str, set[int]] = {}
                 try:
                     yield
                 finally:
@@ -109,9 +114,15 @@ class Merged:
             known += self._segments.known(self._place, some, batch.share, beneath=beneath)
         return Parcel(self._numbers.next(), b"".join(packed(known)))
 
-    def take(self, parcel: Parcel | None) -> None:
+    def saw(self, number: int, worker: str) -> None:
+        """See `Shared`. Where a batch was, and did not come back from, may be receipts that nobody has shipped."""
+        self._seen.setdefault(number, set()).add(_machine(worker))
+
+    def take(self, parcel: Parcel | None, worker: str = "") -> None:
         """See `Shared`."""
         assert parcel is not None
+        for machine in self._seen.pop(parcel.number, set()) - {_machine(worker)}:
+            self._doubtful.setdefault(machine, set()).add(parcel.number)
         self._merge(parcel.number)
 
     def _merge(self, number: int) -> str:
@@ -158,7 +169,9 @@ class Merged:
                 continue
             with contextlib.suppress(TimeoutError):
                 wait(left, timeout=1, return_when="FIRST_COMPLETED")
-        for future in asked:
+        for future, worker in asked.items():
+            if future.status == "finished":
+                self._doubtful.pop(_machine(worker), None)
             faults = future.result() if future.status == "finished" else []
             if future.status == "error":
                 faults = [f"a worker cannot ship its receipts: {future.exception()}".splitlines()[0]]
@@ -170,4 +183,16 @@ class Merged:
     def ended(self, tally: Tally) -> str:
         """See `Shared`."""
         self._ledger.finish_run(self._place, self._began_ns, tally)
+        for number in list(self._seen):  # What never came back.
+            for machine in self._seen.pop(number):
+                self._doubtful.setdefault(machine, set()).add(number)
+        if not self._unmerged and self._doubtful:
+            count = len(set().union(*self._doubtful.values()))
+            where = ", ".join(sorted(self._doubtful))
+            return f"receipts of {count} batches may be on {where}, where no worker is left: start one there, and run again"
         return self._unmerged
+
+
+def _machine(worker: str) -> str:
+    """Of the address of a worker, such as 'tls://10.0.0.7:4711'."""
+    return worker.rpartition("/")[2].rpartition(":")[0]

@@ -61,6 +61,8 @@ class Done(NamedTuple):
     """Whether another worker has it: nothing was done."""
     fault: str = ""
     """Why its ledger could not be used: what is recorded of it, is; the rest is to be done again."""
+    at: str = ""
+    """Address of the worker."""
 
 
 def look(job: Job, directories: Sequence[str]) -> Looked:
@@ -143,7 +145,17 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
             telling.after(batch, looked=not outcome.source_fault)
     tally = outcome.tally
     tally.under_way = []
-    return Done(tally, watcher.held, watcher.notices, outcome.destination_fault, outcome.source_fault)
+    faults = outcome.destination_fault, outcome.source_fault
+    return Done(tally, watcher.held, watcher.notices, *faults, at=_address())
+
+
+def _address() -> str:
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:  # A test calls it, and no worker.
+        return ""
 
 
 def gather(job: Job, keeping: Keeping, number: int) -> list[str]:
