@@ -182,11 +182,11 @@ class _Spread:
             if not self._under_way:
                 time.sleep(_PAUSE_SECONDS)
                 continue
+            self._look_where_they_are()
             try:
                 done = wait(list(self._under_way), timeout=1, return_when="FIRST_COMPLETED").done
             except TimeoutError:
                 continue
-            self._look_where_they_are()
             for future in done:
                 self._take(future, self._under_way.pop(future))
             self._monitor.progress(self._job, self._tally)
