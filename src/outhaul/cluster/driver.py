@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 from outhaul.app import JobReport, RunReport
 from outhaul.cluster.keeping import Merged, Shared
 from outhaul.cluster.launching import client, where
+from outhaul.cluster.leases import Lending
+from outhaul.cluster.lending import Lender
 from outhaul.cluster.outbox import Parcel
 from outhaul.cluster.plan import Batch, batches, unsuited
 from outhaul.cluster.tasks import Done, Looked, Setting, carry, look
@@ -47,6 +49,7 @@ class Work(NamedTuple):
     what: tuple[str, ...] | Batch
     """Directories to look into, or a batch to carry."""
     parcel: Parcel | None = None
+    lending: Lending | None = None
 
 
 def run(
@@ -58,6 +61,7 @@ def run(
     monitor: Monitor,
     stopped: Callable[[], bool] = lambda: False,
     bandwidth: Bandwidth | None = None,
+    time_zone: str = "",
 ) -> RunReport:
     """One pass over each of these jobs, one after the other, by the workers of a cluster.
 
@@ -69,7 +73,8 @@ def run(
         state: State directory of this process.
         monitor: Is told what happens, as it comes back.
         stopped: Asked often; once it is true, nothing more is handed out.
-        bandwidth: What all workers together may send; each has an equal part of it.
+        bandwidth: What all workers together may send.
+        time_zone: Its times are in; '' is that of the machine that has the pool (`leases.py`).
 
     Raises:
         ConfigurationError: no Dask, no scheduler, or a job that wants what workers cannot do.
@@ -81,10 +86,13 @@ def run(
         compression(job)
     keeping = Shared(state, ledger) if ledger else Merged(state, is_here=isinstance(where(on), int))
     with client(on) as there:
+        lender = Lender(there, bandwidth, time_zone) if bandwidth is not None else None
         reports = []
         for job in jobs:
             if not stopped():
-                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, bandwidth).run())
+                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender).run())
+        if lender is not None:
+            lender.close()
     return RunReport(reports, stopped())
 
 
@@ -98,10 +106,10 @@ class _Spread:
         keeping: Shared | Merged,
         monitor: Monitor,
         stopped: Callable[[], bool],
-        bandwidth: Bandwidth | None,
+        lender: Lender | None,
     ) -> None:
         self._job, self._there, self._keeping = job, there, keeping
-        self._monitor, self._stopped, self._bandwidth = monitor, stopped, bandwidth
+        self._monitor, self._stopped, self._lender = monitor, stopped, lender
         self._looks: deque[str] = deque([""])
         self._batches: deque[Batch] = deque()
         self._under_way: dict[Any, Work] = {}
@@ -210,12 +218,16 @@ class _Spread:
 
     def _hand_out(self) -> None:
         workers = max(1, len(self._there.nthreads()))
-        limit = self._bandwidth.among(workers) if self._bandwidth is not None else None
+        under_way = [work.lending for work in self._under_way.values() if work.lending]
+        if self._lender is not None:
+            self._lender.look_after(under_way, workers)
+        lending = self._lender.lending(workers) if self._lender is not None else None
         carrying = sum(isinstance(work.what, Batch) for work in self._under_way.values())
         for _ in range(min(len(self._batches), BATCHES_A_WORKER * workers - carrying)):
             batch = self._batches.popleft()
             parcel = self._keeping.parcel(batch)
-            self._submit(carry, Work(batch, parcel), batch, Setting(self._keeping.keeping, limit), parcel)
+            setting = Setting(self._keeping.keeping, lending)
+            self._submit(carry, Work(batch, parcel, lending), batch, setting, parcel)
         looking = len(self._under_way) - carrying
         while self._looks and looking < _LOOKS_A_WORKER * workers and len(self._batches) < _WAITING_A_WORKER * workers:
             some = tuple(self._looks.pop() for _ in range(min(len(self._looks), _DIRECTORIES_A_LOOK)))

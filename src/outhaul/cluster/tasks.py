@@ -9,20 +9,20 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from outhaul.cluster.leases import Lending, lent
 from outhaul.cluster.outbox import Parcel
 from outhaul.cluster.own import Keeping, Own, Telling, held, ship_left
 from outhaul.cluster.plan import Batch, Counted
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome, Pass, Scope
 from outhaul.ledgers.sqlite import SqliteLedger
-from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import AnotherInstance, LedgerError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import REASONS, Standing, State
 from outhaul.stages.discover import Companions, Part
-from outhaul.wiring import compression, opener
+from outhaul.wiring import compression
 
 _STANDINGS_MAX = 100
 _ENTRIES_MAX = 50_000
@@ -34,8 +34,8 @@ class Setting(NamedTuple):
 
     keeping: Keeping
     """Where it writes down what it did."""
-    bandwidth: Bandwidth | None
-    """What this worker may send."""
+    lending: Lending | None
+    """What it may send; None for no limit."""
 
 
 class Looked(NamedTuple):
@@ -127,20 +127,20 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
     wired = _own.wired(setting.keeping)
     ledger = wired.ledger
     place, telling = ledger.place(job), None
-    open_store = opener(setting.bandwidth, lambda: False, _own.state)
-    ports = Ports(
-        wired.files, ledger, wired.workers, wired.clock, watcher, open_store, lambda: False, compression
-    )  # fmt: skip
     scope = Scope(Part(batch.directories, _Everything(), batch.share))
     with held(ledger, place, job, batch) as is_ours:
         if not is_ours:
             return Done(Tally(), [], [], "", "", is_busy=True)
         if parcel is not None and isinstance(ledger, SqliteLedger) and setting.keeping.outbox:
             telling = Telling(ledger, place, job, setting.keeping.outbox, parcel)
-        try:
-            outcome = Pass(job, ports, scope=scope).run()
-        except SourceError as error:
-            outcome = Outcome(Tally(), "", str(error))
+        with lent(setting.lending, _own.state) as open_store:
+            ports = Ports(
+                wired.files, ledger, wired.workers, wired.clock, watcher, open_store, lambda: False, compression
+            )  # fmt: skip
+            try:
+                outcome = Pass(job, ports, scope=scope).run()
+            except SourceError as error:
+                outcome = Outcome(Tally(), "", str(error))
         if telling is not None:
             telling.after(batch, looked=not outcome.source_fault)
     tally = outcome.tally
