@@ -8,6 +8,7 @@ missing in the totals.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from outhaul.app import JobReport, RunReport
+from outhaul.cluster.allowance import Allowance, Allowances
+from outhaul.cluster.halting import END, tell_all
 from outhaul.cluster.keeping import Merged, Shared
 from outhaul.cluster.launching import client, where
 from outhaul.cluster.leases import Lending
@@ -30,7 +33,8 @@ from outhaul.model.evidence import Disposal
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Monitor
-from outhaul.wiring import Wiring, at_its_endpoint, compression
+from outhaul.ports.permits import Hindrance, Permits
+from outhaul.wiring import Wiring, at_its_endpoint, compression, permits
 
 BATCHES_A_WORKER = 4
 _LOOKS_A_WORKER = 2
@@ -41,6 +45,7 @@ _PATIENCE_SECONDS = 90.0
 """Without any batch done, though some were tried, a run gives up after so long."""
 _PAUSE_SECONDS = 0.5
 _ROUNDS_MAX = 5
+_END_SECONDS = 20.0
 
 
 class Work(NamedTuple):
@@ -50,6 +55,7 @@ class Work(NamedTuple):
     """Directories to look into, or a batch to carry."""
     parcel: Parcel | None = None
     lending: Lending | None = None
+    allowance: Allowance | None = None
 
 
 def run(
@@ -81,16 +87,17 @@ def run(
         AnotherInstance, LedgerError: the ledger cannot be had.
     """
     for job in jobs:
-        if lacking := unsuited(job):
+        if lacking := unsuited(job, shared=bool(ledger)):
             raise ConfigurationError(f'job "{job.name}": {lacking} needs one process; leave it out, or leave out --on')
         compression(job)
     keeping = Shared(state, ledger) if ledger else Merged(state, is_here=isinstance(where(on), int))
+    asked = permits(state)
     with client(on) as there:
         lender = Lender(there, bandwidth, time_zone) if bandwidth is not None else None
         reports = []
         for job in jobs:
             if not stopped():
-                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender).run())
+                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked).run())
         if lender is not None:
             lender.close()
     return RunReport(reports, stopped())
@@ -107,6 +114,7 @@ class _Spread:
         monitor: Monitor,
         stopped: Callable[[], bool],
         lender: Lender | None,
+        asked: Permits,
     ) -> None:
         self._job, self._there, self._keeping = job, there, keeping
         self._monitor, self._stopped, self._lender = monitor, stopped, lender
@@ -115,6 +123,12 @@ class _Spread:
         self._under_way: dict[Any, Work] = {}
         self._tally = Tally()
         self._destination_fault = self._fault = ""
+        self._permits, self._token = asked, secrets.token_hex(8)
+        self._allowances = Allowances(job, asked, time.time_ns, keeping.sent_since)
+        self._hindrance: Hindrance | None = None
+        """Why nothing more is handed out."""
+        self._end_by = 0.0
+        """Until when what is under way is waited for, once the run is to end."""
         self._looked = 0.0
         self._trouble = 0.0
         """Since when nothing has gone well; 0 where it does."""
@@ -185,10 +199,11 @@ class _Spread:
     def _work(self) -> None:
         from distributed import wait
 
-        while (self._looks or self._batches or self._under_way) and not self._is_over:
-            self._hand_out()
+        while self._goes_on():
+            if not (self._hindrance or self._is_over):
+                self._hand_out()
             if not self._under_way:
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(0 if self._hindrance else _PAUSE_SECONDS)
                 continue
             self._look_where_they_are()
             try:
@@ -200,6 +215,25 @@ class _Spread:
             self._monitor.progress(self._job, self._tally)
         self._there.cancel(list(self._under_way))
         self._under_way.clear()
+
+    def _goes_on(self) -> bool:
+        """Whether there is more to hand out, or to wait for."""
+        if self._hindrance is None and (why := self._permits.hindrance(self._job)) is not None:
+            self._hinder(why)
+            tell_all(self._there, self._token, why)
+        if self._stopped() and not self._end_by:
+            self._end_by = time.monotonic() + _END_SECONDS
+            tell_all(self._there, self._token, END)
+        if self._end_by:
+            return bool(self._under_way) and time.monotonic() < self._end_by
+        if self._hindrance is not None:
+            return bool(self._under_way) and not self._is_over
+        return bool(self._looks or self._batches or self._under_way) and not self._is_over
+
+    def _hinder(self, why: Hindrance) -> None:
+        """Nothing more is handed out; what is under way comes home."""
+        self._hindrance = why
+        self._monitor.notice(self._job, why.words)
 
     def _look_where_they_are(self) -> None:
         """Once a second: a machine that is gone in the end may have receipts that nobody else has."""
@@ -225,18 +259,25 @@ class _Spread:
         carrying = sum(isinstance(work.what, Batch) for work in self._under_way.values())
         for _ in range(min(len(self._batches), BATCHES_A_WORKER * workers - carrying)):
             batch = self._batches.popleft()
+            allowance = self._allowances.of(batch)
+            if isinstance(allowance, Hindrance):
+                self._batches.appendleft(batch)
+                if not carrying and not any(isinstance(work.what, Batch) for work in self._under_way.values()):
+                    self._hinder(allowance)
+                break
             parcel = self._keeping.parcel(batch)
-            setting = Setting(self._keeping.keeping, lending)
-            self._submit(carry, Work(batch, parcel, lending), batch, setting, parcel)
+            parcel = parcel and parcel._replace(spent=allowance.spent)
+            setting = Setting(self._keeping.keeping, lending, self._token)
+            self._submit(carry, allowance.job, Work(batch, parcel, lending, allowance), batch, setting, parcel)
         looking = len(self._under_way) - carrying
         while self._looks and looking < _LOOKS_A_WORKER * workers and len(self._batches) < _WAITING_A_WORKER * workers:
             some = tuple(self._looks.pop() for _ in range(min(len(self._looks), _DIRECTORIES_A_LOOK)))
-            self._submit(look, Work(some), some)
+            self._submit(look, self._job, Work(some), some)
             looking += 1
 
-    def _submit(self, task: Callable[..., object], work: Work, *arguments: object) -> None:
+    def _submit(self, task: Callable[..., object], job: Job, work: Work, *arguments: object) -> None:
         # A look is worth more than a batch: it finds work for the others.
-        future = self._there.submit(task, self._job, *arguments, pure=False, priority=int(task is look))
+        future = self._there.submit(task, job, *arguments, pure=False, priority=int(task is look))
         self._under_way[future] = work
 
     def _take(self, future: Any, work: Work) -> None:
@@ -260,8 +301,11 @@ class _Spread:
                 self._tally.put("closed-directory")
                 self._monitor.standing(self._job, Standing(directory, "closed-directory", why))
             return
+        if work.allowance is not None and not (result.is_busy or result.fault):
+            self._allowances.home(work.allowance, result.tally)
         if result.is_busy or result.fault:
-            self._again(work, result.fault or "a batch stays with a worker that does not answer")
+            why = result.fault or "a batch stays with a worker that does not answer"
+            self._again(work, why, is_busy=result.is_busy)
             return
         self._keeping.take(work.parcel, result.at)
         self._trouble = 0.0
@@ -273,7 +317,9 @@ class _Spread:
         self._destination_fault = self._destination_fault or result.destination_fault
         self._fault = self._fault or result.source_fault
 
-    def _again(self, work: Work, why: str) -> None:
+    def _again(self, work: Work, why: str, *, is_busy: bool = False) -> None:
+        if work.allowance is not None:
+            self._allowances.home(work.allowance, Tally() if is_busy else None)
         if isinstance(work.what, Batch):
             self._batches.append(work.what)
         else:

@@ -52,6 +52,10 @@ class Shared:
         """What a worker is given with a batch."""
         return None
 
+    def sent_since(self, wall_ns: int) -> int:
+        """Bytes that are recorded as sent since then; nobody asks."""
+        return 0
+
     def saw(self, number: int, worker: str) -> None:
         """A batch has been seen with a worker."""
 
@@ -114,6 +118,10 @@ class Merged:
             known += self._segments.known(self._place, some, batch.share, beneath=beneath)
         return Parcel(self._numbers.next(), b"".join(packed(known)))
 
+    def sent_since(self, wall_ns: int) -> int:
+        """Bytes that are recorded as sent since then, as far as that is merged."""
+        return self._ledger.sent_since(self._place, wall_ns)
+
     def saw(self, number: int, worker: str) -> None:
         """See `Shared`. Where a batch was, and did not come back from, may be receipts that nobody has shipped."""
         self._seen.setdefault(number, set()).add(_machine(worker))
@@ -140,6 +148,9 @@ class Merged:
     def gather(self, there: Any, *, first: bool = False) -> None:
         """Have every worker ship what it has, and what dead ones of its machine have left; and merge all that there is."""
         self._unmerged = ""
+        for number in list(self._seen):  # What never came back.
+            for machine in self._seen.pop(number):
+                self._doubtful.setdefault(machine, set()).add(number)
         if not (first and self._numbers.is_new):
             self._ask_all(there)
         for number in sorted(self._numbers.open):
@@ -183,9 +194,6 @@ class Merged:
     def ended(self, tally: Tally) -> str:
         """See `Shared`."""
         self._ledger.finish_run(self._place, self._began_ns, tally)
-        for number in list(self._seen):  # What never came back.
-            for machine in self._seen.pop(number):
-                self._doubtful.setdefault(machine, set()).add(number)
         if not self._unmerged and self._doubtful:
             count = len(set().union(*self._doubtful.values()))
             where = ", ".join(sorted(self._doubtful))

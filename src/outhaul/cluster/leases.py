@@ -27,7 +27,7 @@ from outhaul.wiring import open_store, opener
 LEASE_SECONDS = 1.0
 _RENEWED_SECONDS = LEASE_SECONDS / 2
 _TICK_SECONDS = 0.1
-_ANSWER_SECONDS = 2.0
+_ANSWER_SECONDS = 1.5
 _SILENCES_MAX = 3
 _LEAST = 64 << 10
 """Bytes a second that a worker can make use of in any case."""

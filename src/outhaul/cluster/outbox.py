@@ -34,6 +34,8 @@ class Parcel(NamedTuple):
     """Of the segments in which it tells what it did."""
     known: bytes
     """Packed rows: what is known of files of the batch that are still there; b'' for nothing."""
+    spent: int = 0
+    """Bytes that are to count as sent before; see `allowance.py`."""
 
 
 def ship(job: Job, outbox: Outbox, number: int, rows: Iterable[Row]) -> int:

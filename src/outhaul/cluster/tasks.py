@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
+from outhaul.cluster.allowance import after
+from outhaul.cluster.halting import is_to_end, permits_of
 from outhaul.cluster.leases import Lending, lent
 from outhaul.cluster.outbox import Parcel
 from outhaul.cluster.own import Keeping, Own, Telling, held, ship_left
@@ -36,6 +39,8 @@ class Setting(NamedTuple):
     """Where it writes down what it did."""
     lending: Lending | None
     """What it may send; None for no limit."""
+    token: str
+    """What the driver calls this job of this run when it tells all to halt."""
 
 
 class Looked(NamedTuple):
@@ -135,14 +140,16 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
             telling = Telling(ledger, place, job, setting.keeping.outbox, parcel)
         with lent(setting.lending, _own.state) as open_store:
             ports = Ports(
-                wired.files, ledger, wired.workers, wired.clock, watcher, open_store, lambda: False, compression
+                wired.files, after(ledger, parcel.spent) if parcel is not None and parcel.spent else ledger,
+                wired.workers, wired.clock, watcher, open_store, partial(is_to_end, setting.token), compression,
+                permits_of(setting.token, _own.state),
             )  # fmt: skip
             try:
                 outcome = Pass(job, ports, scope=scope).run()
             except SourceError as error:
                 outcome = Outcome(Tally(), "", str(error))
         if telling is not None:
-            telling.after(batch, looked=not outcome.source_fault)
+            telling.after(batch, looked=not (outcome.source_fault or is_to_end(setting.token)))
     tally = outcome.tally
     tally.under_way = []
     faults = outcome.destination_fault, outcome.source_fault
