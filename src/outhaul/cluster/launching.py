@@ -58,6 +58,7 @@ def client(text: str) -> Iterator[Any]:
             cluster = LocalCluster(
                 n_workers=there, threads_per_worker=1, processes=True, host="127.0.0.1", protocol="tls://",
                 dashboard_address=None, security=security, silence_logs=logging.CRITICAL, memory_limit=0,
+                preload="outhaul.cluster.preload",
             )  # fmt: skip
             stack.enter_context(cluster)
             yield stack.enter_context(Client(cluster, security=security))

@@ -71,8 +71,8 @@ def unsuited(job: Job, *, shared: bool = False) -> str:
     wants = {
         "group.companions": job.companions,
         "max-bytes": job.bytes_max,
-        "bytes-per-day": shared and job.bytes_a_day,
-        "bytes-per-month": shared and job.bytes_a_month,
+        "max-bytes-per-day": shared and job.bytes_a_day,
+        "max-bytes-per-month": shared and job.bytes_a_month,
         "disk.shed-below": job.shed_below,
         "empty-directories": job.empty_ns,
         "after.keep": job.archive_keep_ns,
