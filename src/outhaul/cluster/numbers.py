@@ -12,7 +12,7 @@ import os
 import secrets
 
 from outhaul.cluster.outbox import Outbox
-from outhaul.host.small_tables import read, write
+from outhaul.ledgers.small_tables import read, write
 from outhaul.model.errors import LedgerError
 from outhaul.model.job import Job
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from outhaul.cluster.outbox import Outbox, Parcel, ship
 from outhaul.cluster.plan import Batch
 from outhaul.host import fences
 from outhaul.host.local_disk import made_beneath, workers_home
+from outhaul.ledgers.removing import remove_state
 from outhaul.ledgers.segments import Segments
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError
@@ -32,6 +33,9 @@ from outhaul.wiring import Wiring
 
 if TYPE_CHECKING:
     from outhaul.ledgers.postgres import PostgresLedger
+
+
+_WORKER = re.compile("worker-[0-9a-f]{16}")
 
 
 class Keeping(NamedTuple):
@@ -81,7 +85,7 @@ class Own:
             with contextlib.suppress(OuthaulError):
                 self._wired.__exit__(None, None, None)
         if self.state and goes:
-            shutil.rmtree(self.state, ignore_errors=True)
+            remove_state(self.state)
         self._wired, self.state = None, ""
 
 
@@ -144,7 +148,7 @@ def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> list[str]:
     assert keeping.outbox is not None
     folder, faults = made_beneath(_home(keeping.outbox), keeping.outbox.run), list[str]()
     own.give_up()
-    for name in sorted(os.listdir(folder)):
+    for name in filter(_WORKER.fullmatch, sorted(os.listdir(folder))):
         state = os.path.join(folder, name)
         try:
             with Wiring(state, name) as wired:
@@ -155,7 +159,7 @@ def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> list[str]:
                 if not segments.is_empty:
                     ship(job, keeping.outbox, number, segments.rows(wired.ledger.place(job)))
                     segments.clear()
-                shutil.rmtree(state, ignore_errors=True)  # As long as its lock is ours.
+                remove_state(state)  # As long as its lock is ours.
         except AnotherInstance:
             continue  # Its worker is alive, and does so itself.
         except LedgerError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from outhaul.host.small_tables import read, write
+from outhaul.ledgers.small_tables import read, write
 
 TOLD, CONTROL = "fleet.json", "fleet-control.json"
 

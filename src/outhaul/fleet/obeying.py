@@ -13,7 +13,7 @@ import time
 
 from outhaul.fleet.memory import CONTROL
 from outhaul.fleet.signing import library, verified
-from outhaul.host.small_tables import read, write
+from outhaul.ledgers.small_tables import read, write
 from outhaul.model.errors import Refused
 from outhaul.model.fleet import ALL, Fleet, Malformed, control_key
 from outhaul.model.orders import BYTES_MAX, VALID_MAX_NS, Order, read_order, told

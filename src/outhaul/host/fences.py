@@ -57,7 +57,11 @@ class DriverFence:
         os.close(self._held)
         if not self._keep:
             with contextlib.suppress(OSError):
-                os.rmdir(os.path.join(self._source, PRIVATE_NAME))
+                root = os.open(self._source, FOLDER_FLAGS)
+                try:
+                    os.rmdir(PRIVATE_NAME, dir_fd=root)
+                finally:
+                    os.close(root)
 
 
 @contextlib.contextmanager

@@ -11,9 +11,10 @@ import re
 from typing import NamedTuple
 
 from outhaul.model.job import Connection, Destination
-from outhaul.model.segments import WORKERS
 
 RESERVED = ".outhaul/fleet/"
+WORKERS = ".outhaul/workers/"
+"""What workers ship to their driver; see `segments.py`."""
 DEVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 FORMAT = 1
 ALL = "_all"

@@ -16,7 +16,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-WORKERS = ".outhaul/workers/"
+from outhaul.model.fleet import WORKERS
+
 TEXT_MAX = 32 << 20
 """Bytes of a segment before it is compressed; a single row may be longer."""
 SEGMENT_MAX = 64 << 20
