@@ -116,7 +116,7 @@ class Merged:
         for beneath in (False, True):
             some = [directory for directory in batch.directories if self._is_group(directory) == beneath]
             known += self._segments.known(self._place, some, batch.share, beneath=beneath)
-        return Parcel(self._numbers.next(), b"".join(packed(known)))
+        return Parcel(self._numbers.next(), tuple(packed(known)))
 
     def sent_since(self, wall_ns: int) -> int:
         """Bytes that are recorded as sent since then, as far as that is merged."""

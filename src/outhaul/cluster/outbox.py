@@ -32,8 +32,8 @@ class Parcel(NamedTuple):
 
     number: int
     """Of the segments in which it tells what it did."""
-    known: bytes
-    """Packed rows: what is known of files of the batch that are still there; b'' for nothing."""
+    known: tuple[bytes, ...]
+    """Packed rows: what is known of files of the batch that are still there."""
     spent: int = 0
     """Bytes that are to count as sent before; see `allowance.py`."""
 

@@ -113,8 +113,8 @@ class Telling:
         self._outbox, self._number = outbox, parcel.number
         if not self._segments.is_empty:  # What could not be shipped after the last one.
             self._ship([])
-        if parcel.known:
-            self._segments.take(place, unpacked(parcel.known))
+        for body in parcel.known:
+            self._segments.take(place, unpacked(body))
         self._above = self._segments.last
 
     def after(self, batch: Batch, *, looked: bool) -> None:

@@ -149,7 +149,11 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
             except SourceError as error:
                 outcome = Outcome(Tally(), "", str(error))
         if telling is not None:
-            telling.after(batch, looked=not (outcome.source_fault or is_to_end(setting.token)))
+            try:
+                telling.after(batch, looked=not (outcome.source_fault or is_to_end(setting.token)))
+            except StoreError:
+                if not outcome.destination_fault:  # Else that is to be told: what is in the ledger stays there.
+                    raise
     tally = outcome.tally
     tally.under_way = []
     faults = outcome.destination_fault, outcome.source_fault

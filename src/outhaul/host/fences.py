@@ -37,8 +37,8 @@ class DriverFence:
 
     Raises:
         AnotherInstance: another driver works there.
-        NoLocks: the file system has none.
-        SourceError: the private directory cannot be used.
+        NoLocks: the file system has none, or none can be had.
+        SourceError: the source cannot be opened.
     """
 
     def __init__(self, source: str, *, keep: bool) -> None:
@@ -74,7 +74,7 @@ def batch(source: str, name: str) -> Iterator[bool]:
 
     Raises:
         NoLocks: the driver's own lock is not seen here.
-        SourceError: the private directory cannot be used.
+        SourceError: the source cannot be opened.
     """
     with _private(source) as outer:
         if (driver := _locked(outer, _DRIVER, 1)) is not None:
@@ -92,12 +92,14 @@ def batch(source: str, name: str) -> Iterator[bool]:
 def _private(source: str) -> Iterator[int]:
     try:
         root = os.open(source, FOLDER_FLAGS)
-        try:
-            outer = made_private(PRIVATE_NAME, root)
-        finally:
-            os.close(root)
     except OSError as error:
-        raise SourceUnreadable(f"the private directory {PRIVATE_NAME!r} cannot be used: {error.strerror}") from error
+        raise SourceUnreadable(error.strerror) from error
+    try:
+        outer = made_private(PRIVATE_NAME, root)
+    except OSError as error:
+        raise _no_locks(f"workers lock batches in {PRIVATE_NAME}, which cannot be used: {error.strerror}") from error
+    finally:
+        os.close(root)
     try:
         yield outer
     finally:
@@ -110,7 +112,7 @@ def _locked(outer: int, at: int, length: int) -> int | None:
         try:
             descriptor = os.open(BATCHES_NAME, LOCK_FLAGS, 0o600, dir_fd=outer)
         except OSError as error:
-            raise SourceUnreadable(f"{PRIVATE_NAME}/{BATCHES_NAME} cannot be used: {error.strerror}") from error
+            raise _no_locks(f"{PRIVATE_NAME}/{BATCHES_NAME} cannot be used: {error.strerror}") from error
         try:
             if not _set(descriptor, at, length):
                 os.close(descriptor)
