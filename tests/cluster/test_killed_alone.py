@@ -16,7 +16,7 @@ import pytest
 
 from cluster.lab import FILES, SEED, Lab, workers
 from kill.places import files
-from servers.start import Unavailable, moto
+from servers.start import Unavailable, rclone
 
 KILLS = 6
 
@@ -47,9 +47,9 @@ class Alone(Lab):
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Alone]:
-    """With a real server, one that knows If-None-Match."""
+    """With a real server; it knows no If-None-Match, so a segment that is there has to be seen before it is written over."""
     try:
-        with moto() as server, server.client() as client:
+        with rclone(tmp_path / "objects") as server, server.client() as client:
             for name, value in server.environ().items():
                 monkeypatch.setenv(name, value)
             yield Alone(tmp_path, client, server.make_bucket(), server.endpoint_url)

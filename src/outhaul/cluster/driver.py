@@ -1,9 +1,9 @@
 """Hands out the work, and adds up what comes back: a few batches a worker at a time, so that memory does not grow with the tree.
 
-Nothing here has to survive. What is done stands in a ledger (`keeping.py`); a batch whose worker has died is given to another, and
-does no harm where it was done already. The private directories of dead workers are looked into at the beginning and at the end, and
-what was put back from there is carried in one more batch. What a worker had carried when it died stands in the ledger, and is
-missing in the totals.
+Nothing here has to survive. What is done stands in a ledger (`keeping.py`); a batch whose worker has died is given to another,
+and does no harm where it was done already. The private directories of dead workers are looked into at the beginning and at the
+end, and what was put back from there is carried in one more batch. What a worker had carried when it died stands in the ledger,
+and is missing in the totals.
 """
 
 from __future__ import annotations
