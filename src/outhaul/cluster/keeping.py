@@ -15,6 +15,7 @@ from outhaul.cluster.own import Keeping
 from outhaul.cluster.plan import Batch
 from outhaul.cluster.tasks import gather
 from outhaul.host.fences import DriverFence
+from outhaul.host.local_disk import refuse_network
 from outhaul.ledgers.segments import Segments
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import StoreError
@@ -90,6 +91,9 @@ class Merged:
         """
         with Wiring(self._state, DRIVER) as self._wired:
             assert isinstance(self._wired.ledger, SqliteLedger)
+            refuse_network(self._state, os.stat(self._state))
+            if self._wired.ledger.set_aside:
+                notice(f"the ledger was damaged; it is now {self._wired.ledger.set_aside}, and a new one has begun")
             with contextlib.closing(DriverFence(job.source, keep=not job.one_off)):
                 self._job, self._notice = job, notice
                 self._ledger, self._segments = self._wired.ledger, Segments(self._wired.ledger)
@@ -166,12 +170,15 @@ class Merged:
         from distributed import wait
 
         asked: dict[Any, str] = {}
+        numbers: dict[Any, int] = {}
         deadline = time.monotonic() + _GATHER_SECONDS
         while time.monotonic() < deadline:
             workers = set(there.nthreads())
             for worker in workers - set(asked.values()):
-                arguments = (self._job, self.keeping, self._numbers.next())
-                asked[there.submit(gather, *arguments, workers=[worker], pure=False, priority=2)] = worker
+                number = self._numbers.next()
+                arguments = self._job, self.keeping, number
+                future = there.submit(gather, *arguments, workers=[worker], pure=False, priority=2)
+                asked[future], numbers[future] = worker, number
             left = [future for future, worker in asked.items() if worker in workers and not future.done()]
             if workers and not left:
                 break
@@ -181,9 +188,11 @@ class Merged:
             with contextlib.suppress(TimeoutError):
                 wait(left, timeout=1, return_when="FIRST_COMPLETED")
         for future, worker in asked.items():
+            shipped, faults = future.result() if future.status == "finished" else (1, [])
             if future.status == "finished":
                 self._doubtful.pop(_machine(worker), None)
-            faults = future.result() if future.status == "finished" else []
+            if not shipped and not faults:
+                self._numbers.open.discard(numbers[future])
             if future.status == "error":
                 faults = [f"a worker cannot ship its receipts: {future.exception()}".splitlines()[0]]
             for fault in faults:

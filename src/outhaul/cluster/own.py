@@ -138,15 +138,18 @@ class Telling:
     _above = 0
 
 
-def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> list[str]:
-    """Ship what is in the ledgers of this machine whose workers are dead, and in our own; ledgers that cannot be read are told.
+def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> tuple[int, list[str]]:
+    """Ship what is in the ledgers of this machine whose workers are dead, and in our own.
+
+    Returns:
+        How many segments that was, and why some ledgers cannot be read.
 
     Raises:
         LedgerError: the place of the ledgers cannot be used.
         StoreError: the rest stays where it is.
     """
     assert keeping.outbox is not None
-    folder, faults = made_beneath(_home(keeping.outbox), keeping.outbox.run), list[str]()
+    folder, shipped, faults = made_beneath(_home(keeping.outbox), keeping.outbox.run), 0, list[str]()
     own.give_up()
     for name in filter(_WORKER.fullmatch, sorted(os.listdir(folder))):
         state = os.path.join(folder, name)
@@ -157,14 +160,14 @@ def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> list[str]:
                 assert isinstance(wired.ledger, SqliteLedger)
                 segments = Segments(wired.ledger)
                 if not segments.is_empty:
-                    ship(job, keeping.outbox, number, segments.rows(wired.ledger.place(job)))
+                    shipped += ship(job, keeping.outbox, number, segments.rows(wired.ledger.place(job)))
                     segments.clear()
                 remove_state(state)  # As long as its lock is ours.
         except AnotherInstance:
             continue  # Its worker is alive, and does so itself.
         except LedgerError as error:
             faults.append(str(error))
-    return faults
+    return shipped, faults
 
 
 def _home(outbox: Outbox) -> str:

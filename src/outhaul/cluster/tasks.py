@@ -169,13 +169,17 @@ def _address() -> str:
         return ""
 
 
-def gather(job: Job, keeping: Keeping, number: int) -> list[str]:
-    """Ship what dead workers of this machine have left, and what this one has; what cannot be, is told in lines."""
+def gather(job: Job, keeping: Keeping, number: int) -> tuple[int, list[str]]:
+    """Ship what dead workers of this machine have left, and what this one has.
+
+    Returns:
+        How many segments that was, and lines on what cannot be shipped.
+    """
     with _own.lock:
         try:
             return ship_left(_own, job, keeping, number)
         except (LedgerError, StoreError) as error:
-            return [f"receipts cannot be shipped: {error}"]
+            return 0, [f"receipts cannot be shipped: {error}"]
 
 
 class _Watcher:

@@ -39,11 +39,17 @@ def made_local(path: str) -> None:
         found = os.stat(path)
     except OSError as error:
         raise LedgerError(f"{path}: {error.strerror}") from error
+    refuse_network(path, found)
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
         raise LedgerError(f"{path}: it must belong to outhaul's user, and nobody else may write there")
+
+
+def refuse_network(path: str, found: os.stat_result) -> None:
+    """Raise LedgerError where a directory lies on a file system that several machines share; `found` is its state."""
     if kind := network_kind(f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}", _mounts()):
         raise LedgerError(
-            f"{path} lies on {kind}: a worker keeps its ledger on a disk of its own machine; set XDG_STATE_HOME for it"
+            f"{path} lies on {kind}, and a ledger in SQLite belongs on a disk of its own machine: "
+            "name another --state, or for a worker another XDG_STATE_HOME"
         )
 
 
