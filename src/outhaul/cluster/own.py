@@ -22,7 +22,7 @@ from outhaul.cluster.outbox import Outbox, Parcel, ship
 from outhaul.cluster.plan import Batch
 from outhaul.host import fences
 from outhaul.host.local_disk import made_beneath, workers_home
-from outhaul.ledgers.removing import remove_state
+from outhaul.ledgers.removing import remove_ledger, remove_state
 from outhaul.ledgers.segments import Segments
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError
@@ -70,22 +70,17 @@ class Own:
             self._wired, self._of = Wiring(self.state, name, keeping.ledger), of
         return self._wired
 
-    def is_at(self, state: str) -> bool:
-        """Whether this is its own state directory."""
-        return self._wired is not None and self.state == state
-
     def give_up(self) -> None:
         """Close the ledger, and with it all that it holds. Where it tells nothing that nobody else knows, it goes."""
-        goes = True
         if self._wired is not None:
+            ledger = self._wired.ledger
             with contextlib.suppress(OuthaulError):
-                if isinstance(self._wired.ledger, SqliteLedger):
-                    goes = False
-                    goes = Segments(self._wired.ledger).is_empty
+                if isinstance(ledger, SqliteLedger) and Segments(ledger).is_empty:
+                    remove_ledger(ledger)
             with contextlib.suppress(OuthaulError):
                 self._wired.__exit__(None, None, None)
-        if self.state and goes:
-            remove_state(self.state)
+            if not isinstance(ledger, SqliteLedger):
+                remove_state(self.state)
         self._wired, self.state = None, ""
 
 
@@ -162,7 +157,7 @@ def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> tuple[int, l
                 if not segments.is_empty:
                     shipped += ship(job, keeping.outbox, number, segments.rows(wired.ledger.place(job)))
                     segments.clear()
-                remove_state(state)  # As long as its lock is ours.
+                remove_ledger(wired.ledger)
         except AnotherInstance:
             continue  # Its worker is alive, and does so itself.
         except LedgerError as error:
