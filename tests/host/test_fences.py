@@ -11,7 +11,7 @@ import pytest
 from outhaul.host import fences
 from outhaul.host.fences import DriverFence, NoLocks, batch
 from outhaul.host.local_disk import made_beneath, network_kind
-from outhaul.model.errors import AnotherInstance, LedgerError
+from outhaul.model.errors import AnotherInstance, ConfigurationError
 
 _HOLD = """
 import sys
@@ -73,5 +73,5 @@ def test_a_ledger_of_a_worker_lies_on_a_disk_of_its_machine(tmp_path: Path) -> N
     made = made_beneath(str(tmp_path / "workers"), "run", "worker")
     assert os.stat(made).st_mode & 0o777 == 0o700
     (tmp_path / "workers").chmod(0o777)
-    with pytest.raises(LedgerError, match="nobody else may write there"):
+    with pytest.raises(ConfigurationError, match="nobody else may write there"):
         made_beneath(str(tmp_path / "workers"), "run")

@@ -285,6 +285,8 @@ class _Spread:
             result = future.result()
         except SourceError as error:
             self._fault = f"{self._job.source}: {error}"
+        except ConfigurationError as error:
+            self._fault = str(error)
         except OuthaulError as error:
             self._again(work, str(error))
         except Exception as error:  # Whatever Dask makes of a worker that died, or of one without outhaul.

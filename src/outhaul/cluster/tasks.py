@@ -116,6 +116,7 @@ def carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None = None
 
     Raises:
         SourceError: the source has no locks.
+        ConfigurationError: there is no disk for a ledger of its own.
     """
     watcher = _Watcher()
     with _own.lock:

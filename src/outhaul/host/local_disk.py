@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from outhaul.model.errors import LedgerError
+from outhaul.model.errors import ConfigurationError, LedgerError
 
 _NETWORK = (
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "fuse.ceph", "fuse.glusterfs", "fuse.lustre", "fuse.sshfs",
@@ -32,7 +32,8 @@ def made_local(path: str) -> None:
     """Make a directory, and those above it; it has to be this user's alone.
 
     Raises:
-        LedgerError: it is somebody else's, cannot be made, or lies on a network file system.
+        LedgerError: it cannot be made.
+        ConfigurationError: it is somebody else's, or lies on a network file system.
     """
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
@@ -41,13 +42,13 @@ def made_local(path: str) -> None:
         raise LedgerError(f"{path}: {error.strerror}") from error
     refuse_network(path, found)
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
-        raise LedgerError(f"{path}: it must belong to outhaul's user, and nobody else may write there")
+        raise ConfigurationError(f"{path}: it must belong to outhaul's user, and nobody else may write there")
 
 
 def refuse_network(path: str, found: os.stat_result) -> None:
-    """Raise LedgerError where a directory lies on a file system that several machines share; `found` is its state."""
+    """Raise ConfigurationError where a directory lies on a file system that several machines share; `found` is its state."""
     if kind := network_kind(f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}", _mounts()):
-        raise LedgerError(
+        raise ConfigurationError(
             f"{path} lies on {kind}, and a ledger in SQLite belongs on a disk of its own machine: "
             "name another --state, or for a worker another XDG_STATE_HOME"
         )
