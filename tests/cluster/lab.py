@@ -11,17 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from kill.places import files
-from servers.client import Client
 
 SEED = int(os.environ.get("OUTHAUL_SEED") or secrets.randbelow(2**31))
 FILES = 6000
+_TEMPORARY = ".rclone_temp_put_"
 
 
 class Lab:
     """A tree, a bucket, and the command."""
 
-    def __init__(self, home: Path, client: Client, bucket: str, endpoint: str, more: Iterable[str] = ()) -> None:
-        self.home, self.client, self.bucket = home, client, bucket
+    def __init__(self, home: Path, bucket: str, endpoint: str, more: Iterable[str] = ()) -> None:
+        self.home, self.bucket = home, bucket
         self.rng, self.written = random.Random(SEED), dict[str, bytes]()
         for number in range(FILES):
             name = "big/" if number % 3 == 0 else f"d{number % 41}/e{number % 7}/"
@@ -37,10 +37,13 @@ class Lab:
         self.written[name] = content
 
     def stored(self) -> dict[str, bytes]:
-        """What is in the bucket."""
-        keys = [item.key for item in self.client.list(self.bucket, "site/")]
-        names = {key: key.removeprefix("site/") for key in keys if not key.startswith("site/.outhaul")}
-        return {name: self.client.get(self.bucket, key) for key, name in names.items()}
+        """What is in the bucket, on the disk of rclone: once connections have been cut, it may serve less than it has there."""
+        there = self.home / "objects" / self.bucket / "site"
+        found = {str(path.relative_to(there)): path for path in there.rglob("*") if path.is_file()}
+        ours = {
+            name: path for name, path in found.items() if not name.startswith(".outhaul") and _TEMPORARY not in name
+        }
+        return {name: path.read_bytes() for name, path in ours.items()}
 
     def lost(self) -> list[str]:
         """What is neither there nor here."""

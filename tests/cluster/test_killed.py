@@ -12,7 +12,6 @@ import pytest
 
 from cluster.lab import FILES, SEED, Lab, workers
 from kill.places import files
-from servers.client import Client
 from servers.postgres import Cluster, durable_postgres
 from servers.start import Unavailable, rclone
 
@@ -24,9 +23,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 class Shared(Lab):
     """With a database that all workers share."""
 
-    def __init__(self, home: Path, client: Client, bucket: str, endpoint: str, cluster: Cluster) -> None:
+    def __init__(self, home: Path, bucket: str, endpoint: str, cluster: Cluster) -> None:
         self.cluster, self.database = cluster, cluster.server.make_database()
-        super().__init__(home, client, bucket, endpoint, ["--ledger", cluster.server.address(self.database)])
+        super().__init__(home, bucket, endpoint, ["--ledger", cluster.server.address(self.database)])
 
     def recorded(self) -> dict[str, bytes]:
         """Path to digest, as receipts say; two of one file say the same, and lead to one key."""
@@ -50,11 +49,11 @@ class Shared(Lab):
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
     """With real servers."""
     try:
-        with rclone(tmp_path / "objects") as server, server.client() as client, durable_postgres() as cluster:
+        with rclone(tmp_path / "objects") as server, durable_postgres() as cluster:
             monkeypatch.setenv("PGPASSWORD", cluster.server.password)
             for name, value in server.environ().items():
                 monkeypatch.setenv(name, value)
-            yield Shared(tmp_path, client, server.make_bucket(), server.endpoint_url, cluster)
+            yield Shared(tmp_path, server.make_bucket(), server.endpoint_url, cluster)
     except Unavailable as reason:
         pytest.skip(str(reason))
 

@@ -49,10 +49,10 @@ class Alone(Lab):
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Alone]:
     """With a real server; it knows no If-None-Match, so a segment that is there has to be seen before it is written over."""
     try:
-        with rclone(tmp_path / "objects") as server, server.client() as client:
+        with rclone(tmp_path / "objects") as server:
             for name, value in server.environ().items():
                 monkeypatch.setenv(name, value)
-            yield Alone(tmp_path, client, server.make_bucket(), server.endpoint_url)
+            yield Alone(tmp_path, server.make_bucket(), server.endpoint_url)
     except Unavailable as reason:
         pytest.skip(str(reason))
 
