@@ -110,7 +110,7 @@ def _create_twice(key: str, create: Callable[[str, bytes], Stored]) -> tuple[boo
 
 
 def _read_back(key: str, expected: tuple[bytes, ...], asked: Asked) -> bytes:
-    """What is there. Where objects are replaced, another process that tries the store too may have put its first text over ours."""
+    """What is there. Where objects are replaced, another process that tries it may have put its first text over ours."""
     found = b"".join(asked.read(key))
     for _ in range(_OTHERS_MAX):
         if found != _FIRST or _FIRST in expected:
