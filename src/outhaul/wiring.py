@@ -19,6 +19,7 @@ from outhaul.ledgers.choice import open_ledger
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import Damaged, SourceError, SourceInUse
 from outhaul.model.job import Connection, Destination, Job
+from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Clock, Codec, Compression, Held, Store, Tree, Workers
@@ -157,8 +158,8 @@ def open_copying(bucket: str) -> S3Copying:
     return S3Copying(Destination(f"s3://{bucket}", "s3", bucket, ""), Connection())
 
 
-def open_meeting(destination: Destination, connection: Connection) -> Meeting:
-    """Where devices meet.
+def open_meeting(destination: Destination, connection: Connection, objects: ObjectSettings = NO_SETTINGS) -> Meeting:
+    """Where devices meet, or workers and their driver; of `objects` what is said of encryption holds there.
 
     Raises:
         Misconfigured: as `open_store`.
@@ -169,7 +170,7 @@ def open_meeting(destination: Destination, connection: Connection) -> Meeting:
         return DirectoryMeeting(destination.directory, rename_exclusive)
     from outhaul.stores.s3_meeting import S3Meeting
 
-    return S3Meeting(destination, connection)
+    return S3Meeting(destination, connection, objects)
 
 
 class _Stored(Protocol):

@@ -3,24 +3,24 @@
 import pytest
 
 from outhaul.cluster.launching import where
-from outhaul.cluster.plan import Batch, Counted, batches, unsuited
+from outhaul.cluster.plan import Batch, Counted, batches
 from outhaul.model.bandwidth import Bandwidth, Window
 from outhaul.model.errors import ConfigurationError
-from outhaul.model.job import Destination, Job
 from outhaul.model.shard import WHOLE, Shard
-
-JOB = Job("one", "/source", Destination("s3://bucket/site", "s3", "bucket", "site"))
 
 
 def test_directories_are_together_until_they_are_enough() -> None:
     """By the number of files, or by their bytes; one without files is in none."""
     some = [Counted("a", 3, 10), Counted("b", 0, 0), Counted("c", 2, 10), Counted("d", 1, 90), Counted("e", 1, 1)]
-    assert list(batches(some, files_max=5, bytes_max=100)) == [Batch(("a", "c"), WHOLE, 5), Batch(("d", "e"), WHOLE, 2)]
+    assert list(batches(some, files_max=5, bytes_max=100)) == [
+        Batch(("a", "c"), WHOLE, 5, 20),
+        Batch(("d", "e"), WHOLE, 2, 91),
+    ]
 
 
 def test_a_large_directory_is_in_several() -> None:
     """By the names of its files; a few very large files are no more batches than files."""
-    assert list(batches([Counted("a", 11, 10)], files_max=5)) == [Batch(("a",), Shard(n, 3), 3) for n in (1, 2, 3)]
+    assert list(batches([Counted("a", 11, 10)], files_max=5)) == [Batch(("a",), Shard(n, 3), 3, 3) for n in (1, 2, 3)]
     assert len(list(batches([Counted("a", 2, 1000)], bytes_max=10))) == 2
 
 
@@ -28,14 +28,7 @@ def test_batches_have_names_of_their_own() -> None:
     """The same work has the same name, other work another."""
     names = {Batch(("a",)).name, Batch(("a", "b")).name, Batch(("ab",)).name, Batch(("a",), Shard(1, 2)).name}
     assert len(names) == 4
-    assert Batch(("a",), WHOLE, 5).name == Batch(("a",)).name
-
-
-def test_what_workers_cannot_do_is_told() -> None:
-    """What needs one process to see all of a source."""
-    assert unsuited(JOB) == ""
-    assert unsuited(JOB._replace(files_max=3)) == "max-files"
-    assert unsuited(JOB._replace(empty_ns=1)) == "empty-directories"
+    assert Batch(("a",), WHOLE, 5, 9).name == Batch(("a",)).name
 
 
 def test_where_the_workers_are() -> None:

@@ -68,6 +68,14 @@ def left(files: HostFileSystem, job: Job) -> list[tuple[int, str]]:
         return [(entry.receipt, entry.path) for entry in tree.left_aside() if entry.put_back(entry.path)]
 
 
+def test_a_driver_takes_back_what_one_has_left_that_was_alone(tmp_path: Path, source: Path, job: Job) -> None:
+    """It had the same state directory, and its private directory in it."""
+    state = str(tmp_path / "state")
+    with HostFileSystem(state).tree(job) as tree, tree.folder("") as folder:
+        folder.take_aside("one", 7)
+    assert left(HostFileSystem(state, owner="worker-driver"), job) == [(0, "one")]
+
+
 @pytest.mark.parametrize("owner", ["shard-1-of-2", "shard-7-of-9", "worker-a1", ""])
 def test_what_a_living_one_has_taken_is_left_alone(tmp_path: Path, source: Path, job: Job, owner: str) -> None:
     """And once it is dead it goes back, whichever number it had; of its receipts nobody else believes anything."""

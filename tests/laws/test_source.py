@@ -149,8 +149,10 @@ def test_where_a_users_file_is_removed() -> None:
         ("host/pauses.py", "os.replace"),  # its own file, over the one before it
         ("frontends/cli/metrics.py", "os.unlink"),  # its own temporary file
         ("frontends/cli/metrics.py", "os.rename"),  # the same over an earlier one that it wrote
-        ("fleet/memory.py", "os.unlink"),  # its own temporary file
-        ("fleet/memory.py", "os.rename"),  # the same over an earlier one in the state directory
+        ("ledgers/small_tables.py", "os.unlink"),  # its own temporary file
+        ("ledgers/small_tables.py", "os.rename"),  # the same over an earlier one in the state directory
+        ("ledgers/removing.py", "os.unlink"),  # a ledger of a worker, once all that it tells is in the bucket
+        ("host/fences.py", "os.unlink"),  # a file with its own locks, while nobody else holds any
         ("frontends/web/server.py", "os.unlink"),  # its own socket, or one that a dead process left
         ("host/asked.py", "os.replace"),  # its own notes in the state directory
         ("frontends/telling/memory.py", "os.replace"),  # its own note in the state directory

@@ -1,20 +1,28 @@
 """Hands out the work, and adds up what comes back: a few batches a worker at a time, so that memory does not grow with the tree.
 
-Nothing here has to survive. What is done stands in the shared ledger; a batch whose worker has died is given to another, and does
-no harm where it was done already. The private directories of dead workers are looked into at the beginning and at the end, and
-what was put back from there is carried in one more batch. What a worker had carried when it died stands in the ledger, and is
-missing in the totals.
+Nothing here has to survive. What is done stands in a ledger (`keeping.py`); a batch whose worker has died is given to another,
+and does no harm where it was done already. The private directories of dead workers are looked into at the beginning and at the
+end, and what was put back from there is carried in one more batch. What a worker had carried when it died stands in the ledger,
+and is missing in the totals.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from outhaul.app import JobReport, RunReport
-from outhaul.cluster.launching import client
+from outhaul.cluster.allowance import Allowance, Allowances
+from outhaul.cluster.halting import END, tell_all
+from outhaul.cluster.keeping import Merged, Shared
+from outhaul.cluster.launching import client, where
+from outhaul.cluster.leases import Lending
+from outhaul.cluster.lending import Lender
+from outhaul.cluster.outbox import Parcel
 from outhaul.cluster.plan import Batch, batches, unsuited
 from outhaul.cluster.tasks import Done, Looked, Setting, carry, look
 from outhaul.engine.recovery import recover
@@ -25,7 +33,8 @@ from outhaul.model.evidence import Disposal
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Monitor
-from outhaul.wiring import Wiring, at_its_endpoint, compression
+from outhaul.ports.permits import Hindrance, Permits
+from outhaul.wiring import Wiring, at_its_endpoint, compression, permits
 
 BATCHES_A_WORKER = 4
 _LOOKS_A_WORKER = 2
@@ -36,7 +45,17 @@ _PATIENCE_SECONDS = 90.0
 """Without any batch done, though some were tried, a run gives up after so long."""
 _PAUSE_SECONDS = 0.5
 _ROUNDS_MAX = 5
-_DRIVER = "worker-driver"
+_END_SECONDS = 20.0
+
+
+class Work(NamedTuple):
+    """What was handed out."""
+
+    what: tuple[str, ...] | Batch
+    """Directories to look into, or a batch to carry."""
+    parcel: Parcel | None = None
+    lending: Lending | None = None
+    allowance: Allowance | None = None
 
 
 def run(
@@ -48,33 +67,39 @@ def run(
     monitor: Monitor,
     stopped: Callable[[], bool] = lambda: False,
     bandwidth: Bandwidth | None = None,
+    time_zone: str = "",
 ) -> RunReport:
     """One pass over each of these jobs, one after the other, by the workers of a cluster.
 
     Args:
         jobs: As for `app.run`.
         on: 'local:4', or the address of a scheduler.
-        ledger: Address of the database that all of them share.
+        ledger: Address of the database that all of them share; '' where each has a ledger of its own, and the one in `state` gets
+            all that is in them.
         state: State directory of this process.
         monitor: Is told what happens, as it comes back.
         stopped: Asked often; once it is true, nothing more is handed out.
-        bandwidth: What all workers together may send; each has an equal part of it.
+        bandwidth: What all workers together may send.
+        time_zone: Its times are in; '' is that of the machine that has the pool (`leases.py`).
 
     Raises:
-        ConfigurationError: no ledger, no Dask, no scheduler, or a job that wants what workers cannot do.
+        ConfigurationError: no Dask, no scheduler, or a job that wants what workers cannot do.
         AnotherInstance, LedgerError: the ledger cannot be had.
     """
-    if not ledger:
-        raise ConfigurationError("--on: workers share one ledger; name it: --ledger postgresql://host/database")
     for job in jobs:
-        if lacking := unsuited(job):
+        if lacking := unsuited(job, shared=bool(ledger)):
             raise ConfigurationError(f'job "{job.name}": {lacking} needs one process; leave it out, or leave out --on')
         compression(job)
+    keeping = Shared(state, ledger) if ledger else Merged(state, is_here=isinstance(where(on), int))
+    asked = permits(state)
     with client(on) as there:
+        lender = Lender(there, bandwidth, time_zone) if bandwidth is not None else None
         reports = []
         for job in jobs:
             if not stopped():
-                reports.append(_Spread(at_its_endpoint(job), there, ledger, state, monitor, stopped, bandwidth).run())
+                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked).run())
+        if lender is not None:
+            lender.close()
     return RunReport(reports, stopped())
 
 
@@ -85,36 +110,56 @@ class _Spread:
         self,
         job: Job,
         there: Any,
-        ledger: str,
-        state: str,
+        keeping: Shared | Merged,
         monitor: Monitor,
         stopped: Callable[[], bool],
-        bandwidth: Bandwidth | None,
+        lender: Lender | None,
+        asked: Permits,
     ) -> None:
-        self._job, self._there, self._ledger, self._state = job, there, ledger, state
-        self._monitor, self._stopped, self._bandwidth = monitor, stopped, bandwidth
+        self._job, self._there, self._keeping = job, there, keeping
+        self._monitor, self._stopped, self._lender = monitor, stopped, lender
         self._looks: deque[str] = deque([""])
         self._batches: deque[Batch] = deque()
-        self._under_way: dict[Any, tuple[str, ...] | Batch] = {}
+        self._under_way: dict[Any, Work] = {}
         self._tally = Tally()
         self._destination_fault = self._fault = ""
+        self._permits, self._token = asked, secrets.token_hex(8)
+        self._allowances = Allowances(job, asked, time.time_ns, keeping.sent_since)
+        self._hindrance: Hindrance | None = None
+        """Why nothing more is handed out."""
+        self._end_by = 0.0
+        """Until when what is under way is waited for, once the run is to end."""
+        self._looked = 0.0
         self._trouble = 0.0
         """Since when nothing has gone well; 0 where it does."""
 
     def run(self) -> JobReport:
         """Until all is done, or nothing goes on any more."""
         self._monitor.started(self._job)
-        with Wiring(self._state, _DRIVER, self._ledger) as wired:
+        try:
+            with self._keeping.opened(self._job, partial(self._monitor.notice, self._job)):
+                self._run()
+        except SourceError as error:
+            self._fault = f"{self._job.source}: {error}"
+        if self._fault:
+            self._monitor.notice(self._job, self._fault)
+        self._monitor.finished(self._job, self._tally)
+        fault = self._destination_fault or self._fault
+        return JobReport(self._job, self._tally, fault, bool(self._destination_fault))
+
+    def _run(self) -> None:
+        self._keeping.gather(self._there, first=True)
+        with self._keeping.wired() as wired:
             wired.ledger.place(self._job)
             self._take_back(wired)
             self._work()
         for _ in range(_ROUNDS_MAX):
-            if self._stopped() or self._fault or self._destination_fault or not self._left():
+            if self._is_over or not self._left():
                 break
             self._work()
-        self._monitor.finished(self._job, self._tally)
-        fault = self._destination_fault or self._fault
-        return JobReport(self._job, self._tally, fault, bool(self._destination_fault))
+        if not (self._stopped() or self._destination_fault):
+            self._keeping.gather(self._there)
+        self._fault = self._fault or self._keeping.ended(self._tally)
 
     # --- what dead workers have left ------------------------------------------------------------------------------
 
@@ -123,7 +168,7 @@ class _Spread:
         since = time.monotonic()
         while True:
             try:
-                with Wiring(self._state, _DRIVER, self._ledger) as wired:
+                with self._keeping.wired() as wired:
                     wired.ledger.place(self._job)
                     return self._take_back(wired)
             except (LedgerError, AnotherInstance) as error:
@@ -154,11 +199,13 @@ class _Spread:
     def _work(self) -> None:
         from distributed import wait
 
-        while (self._looks or self._batches or self._under_way) and not self._is_over:
-            self._hand_out()
+        while self._goes_on():
+            if not (self._hindrance or self._is_over):
+                self._hand_out()
             if not self._under_way:
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(0 if self._hindrance else _PAUSE_SECONDS)
                 continue
+            self._look_where_they_are()
             try:
                 done = wait(list(self._under_way), timeout=1, return_when="FIRST_COMPLETED").done
             except TimeoutError:
@@ -169,41 +216,85 @@ class _Spread:
         self._there.cancel(list(self._under_way))
         self._under_way.clear()
 
+    def _goes_on(self) -> bool:
+        """Whether there is more to hand out, or to wait for."""
+        if self._hindrance is None and (why := self._permits.hindrance(self._job)) is not None:
+            self._hinder(why)
+            tell_all(self._there, self._token, why)
+        if self._stopped() and not self._end_by:
+            self._end_by = time.monotonic() + _END_SECONDS
+            tell_all(self._there, self._token, END)
+        if self._end_by:
+            return bool(self._under_way) and time.monotonic() < self._end_by
+        if self._hindrance is not None:
+            return bool(self._under_way) and not self._is_over
+        return bool(self._looks or self._batches or self._under_way) and not self._is_over
+
+    def _hinder(self, why: Hindrance) -> None:
+        """Nothing more is handed out; what is under way comes home."""
+        self._hindrance = why
+        self._monitor.notice(self._job, why.words)
+
+    def _look_where_they_are(self) -> None:
+        """Once a second: a machine that is gone in the end may have receipts that nobody else has."""
+        if time.monotonic() - self._looked < 1:
+            return
+        self._looked = time.monotonic()
+        numbers = {future.key: work.parcel.number for future, work in self._under_way.items() if work.parcel}
+        for worker, keys in self._there.processing().items() if numbers else ():
+            for key in keys:
+                if key in numbers:
+                    self._keeping.saw(numbers[key], worker)
+
     @property
     def _is_over(self) -> bool:
         return self._stopped() or bool(self._destination_fault or self._fault)
 
     def _hand_out(self) -> None:
         workers = max(1, len(self._there.nthreads()))
-        limit = self._bandwidth.among(workers) if self._bandwidth is not None else None
-        carrying = sum(isinstance(what, Batch) for what in self._under_way.values())
+        under_way = [work.lending for work in self._under_way.values() if work.lending]
+        if self._lender is not None:
+            self._lender.look_after(under_way, workers)
+        lending = self._lender.lending(workers) if self._lender is not None else None
+        carrying = sum(isinstance(work.what, Batch) for work in self._under_way.values())
         for _ in range(min(len(self._batches), BATCHES_A_WORKER * workers - carrying)):
             batch = self._batches.popleft()
-            self._submit(carry, batch, Setting(self._ledger, limit))
+            allowance = self._allowances.of(batch)
+            if isinstance(allowance, Hindrance):
+                self._batches.appendleft(batch)
+                if not carrying and not any(isinstance(work.what, Batch) for work in self._under_way.values()):
+                    self._hinder(allowance)
+                break
+            parcel = self._keeping.parcel(batch)
+            parcel = parcel and parcel._replace(spent=allowance.spent)
+            setting = Setting(self._keeping.keeping, lending, self._token)
+            self._submit(carry, allowance.job, Work(batch, parcel, lending, allowance), batch, setting, parcel)
         looking = len(self._under_way) - carrying
         while self._looks and looking < _LOOKS_A_WORKER * workers and len(self._batches) < _WAITING_A_WORKER * workers:
             some = tuple(self._looks.pop() for _ in range(min(len(self._looks), _DIRECTORIES_A_LOOK)))
-            self._submit(look, some)
+            self._submit(look, self._job, Work(some), some)
             looking += 1
 
-    def _submit(self, task: Callable[..., object], what: tuple[str, ...] | Batch, *more: object) -> None:
+    def _submit(self, task: Callable[..., object], job: Job, work: Work, *arguments: object) -> None:
         # A look is worth more than a batch: it finds work for the others.
-        future = self._there.submit(task, self._job, what, *more, pure=False, priority=int(task is look))
-        self._under_way[future] = what
+        future = self._there.submit(task, job, *arguments, pure=False, priority=int(task is look))
+        self._under_way[future] = work
 
-    def _take(self, future: Any, what: tuple[str, ...] | Batch) -> None:
+    def _take(self, future: Any, work: Work) -> None:
         try:
             result = future.result()
         except SourceError as error:
             self._fault = f"{self._job.source}: {error}"
+        except ConfigurationError as error:
+            self._fault = str(error)
         except OuthaulError as error:
-            self._again(what, str(error))
+            self._again(work, str(error))
         except Exception as error:  # Whatever Dask makes of a worker that died, or of one without outhaul.
-            self._again(what, f"a worker failed: {type(error).__name__}: {error}".splitlines()[0])
+            self._again(work, f"a worker failed: {type(error).__name__}: {error}".splitlines()[0])
         else:
-            self._take_result(result, what)
+            self._take_result(result, work)
 
-    def _take_result(self, result: Looked | Done, what: tuple[str, ...] | Batch) -> None:
+    def _take_result(self, result: Looked | Done, work: Work) -> None:
         if isinstance(result, Looked):
             self._looks.extend(result.onward)
             self._batches.extend(batches(result.counted))
@@ -212,9 +303,13 @@ class _Spread:
                 self._tally.put("closed-directory")
                 self._monitor.standing(self._job, Standing(directory, "closed-directory", why))
             return
+        if work.allowance is not None and not (result.is_busy or result.fault):
+            self._allowances.home(work.allowance, result.tally)
         if result.is_busy or result.fault:
-            self._again(what, result.fault or "a batch stays with a worker that does not answer")
+            why = result.fault or "a batch stays with a worker that does not answer"
+            self._again(work, why, is_busy=result.is_busy)
             return
+        self._keeping.take(work.parcel, result.at)
         self._trouble = 0.0
         self._tally.add(result.tally)
         for standing in result.held:
@@ -224,15 +319,16 @@ class _Spread:
         self._destination_fault = self._destination_fault or result.destination_fault
         self._fault = self._fault or result.source_fault
 
-    def _again(self, what: tuple[str, ...] | Batch, why: str) -> None:
-        if isinstance(what, Batch):
-            self._batches.append(what)
+    def _again(self, work: Work, why: str, *, is_busy: bool = False) -> None:
+        if work.allowance is not None:
+            self._allowances.home(work.allowance, Tally() if is_busy else None)
+        if isinstance(work.what, Batch):
+            self._batches.append(work.what)
         else:
-            self._looks.extend(what)
+            self._looks.extend(work.what)
         self._trouble = self._trouble or time.monotonic()
         if time.monotonic() - self._trouble > _PATIENCE_SECONDS:
             self._fault = why
-            self._monitor.notice(self._job, why)
         time.sleep(0.05)
 
 

@@ -50,19 +50,20 @@ def client(text: str) -> Iterator[Any]:
     except ImportError:
         raise ConfigurationError("--on needs Dask, which is not installed: pip install 'outhaul[dask]'") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    # Dask listens for HTTP in any case, and warns where its usual port is taken: here at any port, with nothing to be had there.
-    settings = {
-        "distributed.scheduler.allowed-failures": 1000, "distributed.logging.distributed": "critical",
-        "distributed.scheduler.http.routes": [], "distributed.worker.http.routes": [],
-    }  # fmt: skip
+    settings: dict[str, Any] = {
+        "distributed.scheduler.allowed-failures": 1000,
+        "distributed.logging.distributed": "critical",
+        "distributed.scheduler.http.routes": [],  # No page for others of this machine to look at.
+        "distributed.worker.http.routes": [],
+    }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         if isinstance(there, int):
             security = Security.temporary()
             cluster = LocalCluster(
                 n_workers=there, threads_per_worker=1, processes=True, host="127.0.0.1", protocol="tls://",
-                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                dashboard_address=None, security=security, silence_logs=logging.CRITICAL, memory_limit=0,
+                dashboard_address="127.0.0.1:0", security=security, silence_logs=logging.CRITICAL, memory_limit=0,
+                preload="outhaul.cluster.preload",
             )  # fmt: skip
             stack.enter_context(cluster)
             yield stack.enter_context(Client(cluster, security=security))

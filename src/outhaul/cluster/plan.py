@@ -30,6 +30,8 @@ class Batch(NamedTuple):
     """Which of their files, by name: a directory with too many files for one batch is in several."""
     files: int = 0
     """About how many."""
+    size: int = 0
+    """About how many bytes."""
 
     @property
     def name(self) -> str:
@@ -47,22 +49,30 @@ def batches(counted: Sequence[Counted], *, files_max: int = FILES_MAX, bytes_max
             continue
         parts = max(-(-one.files // files_max), min(-(-one.size // bytes_max), one.files))
         if parts > 1:
-            yield from (Batch((one.directory,), Shard(n, parts), one.files // parts) for n in range(1, parts + 1))
+            share = one.files // parts, one.size // parts
+            yield from (Batch((one.directory,), Shard(n, parts), *share) for n in range(1, parts + 1))
             continue
         if some and (files + one.files > files_max or size + one.size > bytes_max):
-            yield Batch(tuple(some), WHOLE, files)
+            yield Batch(tuple(some), WHOLE, files, size)
             some, files, size = [], 0, 0
         some.append(one.directory)
         files, size = files + one.files, size + one.size
     if some:
-        yield Batch(tuple(some), WHOLE, files)
+        yield Batch(tuple(some), WHOLE, files, size)
 
 
-def unsuited(job: Job) -> str:
-    """What a job wants that needs one process to see the whole source; '' where it wants no such thing."""
+def unsuited(job: Job, *, shared: bool = False) -> str:
+    """What a job wants that needs one process to see the whole source; '' where it wants no such thing.
+
+    Args:
+        job: Which.
+        shared: Whether the workers share a database: then their driver does not know what was sent until now.
+    """
     wants = {
         "group.companions": job.companions,
-        "max-files": job.files_max,
+        "max-bytes": job.bytes_max,
+        "max-bytes-per-day": shared and job.bytes_a_day,
+        "max-bytes-per-month": shared and job.bytes_a_month,
         "disk.shed-below": job.shed_below,
         "empty-directories": job.empty_ns,
         "after.keep": job.archive_keep_ns,

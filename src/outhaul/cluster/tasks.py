@@ -1,31 +1,31 @@
 """What a worker does: look into directories, and carry a batch exactly as a run on one machine does.
 
-Each process has a session of the shared ledger of its own, and a private directory of its own in the source. A batch is held by
-a lock of that session: with the session gone the batch is free, and this process records nothing more (law L11), so a worker
-that was given up and comes back does no harm. Such a process begins anew, under another name, with its next batch.
+What it has of its own for that is in `own.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
+from outhaul.cluster.allowance import after
+from outhaul.cluster.halting import is_to_end, permits_of
+from outhaul.cluster.leases import Lending, lent
+from outhaul.cluster.outbox import Parcel
+from outhaul.cluster.own import Keeping, Own, Telling, held, ship_left
 from outhaul.cluster.plan import Batch, Counted
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome, Pass, Scope
-from outhaul.ledgers.postgres import PostgresLedger
-from outhaul.model.bandwidth import Bandwidth
-from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError, SourceError
+from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.errors import AnotherInstance, LedgerError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import REASONS, Standing, State
 from outhaul.stages.discover import Companions, Part
-from outhaul.wiring import Wiring, compression, opener
+from outhaul.wiring import compression
 
 _STANDINGS_MAX = 100
 _ENTRIES_MAX = 50_000
@@ -35,10 +35,12 @@ _ENTRIES_MAX = 50_000
 class Setting(NamedTuple):
     """What a worker has to know of a run beside the job."""
 
-    ledger: str
-    """Address of the database."""
-    bandwidth: Bandwidth | None
-    """What this worker may send."""
+    keeping: Keeping
+    """Where it writes down what it did."""
+    lending: Lending | None
+    """What it may send; None for no limit."""
+    token: str
+    """What the driver calls this job of this run when it tells all to halt."""
 
 
 class Looked(NamedTuple):
@@ -64,6 +66,8 @@ class Done(NamedTuple):
     """Whether another worker has it: nothing was done."""
     fault: str = ""
     """Why its ledger could not be used: what is recorded of it, is; the rest is to be done again."""
+    at: str = ""
+    """Address of the worker."""
 
 
 def look(job: Job, directories: Sequence[str]) -> Looked:
@@ -104,84 +108,79 @@ class _Everything:
         return True
 
 
-class _Own:
-    """The session of this process, and its name."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self._wired: Wiring | None = None
-        self._ledger = ""
-        self._home: tempfile.TemporaryDirectory[str] | None = None
-
-    def wired(self, setting: Setting) -> Wiring:
-        """As it was, or anew."""
-        if self._wired is None or self._ledger != setting.ledger:
-            self.give_up()
-            name = f"worker-{secrets.token_hex(8)}"
-            self._home = tempfile.TemporaryDirectory(prefix=f"outhaul-{name}-", ignore_cleanup_errors=True)
-            self._wired, self._ledger = Wiring(self._home.name, name, setting.ledger), setting.ledger
-        return self._wired
-
-    @property
-    def state(self) -> str:
-        """The state directory."""
-        return self._home.name if self._home is not None else ""
-
-    def give_up(self) -> None:
-        """Close the session, and with it all that it holds."""
-        if self._wired is not None:
-            with contextlib.suppress(OuthaulError):
-                self._wired.__exit__(None, None, None)
-        if self._home is not None:
-            self._home.cleanup()
-        self._wired = self._home = None
+_own = Own()
 
 
-_own = _Own()
+def carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None = None) -> Done:
+    """Carry a batch. A destination or a ledger that cannot be used is told, not raised.
 
-
-def carry(job: Job, batch: Batch, setting: Setting) -> Done:
-    """Carry a batch. A source, a destination or a ledger that cannot be used is told, not raised."""
+    Raises:
+        SourceError: the source has no locks.
+        ConfigurationError: there is no disk for a ledger of its own.
+    """
     watcher = _Watcher()
     with _own.lock:
         try:
-            return _carry(job, batch, setting, watcher)
+            return _carry(job, batch, setting, parcel, watcher)
         except (LedgerError, AnotherInstance) as error:
             _own.give_up()
             return Done(Tally(), watcher.held, watcher.notices, "", "", fault=str(error))
+        except StoreError as error:
+            return Done(Tally(), watcher.held, watcher.notices, "", "", fault=f"receipts cannot be shipped: {error}")
 
 
-def _carry(job: Job, batch: Batch, setting: Setting, watcher: _Watcher) -> Done:
-    wired = _own.wired(setting)
+def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watcher: _Watcher) -> Done:
+    wired = _own.wired(setting.keeping)
     ledger = wired.ledger
-    if not isinstance(ledger, PostgresLedger):
-        raise LedgerError("workers share a ledger in PostgreSQL")
-    open_store = opener(setting.bandwidth, lambda: False, _own.state)
-    ports = Ports(
-        wired.files, ledger, wired.workers, wired.clock, watcher, open_store, lambda: False, compression
-    )  # fmt: skip
+    place, telling = ledger.place(job), None
     scope = Scope(Part(batch.directories, _Everything(), batch.share))
-    with _held(ledger, ledger.place(job), batch) as is_ours:
+    with held(ledger, place, job, batch) as is_ours:
         if not is_ours:
             return Done(Tally(), [], [], "", "", is_busy=True)
-        try:
-            outcome = Pass(job, ports, scope=scope).run()
-        except SourceError as error:
-            outcome = Outcome(Tally(), "", str(error))
+        if parcel is not None and isinstance(ledger, SqliteLedger) and setting.keeping.outbox:
+            telling = Telling(ledger, place, job, setting.keeping.outbox, parcel)
+        with lent(setting.lending, _own.state) as open_store:
+            ports = Ports(
+                wired.files, after(ledger, parcel.spent) if parcel is not None and parcel.spent else ledger,
+                wired.workers, wired.clock, watcher, open_store, partial(is_to_end, setting.token), compression,
+                permits_of(setting.token, _own.state),
+            )  # fmt: skip
+            try:
+                outcome = Pass(job, ports, scope=scope).run()
+            except SourceError as error:
+                outcome = Outcome(Tally(), "", str(error))
+        if telling is not None:
+            try:
+                telling.after(batch, looked=not (outcome.source_fault or is_to_end(setting.token)))
+            except StoreError:
+                if not outcome.destination_fault:  # Else that is to be told: what is in the ledger stays there.
+                    raise
     tally = outcome.tally
     tally.under_way = []
-    return Done(tally, watcher.held, watcher.notices, outcome.destination_fault, outcome.source_fault)
+    faults = outcome.destination_fault, outcome.source_fault
+    return Done(tally, watcher.held, watcher.notices, *faults, at=_address())
 
 
-@contextlib.contextmanager
-def _held(ledger: PostgresLedger, place: int, batch: Batch) -> Iterator[bool]:
-    is_ours = ledger.claim(place, batch.name)
+def _address() -> str:
+    from distributed import get_worker
+
     try:
-        yield is_ours
-    finally:
-        if is_ours:
-            with contextlib.suppress(LedgerError):  # With the session it has ended by itself.
-                ledger.let_go(place, batch.name)
+        return str(get_worker().address)
+    except ValueError:  # A test calls it, and no worker.
+        return ""
+
+
+def gather(job: Job, keeping: Keeping, number: int) -> tuple[int, list[str]]:
+    """Ship what dead workers of this machine have left, and what this one has.
+
+    Returns:
+        How many segments that was, and lines on what cannot be shipped.
+    """
+    with _own.lock:
+        try:
+            return ship_left(_own, job, keeping, number)
+        except (LedgerError, StoreError) as error:
+            return 0, [f"receipts cannot be shipped: {error}"]
 
 
 class _Watcher:

@@ -15,8 +15,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from outhaul.fleet.memory import CONTROL, HOLDS, read, write
+from outhaul.fleet.memory import CONTROL, HOLDS
 from outhaul.fleet.signing import library, verified
+from outhaul.ledgers.small_tables import read, write
 from outhaul.model.errors import Refused
 from outhaul.model.fleet import ALL, Fleet, Malformed, control_key, shortened
 from outhaul.model.keys import printable

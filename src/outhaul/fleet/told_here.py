@@ -10,7 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outhaul.fleet.memory import HOLDS, forget, read
+from outhaul.fleet.memory import HOLDS
+from outhaul.ledgers.small_tables import forget, read
 from outhaul.model.fleet import SECOND_NS
 from outhaul.model.keys import printable
 

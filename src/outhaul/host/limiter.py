@@ -17,9 +17,9 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from outhaul.model.bandwidth import PRIORITIES, Bandwidth, Priority
+from outhaul.model.bandwidth import PRIORITIES, Priority
 
 SMALL_MAX = 256 << 10
 """Bytes. Up to this a body counts as small."""
@@ -92,17 +92,30 @@ def _place(turn: _Turn) -> int:
     return turn.place
 
 
+class Rates(Protocol):
+    """What says how many bytes a second may go: a `Bandwidth`, or what stands for one."""
+
+    def at(self, day: int, minute: int) -> int | None:
+        """See `Bandwidth.at`."""
+
+
 class Limiter:
     """One for a run. May be used from several threads."""
 
     def __init__(
         self,
-        bandwidth: Bandwidth,
+        bandwidth: Rates,
         stopped: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], WallTime] = wall_time,
+        holds_seconds: float = 1.0,
     ) -> None:
         self._bandwidth = bandwidth
+        self._holds_seconds = holds_seconds
+        self.asked = -1e9
+        """When somebody wanted leave last, by the clock."""
+        self.given = 0
+        """Bytes of leave until now."""
         self.stopped = stopped
         self._clock = clock
         self._wall = wall
@@ -127,6 +140,7 @@ class Limiter:
     def take(self, turn: _Turn) -> int:
         """Leave that this turn has been given, or is given now; it waits from now on where there is none."""
         with self._lock:
+            self.asked = self._clock()
             if not turn.ready and not turn.place:
                 self._line_up(turn)
             self._give_out()
@@ -172,6 +186,7 @@ class Limiter:
             if rate is not None and self._leave < wanted:
                 return
             self._leave -= 0 if rate is None else wanted
+            self.given += wanted
             self._class_of(turn).give(turn, wanted)
 
     def _wanted(self, turn: _Turn, rate: int) -> int:
@@ -190,7 +205,7 @@ class Limiter:
     def _rate_at(self, now: float) -> int | None:
         if now >= self._rate_until:
             self._rate = self._bandwidth.at(*self._wall())
-            self._rate_until = now + 1.0
+            self._rate_until = now + self._holds_seconds
         return self._rate
 
 

@@ -20,14 +20,16 @@ from collections.abc import Iterator
 from outhaul.model.errors import SourceStuck
 
 _NEIGHBOUR = re.compile(r"((?:shard|worker)-[0-9a-z-]+)(?:\.lock)?")
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+BATCHES_NAME = "batches.lock"
+"""What `fences.py` locks."""
+LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WAIT_SECONDS = 10.0
 """For whoever puts back what was left there: that takes a moment."""
 
 
 def is_neighbour(entry: str) -> bool:
-    """Whether an entry of `.outhaul` is the directory, or the lock, of a shard or a worker."""
-    return _NEIGHBOUR.fullmatch(entry) is not None
+    """Whether an entry of `.outhaul` is the directory, or the lock, of a shard or a worker, or what workers lock together."""
+    return entry == BATCHES_NAME or _NEIGHBOUR.fullmatch(entry) is not None
 
 
 class Holds:
@@ -93,7 +95,7 @@ def _locked(outer: int, name: str, seconds: float) -> int:
     """The descriptor of the lock, which is had. The file may have been removed, and made again, before that."""
     deadline = time.monotonic() + seconds
     while True:
-        descriptor = os.open(f"{name}.lock", _LOCK_FLAGS, 0o600, dir_fd=outer)
+        descriptor = os.open(f"{name}.lock", LOCK_FLAGS, 0o600, dir_fd=outer)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_linked(descriptor):

@@ -95,8 +95,10 @@ class PrivateFolders:
     ) -> None:
         self._root = root
         self._own, self._holds = owner
-        state = os.path.dirname(state) if self._own else state  # Where one that was alone in the source had its own.
-        self._beside_ledger = os.path.join(state, "private", hashlib.sha256(os.fsencode(source)).hexdigest()[:16])
+        name = os.path.join("private", hashlib.sha256(os.fsencode(source)).hexdigest()[:16])
+        self._beside_ledger = os.path.join(state, name)
+        # Where one that was alone in the source had its own: the state of a shard lies in that of the others.
+        self._of_others = [os.path.join(above, name) for above in (state, os.path.dirname(state)) if self._own]
         self._archive = archive
         self._keep = keep
         self._folder: int | None = None
@@ -144,8 +146,9 @@ class PrivateFolders:
             for name in abandoned(outer, self._own) if outer is not None else ():
                 with _closing(_folder_or_none(name, outer)) as folder:
                     yield from _entries(folder, ours=False, is_held=True)
-        with _told(self._beside_ledger), _closing(_folder_or_none(self._beside_ledger, None)) as beside:
-            yield from _entries(beside, ours=not self._own)
+        for path in self._of_others or [self._beside_ledger]:
+            with _told(path), _closing(_folder_or_none(path, None)) as beside:
+                yield from _entries(beside, ours=not self._own)
 
     def _left_by_us(self, outer: int) -> Iterator[tuple[int, str, int, str]]:
         with _closing(_folder_or_none(self._own, outer)) as ours:
@@ -204,8 +207,8 @@ class PrivateFolders:
         path, root = (PRIVATE_NAME, self._root) if self._inside else (self._beside_ledger, None)
         try:
             if self._own:
-                return _made_private(self._own, self._held(path, root))
-            folder = _made_private(path, root)
+                return made_private(self._own, self._held(path, root))
+            folder = made_private(path, root)
             share(folder)
             return folder
         except OSError as error:
@@ -214,7 +217,7 @@ class PrivateFolders:
     def _held(self, path: str, root: int | None) -> int:
         """The directory that those of all processes are in; ours is held from now on."""
         if self._outer is None:
-            outer = _made_private(path, root)
+            outer = made_private(path, root)
             try:
                 self._holds.take(outer, self._own)
             except BaseException:
@@ -224,7 +227,8 @@ class PrivateFolders:
         return self._outer
 
 
-def _made_private(path: str, root: int | None) -> int:
+def made_private(path: str, root: int | None) -> int:
+    """The descriptor of a directory that is this user's alone, made where it is missing. Raises OSError."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700, dir_fd=root)
     return _open_private(path, root)

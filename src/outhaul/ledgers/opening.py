@@ -55,6 +55,14 @@ def lock(state: str, name: str = LOCK_NAME) -> int:
         LedgerError: it cannot be had.
     """
     path = os.path.join(state, name)
+    while True:
+        descriptor = _locked(path, state)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # Whoever had it has taken the directory away (`removing.py`), or is about to.
+
+
+def _locked(path: str, state: str) -> int:
     try:
         os.makedirs(state, mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -53,7 +53,8 @@ _DIRECTORIES_REMEMBERED_MAX = 4096
 
 
 @contextlib.contextmanager
-def _faults(state: str) -> Iterator[None]:
+def faults(state: str) -> Iterator[None]:
+    """What SQLite says becomes a `LedgerError`, and a damage is noted."""
     try:
         yield
     except (
@@ -97,7 +98,7 @@ class SqliteLedger:
 
     def _open(self, state: str) -> None:
         self._database = connect(os.path.join(state, FILE_NAME))
-        with _faults(state):
+        with faults(state):
             migrate(self._database)
             self._next = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM receipt").fetchone()[0]
 
@@ -115,7 +116,7 @@ class SqliteLedger:
         """See `ports.Ledger`."""
         rules = rules_of(job)
         source, address, endpoint = to_bytes(job.source), job.destination.address, job.connection.endpoint_url
-        with _faults(self._state):
+        with faults(self._state):
             row = self._database.execute(
                 "SELECT id, job, rules FROM place WHERE source = ? AND destination = ? AND endpoint = ?",
                 (source, address, endpoint),
@@ -127,7 +128,7 @@ class SqliteLedger:
                     "ON CONFLICT DO UPDATE SET job = excluded.job, rules = excluded.rules RETURNING id",
                     (source, address, endpoint, job.name, rules),
                 ).fetchone()
-        with _faults(self._state):
+        with faults(self._state):
             place = int(row[0])
         self._destinations[place] = address
         return place
@@ -138,7 +139,7 @@ class SqliteLedger:
         if number is None:
             return {}
         destination, found = self._destinations[place], {}
-        with _faults(self._state):
+        with faults(self._state):
             for start in range(0, len(names), 512):
                 some = [to_bytes(name) for name in names[start : start + 512]]
                 marks = "?," * len(some)
@@ -156,7 +157,7 @@ class SqliteLedger:
     def ever_carried(self, place: int, directory: str, name: str) -> bool:
         """See `ports.Ledger`."""
         number = self._directory(place, directory)
-        with _faults(self._state):
+        with faults(self._state):
             found = self._database.execute(
                 "SELECT 1 FROM receipt WHERE directory = ? AND name = ? LIMIT 1", (number, to_bytes(name))
             ).fetchone()
@@ -164,7 +165,7 @@ class SqliteLedger:
 
     def receipt(self, number: int) -> Receipt | None:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             row = self._database.execute(
                 "SELECT d.path, p.destination, "
                 + ", ".join(f"r.{column}" for column in RECEIPT_BACK.split(", "))
@@ -176,7 +177,7 @@ class SqliteLedger:
     def archived(self, place: int, before_ns: int, above: int) -> list[Receipt]:
         """See `ports.Ledger`."""
         self.settle()
-        with _faults(self._state):
+        with faults(self._state):
             rows = self._database.execute(
                 "SELECT d.path, "
                 + ", ".join(f"r.{column}" for column in RECEIPT_BACK.split(", "))
@@ -195,7 +196,7 @@ class SqliteLedger:
         number = self._directory(place, directory)
         if number is None:
             return {}
-        with _faults(self._state):
+        with faults(self._state):
             rows = self._database.execute(f"SELECT {SIGHTING_BACK} FROM sighting WHERE directory = ?", (number,))
             found = [observation_of_row(directory, row) for row in rows]
         return {observation.sighting.name: observation for observation in found}
@@ -257,17 +258,17 @@ class SqliteLedger:
 
     def sent_since(self, place: int, wall_ns: int) -> int:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             return traffic.since(self._database, place, wall_ns)
 
     def largest_waiting(self, place: int, reason: str, detail: str) -> int:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             return traffic.largest_waiting(self._database, place, reason, detail)
 
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             rows = self._database.execute(
                 "SELECT d.path, u.name, u.device, u.inode, u.size, u.mtime_ns, u.ctime_ns, u.key, u.upload, u.part_bytes "
                 "FROM upload u JOIN directory d ON d.id = u.directory WHERE d.place = ? ORDER BY u.begun_ns",
@@ -292,7 +293,7 @@ class SqliteLedger:
 
     def bundles(self, place: int) -> list[BegunBundle]:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             return begun_bundles.of(self._database, place)
 
     def begin_bundle(self, place: int, bundle: Bundle) -> int:
@@ -314,7 +315,7 @@ class SqliteLedger:
 
     def observed_directories(self, place: int) -> set[str]:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             rows = self._database.execute(
                 "SELECT DISTINCT d.path FROM sighting s JOIN directory d ON d.id = s.directory WHERE d.place = ?",
                 (place,),
@@ -365,14 +366,14 @@ class SqliteLedger:
 
     def steady_since(self, now: Moment, tolerance_ns: int) -> bool:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             steady, note = boots.steady_since(self._database, now, tolerance_ns)
         self._noted += note
         return steady
 
     def abilities(self, address: str, now: Moment) -> Abilities | None:
         """See `ports.Ledger`."""
-        with _faults(self._state):
+        with faults(self._state):
             row = self._database.execute(
                 "SELECT abilities, wall_ns FROM endpoint WHERE address = ?", (address,)
             ).fetchone()
@@ -392,7 +393,7 @@ class SqliteLedger:
     def _directory(self, place: int, path: str) -> int | None:
         number = self._directories.get((place, path))
         if number is None:
-            with _faults(self._state):
+            with faults(self._state):
                 row = self._database.execute(
                     "SELECT id FROM directory WHERE place = ? AND path = ?", (place, to_bytes(path))
                 ).fetchone()
@@ -404,7 +405,7 @@ class SqliteLedger:
     def _directory_made(self, place: int, path: str) -> int:
         number = self._directory(place, path)
         if number is None:
-            with _faults(self._state):
+            with faults(self._state):
                 if not self._database.in_transaction:
                     self._database.execute("BEGIN IMMEDIATE")
                 made = self._database.execute(

@@ -14,6 +14,8 @@ from outhaul.model.job import Connection, Destination
 from outhaul.model.shard import WHOLE, Shard
 
 RESERVED = ".outhaul/fleet/"
+WORKERS = ".outhaul/workers/"
+"""What workers ship to their driver; see `segments.py`."""
 DEVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 FORMAT = 1
 ALL = "_all"
@@ -96,8 +98,8 @@ def control_key(prefix: str, device: str) -> str:
 
 
 def is_reserved(key: str) -> bool:
-    """Whether a key, or a path, is of some fleet: no file that anybody carried."""
-    return key.startswith(RESERVED) or f"/{RESERVED}" in key
+    """Whether a key, or a path, is of some fleet, or of workers (`segments.py`): no file that anybody carried."""
+    return any(key.startswith(there) or f"/{there}" in key for there in (RESERVED, WORKERS))
 
 
 def shortened(text: str) -> str:

@@ -44,7 +44,10 @@ class Permits(NamedTuple):
     month: Callable[[Job, int], Period]
 
 
-_WORDS = {"paused": "paused", "quiet-hours": "quiet hours"}
+_WORDS = {
+    "paused": "paused", "quiet-hours": "quiet hours", "limit": "as many as it carries in a run",
+    "day-limit": "as much as it sends in a day", "month-limit": "as much as it sends in a month",
+}  # fmt: skip
 _ALWAYS = Period(0, 1 << 62, "", "")
 FREE = Permits(lambda _job: None, lambda _job, _wall_ns: _ALWAYS, lambda _job, _wall_ns: _ALWAYS)
 """Nothing hinders, and a day never ends."""

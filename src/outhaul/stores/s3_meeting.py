@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from outhaul.model.errors import AlreadyThere, Denied, NotThere, Refused, StoreError, Transient
 from outhaul.model.job import Connection, Destination
+from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.returning import Listed
 from outhaul.ports import Abilities
 from outhaul.stores.http_lane import LaneError
@@ -23,10 +24,15 @@ _BATCH = 500
 
 
 class S3Meeting:
-    """One bucket."""
+    """One bucket; of the settings of objects it has the encryption: that a bucket may ask for."""
 
-    def __init__(self, destination: Destination, connection: Connection) -> None:
-        self._shelf = S3Shelf(destination, connection)
+    def __init__(
+        self, destination: Destination, connection: Connection, settings: ObjectSettings = NO_SETTINGS
+    ) -> None:
+        encryption = ObjectSettings(
+            encryption=settings.encryption, kms_key=settings.kms_key, bucket_key=settings.bucket_key
+        )
+        self._shelf = S3Shelf(destination, connection, encryption)
         # Where the condition is ignored, the same bytes are written again: the key has their digest.
         self._shelf.adopt(Abilities(create_only=True, readable=False))
         self._fast = self._shelf._fast

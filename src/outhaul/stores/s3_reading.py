@@ -14,6 +14,7 @@ from typing import Any
 
 from outhaul.model.errors import Refused
 from outhaul.model.job import Connection, Destination
+from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.returning import Listed
 from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
@@ -30,8 +31,10 @@ _WHOLE_MAX = 1 << 20
 class S3Shelf(S3Store):
     """One bucket."""
 
-    def __init__(self, destination: Destination, connection: Connection) -> None:
-        super().__init__(destination, connection)
+    def __init__(
+        self, destination: Destination, connection: Connection, settings: ObjectSettings = NO_SETTINGS
+    ) -> None:
+        super().__init__(destination, connection, settings)
         self._catalogue_: Catalogue | None = None
         self._ranges = Ranges(self._objects.range)
         self._fast_ranges = FastRanges(self._fast) if self._fast is not None else None

@@ -306,16 +306,18 @@ def _run(jobs: list[Job], options: argparse.Namespace, said: Configured | None, 
         state_of(options),
         given_shard(options),
     )
+    zone = said.time_zone if said else ""
     if options.on:
         refuse_beside_workers(options)
         from outhaul.cluster.driver import run as spread
 
         return spread(
-            jobs, on=options.on, ledger=ledger, state=state, monitor=monitor, stopped=stopped, bandwidth=limit
-        )
+            jobs, on=options.on, ledger=ledger, state=state, monitor=monitor, stopped=stopped, bandwidth=limit,
+            time_zone=zone,
+        )  # fmt: skip
     return app.run(
-        jobs, state=state, monitor=monitor, stopped=stopped, dry_run=options.dry_run, bandwidth=limit,
-        time_zone=said.time_zone if said else "", shard=shard, ledger=ledger,
+        jobs, state=state, monitor=monitor, stopped=stopped, dry_run=options.dry_run, bandwidth=limit, time_zone=zone,
+        shard=shard, ledger=ledger,
     )  # fmt: skip
 
 

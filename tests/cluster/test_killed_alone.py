@@ -1,0 +1,156 @@
+"""Workers without a database are killed in the middle of batches, and their driver: nothing is lost, every receipt is merged."""
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from cluster.lab import FILES, SEED, Lab, workers
+from kill.places import files
+from servers.start import Unavailable, rclone
+
+KILLS = 6
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+class Alone(Lab):
+    """With nothing but the bucket."""
+
+    def recorded(self) -> dict[str, bytes]:
+        """Path to digest, as the receipts of the driver say; two of one file say the same, and lead to one key."""
+        with closing(sqlite3.connect(self.home / "state" / "ledger.sqlite")) as ledger:
+            rows = ledger.execute(
+                "SELECT DISTINCT d.path, r.name, r.sha256, r.key FROM receipt r JOIN directory d ON d.id = r.directory"
+            ).fetchall()
+        found = {f"{path.decode()}/{name.decode()}": bytes(sha256) for path, name, sha256, _ in rows}
+        assert len(rows) == len(found)
+        return found
+
+    def check(self) -> None:
+        """Every file is in the bucket, under one key, with a receipt; none is left, and nothing of the workers."""
+        assert list(files(self.home / "source")) == [], f"seed {SEED}"
+        assert self.stored() == self.written, f"seed {SEED}"
+        assert self.recorded() == {name: hashlib.sha256(content).digest() for name, content in self.written.items()}
+        assert list((self.home / "state" / "workers").glob("*/*")) == []
+        assert not (self.home / "source" / ".outhaul").exists()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Alone]:
+    """With a real server; it knows no If-None-Match, so a segment that is there has to be seen before it is written over."""
+    try:
+        with rclone(tmp_path / "objects") as server:
+            for name, value in server.environ().items():
+                monkeypatch.setenv(name, value)
+            yield Alone(tmp_path, server.make_bucket(), server.endpoint_url)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_workers_that_are_killed_lose_nothing(lab: Alone, record_property: Callable[[str, object], None]) -> None:
+    """Others take up what they had, and ship what they had recorded; the run itself goes on to its end."""
+    kills = 0
+    with lab.start() as process:
+        lab.wait_until_some_are_there(process)
+        while process.poll() is None and kills < KILLS:
+            if there := workers(process.pid):
+                os.kill(lab.rng.choice(there), signal.SIGKILL)
+                kills += 1
+            time.sleep(lab.rng.uniform(0.3, 0.8))
+        code = process.wait(150)
+    assert code == 0, lab.output[-2000:]
+    lab.check()
+    assert kills >= 3
+    record_property("figure", f"workers of Dask killed without a database: {kills}; {FILES} files whole, none twice")
+
+
+def test_a_driver_that_is_killed_loses_nothing(lab: Alone) -> None:
+    """The next run takes up what was left, and merges what nobody had merged; then a run alone finds nothing to do."""
+    with lab.start() as process:
+        lab.wait_until_some_are_there(process)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    assert lab.lost() == []
+    with lab.start() as process:
+        assert process.wait(150) == 0, lab.output[-2000:]
+    lab.check()
+
+
+def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
+    """Its receipts are on its disk. Once it is back, the next run ships and merges them."""
+    lab.command[lab.command.index("local:3")] = "dask://127.0.0.1:0"
+    with Dask(lab.home) as dask:
+        lab.command[lab.command.index("dask://127.0.0.1:0")] = dask.address
+        dask.start_worker("127.0.0.1")
+        other = dask.start_worker("127.0.0.2")
+        lab.command += ["--bandwidth", "1MB/s"]
+        with lab.start() as process:
+            dask.wait_for_receipts("127.0.0.2", process)
+            other.kill()
+            assert process.wait(150) == 1, lab.output[-2000:]
+        assert "may be on 127.0.0.2, where no worker is left" in lab.output
+        assert list(files(lab.home / "source")) == []
+        missing = lab.written.keys() - lab.recorded().keys()
+        assert 0 < len(missing) < FILES
+        assert lab.stored() == lab.written
+        dask.start_worker("127.0.0.2")
+        with lab.start() as process:
+            assert process.wait(150) == 0, lab.output[-2000:]
+    lab.check()
+
+
+class Dask:
+    """A scheduler, and workers each on a disk of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self._home, self._processes = home / "dask", list[subprocess.Popen[bytes]]()
+        self._home.mkdir()
+
+    def __enter__(self) -> "Dask":
+        told = self._home / "scheduler.json"
+        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told))
+        deadline = time.monotonic() + 60
+        while not told.exists() or not told.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        self._tcp = json.loads(told.read_text())["address"]
+        self.address = self._tcp.replace("tcp://", "dask://")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait()
+
+    def start_worker(self, host: str) -> "subprocess.Popen[bytes]":
+        """One without a nanny, which nobody starts again."""
+        more = ["--host", host, "--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory"]
+        return self._start("worker", self._tcp, *more, str(self._home / host), XDG_STATE_HOME=str(self._home / host))
+
+    def wait_for_receipts(self, host: str, process: "subprocess.Popen[bytes]") -> None:
+        """Until a worker has recorded some that it has not shipped."""
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            for path in (self._home / host).glob("outhaul-workers-*/*/*/ledger.sqlite"):
+                with closing(sqlite3.connect(path)) as ledger, suppress(sqlite3.Error):
+                    if ledger.execute("SELECT count(*) FROM receipt WHERE disposal IS NOT NULL").fetchone()[0] > 100:
+                        return
+            time.sleep(0.02)
+        raise AssertionError("no receipts")
+
+    def _start(self, what: str, *arguments: str, **environ: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "distributed.cli.dask_" + what, *arguments]
+        with (self._home / f"{what}-{len(self._processes)}.log").open("wb") as log:
+            process = subprocess.Popen(command, env=os.environ | environ, stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
