@@ -20,7 +20,7 @@ from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_headers import RequestHeaders
 from strict.journeys import PART_BYTES, PREFIX, Journey
 from strict.sealed import CUSTOMER_KEY
-from strict.server import StrictServer
+from strict.server import ACCESS_KEY, StrictServer
 from strict.state import StoredObject
 
 Capsys = pytest.CaptureFixture[str]
@@ -246,12 +246,30 @@ def test_what_comes_in_parts_and_is_not_encrypted_stays(journey: Journey, capsys
 
 
 def test_encryption_costs_no_request(journey: Journey, capsys: Capsys) -> None:
-    """The answer to a small PUT shows it; one HEAD looks after the probe, and one after each large object."""
+    """The answers to a small PUT and to a completion show it; one HEAD looks after the probe."""
     with_a_large_one(journey).objects = ObjectSettings(encryption="AES256")
     assert {"etag"} == carried(journey, capsys)
     heads = [each.key for each in journey.server.log if each.operation == "HeadObject" and each.status == 200]
-    assert [f"{PREFIX}/{LARGE}"] == [key for key in heads if ".outhaul-probe" not in key]
-    assert len([key for key in heads if ".outhaul-probe" in key]) == 1
+    assert [key.startswith(f"{PREFIX}/.outhaul-probe") for key in heads] == [True]
+
+
+def test_who_may_only_write_is_shown_encryption_by_the_answers(journey: Journey, capsys: Capsys) -> None:
+    """No leave to read (s3:GetObject) is needed where ETags prove, as without encryption."""
+    with_a_large_one(journey).objects = ObjectSettings(encryption="AES256")
+    journey.server.identities[ACCESS_KEY].denied.update({"GetObject", "HeadObject"})
+    assert {"etag"} == carried(journey, capsys)
+
+
+@pytest.mark.parametrize("what", ["encryption", "lock"])
+def test_a_store_that_was_mended_is_used(journey: Journey, capsys: Capsys, what: str) -> None:
+    """An object that the probe left there before says nothing of today: it is written anew."""
+    journey.server.buckets["the-bucket"].locked = True
+    journey.objects = KMS if what == "encryption" else ObjectSettings(lock=LOCK)
+    journey.server.behaviour.forgets = ("x-amz-server-side-encryption", "x-amz-object-lock-")
+    journey.begin()
+    assert (journey.run(capsys).exit_code, len(journey.left)) == (4, 3)
+    journey.server.behaviour.forgets = ()
+    assert (0, set()) == (journey.run(capsys).exit_code, journey.left)
 
 
 def test_under_a_lock_a_part_tells_its_md5_to_whoever_does_not_compare_it(journey: Journey, capsys: Capsys) -> None:

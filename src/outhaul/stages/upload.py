@@ -195,7 +195,8 @@ class _Send:
         finally:
             outgoing.close()
         package = outgoing.of(package)
-        return Upload(package, key, sent.stored.etag, sent.proving_etag, sent.stored.version, True, sent.composite)
+        stored = sent.stored
+        return Upload(package, key, stored.etag, sent.proving_etag, stored.version, True, sent.composite, stored.shown)
 
 
 class _Digested:

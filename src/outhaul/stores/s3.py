@@ -15,8 +15,8 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from outhaul.model.errors import (
     AlreadyThere,
@@ -38,7 +38,7 @@ from outhaul.stores.s3_account import account
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
 from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_headers import RequestHeaders
-from outhaul.stores.s3_probe import LOCKED_NS, Asked, probe, probe_key, try_lock
+from outhaul.stores.s3_probe import LOCKED_NS, PROBE_BODY, Asked, probe, probe_key, try_lock
 from outhaul.stores.s3_region import with_region
 from outhaul.stores.s3_shown import lacking_lock
 
@@ -115,13 +115,28 @@ class S3Store:
         prefix, suffix = self._destination.prefix, self._headers.probe_suffix
         try:
             abilities = probe(prefix, asked, self._fast, suffix)
-            if self._headers.protect and (lack := self.lacks(probe_key(prefix, suffix), "")):
+            if lack := self._lack_of_probe(probe_key(prefix, suffix), readable=abilities.readable):
                 raise NotAsAsked(lack)
             return abilities
         except Denied as error:
             if not (owner := self._connection.bucket_owner):
                 raise
             raise Denied(f"{error}; or correct bucket-owner, if the bucket is not that of {owner}") from None
+
+    def _lack_of_probe(self, key: str, *, readable: bool) -> str:
+        try:
+            return self._renewed(key, lambda: self.lacks(key, ""))
+        except Denied:
+            if readable:
+                raise
+            return ""  # Who may only write is told by the answers to what is sent.
+
+    def _renewed(self, key: str, lack: Callable[[], str]) -> str:
+        """What an object of the probe lacks. One of an earlier day may lack what the store does by now: it is written anew."""
+        if lack():
+            self._create(key, PROBE_BODY, replace=True)
+            return lack()
+        return ""
 
     def _with(self, lock: Lock) -> S3Store:
         """The same with another lock."""
@@ -134,7 +149,7 @@ class S3Store:
             self._destination.prefix,
             self._headers.probe_suffix,
             asked,
-            lambda key: lacking_lock(lock, self._control().seen(key, "")),
+            lambda key: self._renewed(key, lambda: lacking_lock(lock, self._control().seen(key, ""))),
         )
 
     def _kept_sha256(self, key: str) -> bytes | None:
@@ -288,8 +303,13 @@ class S3Store:
         large.must_tell = self._settings.lock != Lock()
         large.content_md5 = self._content_md5 or large.must_tell
         large.takes_up = not self._headers
+        large.shows = self._shows
         large.md5_etags, large.fast = self.md5_etags, self._fast_parts
         return large
+
+    def _shows(self, answer: Mapping[str, Any]) -> bool:
+        """Whether the answer to a completion shows all that protects the object; of a lock none tells (AWS)."""
+        return self._settings.lock == Lock() and not self._headers.lacking(answer)
 
     def _refuse_head(self, key: str) -> None:
         with contextlib.suppress(NotThere):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
@@ -65,6 +65,8 @@ class Multipart:
         """Whether the store takes no part without an MD5 or a checksum."""
         self.md5_etags = False
         """Whether the endpoint's ETags have shown to be MD5s."""
+        self.shows: Callable[[Mapping[str, Any]], bool] = lambda _answer: False
+        """Whether the answer to a completion shows all that protects the object."""
         self.fast: FastParts | None = None
         """Sends the parts, where nothing stands in between."""
         self._may_ask = True
@@ -106,7 +108,7 @@ class Multipart:
                 **({"IfNoneMatch": "*"} if create_only else {}),
             )
             said(answer, "ETag", "Key", "Bucket", "Location")  # Some leave out the ETag.
-        stored = Stored((answer.get("ETag") or "").strip('"'), answer.get("VersionId") or "")
+        stored = Stored((answer.get("ETag") or "").strip('"'), answer.get("VersionId") or "", self.shows(answer))
         return Sent(stored, _etag_of(parts), _composite_of(parts) if self.sha256 else "")
 
     def abandon(self, begun: Begun) -> None:

@@ -32,7 +32,7 @@ ODD_NAME = (
     "\n\x1b[0m\udcff \u00e9e\u0301\u4e2d\U0001f6a2."
 )
 _SEGMENT = "/" + "k" * 199
-_FIRST, _SECOND = b"outhaul was here\n", b"outhaul was here, and this store replaces objects\n"
+PROBE_BODY, _SECOND = b"outhaul was here\n", b"outhaul was here, and this store replaces objects\n"
 _OTHERS_MAX = 8
 _ETAG = re.compile(rb'\r\netag:[ \t]*"?([0-9A-Za-z-]+)', re.IGNORECASE)
 _STORED_SHA256 = re.compile(rb"\r\nx-amz-checksum-sha256:[ \t]*([A-Za-z0-9+/=]+)\r\n", re.IGNORECASE)
@@ -107,7 +107,7 @@ def try_lock(prefix: str, suffix: str, asked: Asked, seen: Callable[[str], str])
     name = f"{LOCKED_NAME}{suffix}"
     key = f"{prefix}/{name}" if prefix else name
     with contextlib.suppress(AlreadyThere):
-        asked.create(key, _FIRST)
+        asked.create(key, PROBE_BODY)
     try:
         lack = seen(key)
     except (Denied, NotThere) as error:
@@ -134,20 +134,20 @@ def _md5(content: bytes) -> str:
 def _create_twice(key: str, create: Callable[[str, bytes], Stored]) -> tuple[bool, tuple[bytes, ...], str | None]:
     """Whether it refuses to replace; what may stand there now; and its ETag, None where there was no occasion to tell it."""
     try:
-        stored = create(key, _FIRST)
+        stored = create(key, PROBE_BODY)
     except AlreadyThere:
-        return True, (_FIRST, _SECOND), None
+        return True, (PROBE_BODY, _SECOND), None
     try:
         return False, (_SECOND,), create(key, _SECOND).etag
     except AlreadyThere:
-        return True, (_FIRST,), stored.etag
+        return True, (PROBE_BODY,), stored.etag
 
 
 def _read_back(key: str, expected: tuple[bytes, ...], asked: Asked) -> bytes:
     """What is there. Where objects are replaced, another process that tries it may have put its first text over ours."""
     found = b"".join(asked.read(key))
     for _ in range(_OTHERS_MAX):
-        if found != _FIRST or _FIRST in expected:
+        if found != PROBE_BODY or PROBE_BODY in expected:
             break
         asked.create(key, _SECOND)
         found = b"".join(asked.read(key))
@@ -169,8 +169,8 @@ def _try_wrong_values(
         ("PUT", wrong, {"x-amz-checksum-sha256": other_sha256}, body, body),
         ("PUT", wrong, {"x-amz-expected-bucket-owner": "000000000000"}, body, body),
         ("GET", key, {"x-amz-checksum-mode": "ENABLED"}, b"", b""),
-        ("PUT", long_key(prefix), {}, _FIRST, _FIRST),
-        ("PUT", object_key(prefix, ODD_NAME), {}, _FIRST, _FIRST),
+        ("PUT", long_key(prefix), {}, PROBE_BODY, PROBE_BODY),
+        ("PUT", object_key(prefix, ODD_NAME), {}, PROBE_BODY, PROBE_BODY),
     ])  # fmt: skip
     keeps = _refused(sha256) is True and (
         by_head() == hashlib.sha256(content).digest() if by_head else _keeps(seen, content)

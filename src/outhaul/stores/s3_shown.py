@@ -67,10 +67,10 @@ def lacking_lock(lock: Lock, answer: Mapping[str, Any]) -> str:
 
 
 def _lacking_time(lock: Lock, answer: Mapping[str, Any]) -> str:
-    """Whether a retention lasts, by the clock of the store.
+    """Whether a retention is as long as was asked for, counted from when the object was made; it may be over by now.
 
     It counts from the beginning of an upload. Of an object that came in parts, stores differ in what they say of that; there it
-    must only not be over.
+    is enough that it is not over.
     """
     if not lock.mode:
         return ""
@@ -79,11 +79,13 @@ def _lacking_time(lock: Lock, answer: Mapping[str, Any]) -> str:
         return "the store does not say until when its lock lasts"
     ends, now, made = until.timestamp(), _now(answer), answer.get("LastModified")
     in_parts = "-" in str(answer.get("ETag", ""))
-    since = made.timestamp() if isinstance(made, datetime) and not in_parts else now
-    shortest = 0.0 if in_parts else since + lock.keep_ns / 10**9 - _SLACK_SECONDS
-    if ends > max(now, shortest):
+    since = made.timestamp() if isinstance(made, datetime) else now
+    if ends >= since + lock.keep_ns / 10**9 - _SLACK_SECONDS or (in_parts and ends > now):
         return ""
-    return f"its lock lasts until {until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} only, and not for {lock.keep_ns / 864e11:g} days"
+    return (
+        f"its lock is until {until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}, which is not {lock.keep_ns / 864e11:g} days "
+        "after it was made"
+    )
 
 
 def _now(answer: Mapping[str, Any]) -> float:
