@@ -6,6 +6,7 @@ one by the ordinary stages. Decision 0030 says what is believed of whom.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from outhaul.app import JobReport, RunReport
 from outhaul.engine.carrying import Carriage, Carrier, carry_stick
 from outhaul.model.bandwidth import Bandwidth
-from outhaul.model.errors import ConfigurationError, Misconfigured, Refused, StoreError
-from outhaul.model.job import ConflictRule, Connection, Destination, Job
+from outhaul.model.errors import ConfigurationError, LedgerError, Misconfigured, Refused, StoreError, bare
+from outhaul.model.job import ConflictRule, Connection, Destination, Job, ProofRule
 from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.stick import Offer
 from outhaul.ports import Monitor, Store
@@ -184,7 +185,6 @@ def carry(
     Raises:
         Misconfigured: there is no stick, or it is gone or full.
         AnotherInstance: another process works with it.
-        LedgerError: the state directory cannot be written.
     """
     from outhaul.host.clock import SystemClock
     from outhaul.stores.carrier_memory import CarrierMemory
@@ -198,7 +198,7 @@ def carry(
     memory = CarrierMemory(state, endpoint, destination.bucket)
     carrier = Carrier(SystemClock(), stores.of, rule, same_store, endpoint, stopped, memory)
     carried, length, left, fault = 0, 0, dict[str, int](), False
-    with StickDirectory(path, make=False) as directory:
+    with contextlib.closing(stores), StickDirectory(path, make=False) as directory:
         stick = StickInHand(directory, key)
         for one in carry_stick(stick, carrier):
             tell(one)
@@ -212,7 +212,7 @@ def carry(
 
 
 class _Stores:
-    """The stores of a carry: one for each kind of object settings, tried before the first package goes there."""
+    """The stores of a carry: one for each kind of object settings and evidence, tried before the first package goes there."""
 
     def __init__(
         self, job: Job, settings: bool, same_store: bool, bandwidth: Bandwidth | None, stopped: Callable[[], bool]
@@ -221,20 +221,40 @@ class _Stores:
 
         self._job, self._settings, self._same_store = job, settings, same_store
         self._open = opener(bandwidth, stopped, "")
-        self._stores: dict[ObjectSettings, Store] = {}
+        self._stores: dict[tuple[ObjectSettings, ProofRule], Store | StoreError] = {}
 
     def of(self, offer: Offer) -> Store:
         """See `Carrier.store_of`."""
         if why := self._why_not(offer):
             raise Refused(why)
-        if offer.settings not in self._stores:
-            store = self._open(self._job._replace(objects=offer.settings))
+        kind = (offer.settings, offer.rule)
+        if kind not in self._stores:
+            self._stores[kind] = self._tried(*kind)
+        found = self._stores[kind]
+        if isinstance(found, StoreError):
+            raise bare(found)
+        return found
+
+    def _tried(self, settings: ObjectSettings, rule: ProofRule) -> Store | StoreError:
+        """The store, or why it cannot be used: that is found out once, and not for every package again."""
+        store = self._open(self._job._replace(objects=settings))
+        try:
             abilities = store.probe()
-            if not abilities.can_prove(offer.rule):
+            if not abilities.can_prove(rule):
                 raise Misconfigured(f"{self._job.destination.address} gives no evidence that it holds what was sent")
             store.adopt(abilities)
-            self._stores[offer.settings] = store
-        return self._stores[offer.settings]
+        except BaseException as error:
+            store.close()
+            if isinstance(error, StoreError):
+                return bare(error)
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close them."""
+        for store in self._stores.values():
+            if not isinstance(store, StoreError):
+                store.close()
 
     def abandon(self, memory: CarrierMemory, now_ns: int) -> str:
         """Have the store forget uploads that nobody has gone on with for long; why it could not, or ''."""
@@ -246,7 +266,7 @@ class _Stores:
             for left in old:
                 store.abandon(left.begun)
                 memory.forget(left)
-        except StoreError as error:
+        except (StoreError, LedgerError) as error:
             return f"parts of {len(old)} uploads that nobody goes on with are still in the store: {error}"
         finally:
             store.close()

@@ -419,6 +419,21 @@ def test_what_a_desk_never_went_on_with_is_abandoned(journey: Journey) -> None:
     assert sorted(path.name[0] for path in desk.iterdir()) == ["b", "c"]
 
 
+@pytest.mark.slow
+def test_a_desk_that_can_remember_nothing(journey: Journey) -> None:
+    """Small packages go; a large one stays, says why, and leaves no parts: it goes from a desk that can."""
+    journey.outhaul.write("large", os.urandom(20 << 20))
+    journey.outhaul.write("small", b"1")
+    state = journey.outhaul.write("state-file")
+    assert journey.export().code == 0
+    ran = journey.carry("--state", str(state))
+    assert (ran.code, list(journey.stored())) == (1, ["site-7/small", "site-7/state-file"])
+    assert "1 package left on the stick: " in ran.err
+    assert "Not a directory; --state names another place for it" in ran.err
+    assert "Uploads" not in asking(journey.server).list_multipart_uploads(Bucket=journey.bucket)
+    assert (journey.carry().code, journey.export().code, journey.left()) == (0, 0, [])
+
+
 def _killed(journey: Journey, command: list[str], when: float | Callable[[], bool]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "outhaul", *command],

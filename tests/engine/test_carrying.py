@@ -86,11 +86,11 @@ def store() -> SimulatedStore:
 
 
 class Memory:
-    """A `CarrierMemory` in memory; `full` lets it remember nothing."""
+    """A `CarrierMemory` in memory; `full` lets it remember nothing, and `stuck` forget nothing."""
 
     def __init__(self) -> None:
         self.known: dict[bytes, Begun] = {}
-        self.full = False
+        self.full = self.stuck = False
 
     def of(self, offer: Offer) -> Begun | None:
         """See `ports.stick`."""
@@ -104,6 +104,8 @@ class Memory:
 
     def ended(self, offer: Offer) -> None:
         """See `ports.stick`."""
+        if self.stuck:
+            raise LedgerError("no leave")
         self.known.pop(offer.sha256, None)
 
 
@@ -379,11 +381,34 @@ def test_a_store_that_cannot_go_on(stick: Stick, store: SimulatedStore) -> None:
     assert (one.proof is not None, memory.known) == (True, {})
 
 
-def test_what_cannot_be_written_down_is_not_sent(stick: Stick, store: SimulatedStore) -> None:
-    """Else nobody would know of its parts."""
+@pytest.mark.parametrize("lost", [[], [LOST]])
+def test_what_cannot_be_written_down_is_not_sent(stick: Stick, store: SimulatedStore, lost: list[Fault]) -> None:
+    """Else nobody would know of its parts: it stays, what was begun is abandoned, and small ones go."""
     memory = Memory()
     memory.full = True
-    stick.add("p", LARGE)
-    with pytest.raises(LedgerError):
-        carried(stick, store, memory=memory)
-    assert store.parts_sent == 0
+    stick.add("p", LARGE, SMALL)
+    store.fail("abandon", *lost)
+    assert [(one.offer.number, one.why, one.fault) for one in carried(stick, store, memory=memory)] == [
+        (0, "no space", False),
+        (1, "", False),
+    ]
+    assert (store.parts_sent, len(store.uploads), [one.number for one in stick.written]) == (0, len(lost), [1])
+
+
+def test_a_hint_that_cannot_be_removed_takes_no_proof_away(stick: Stick, store: SimulatedStore) -> None:
+    """Neither that of its own package, nor those of others that wait for their receipts."""
+    memory = Memory()
+    memory.stuck = True
+    stick.add("p", LARGE, SMALL, LARGE + LARGE)
+    assert all(one.proof for one in carried(stick, store, memory=memory))
+    assert ({0, 1, 2}, ["p"]) == ({one.number for one in stick.written}, stick.gone)
+
+
+def test_a_hint_of_what_is_gone_that_cannot_be_removed(stick: Stick, store: SimulatedStore) -> None:
+    """Its package stays, which says why; the others go, and have their receipts."""
+    memory, _ = broken_off(stick, store)
+    store.uploads.clear()
+    memory.stuck = True
+    stick.add("q", SMALL)
+    assert [(one.why, one.fault) for one in carried(stick, store, memory=memory)] == [("no leave", False), ("", False)]
+    assert [one.pack for one in stick.written] == ["q"]

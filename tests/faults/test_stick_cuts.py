@@ -25,10 +25,12 @@ from outhaul import app, by_stick
 from outhaul.engine.carrying import Carrier, carry_stick
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Destination, Job
+from outhaul.model.stick import Offer
 from outhaul.stores import carrier_memory, stick_directory, stick_memory
 from outhaul.stores.carrier_memory import CarrierMemory
 from outhaul.stores.stick_carrying import StickInHand
 from outhaul.stores.stick_directory import StickDirectory
+from outhaul.stores.stick_memory import Trip, can_follow, elsewhere
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.monitor import RecordingMonitor
 from outhaul.testing.steps import Crash
@@ -254,3 +256,50 @@ def test_a_store_that_fails(after: bool) -> None:
                 made.store.faults.clear()
                 made.check()
                 made.end()
+
+
+@pytest.mark.parametrize("group", ["small", "large"])
+@pytest.mark.parametrize("whole_manifest", [True, False])
+def test_one_byte_of_a_group_flips(group: str, whole_manifest: bool) -> None:
+    """It is written again, and so is the manifest that waited for it in vain: one more trip, and nothing waits for ever."""
+    with world(group) as made:
+        made.export()
+        folder = made.stick / "outhaul-stick"
+        (pack,) = folder.glob("*.pack") if group == "small" else folder.glob("*.0.pack")
+        content = bytearray(pack.read_bytes())
+        content[content.index(b"a" * GROUPS[group])] ^= 1
+        pack.write_bytes(content)
+        if not whole_manifest:  # Then the first line of it, which tells of one package, is torn, too.
+            (manifest,) = folder.glob("*.manifest")
+            manifest.write_bytes(manifest.read_bytes()[1:])
+        made.carry()
+        made.check()
+        made.end()
+
+
+def test_what_waits_for_a_package_that_is_not_there() -> None:
+    """Is forgotten, with all that waits for it in turn; where it is decided, on the same stick, or waits for none, it stays."""
+    a, b = "a" * 32, "b" * 32
+    one = Offer(a, 0, "d", "j", "b", "k", "", 0, 1, b"s" * 32)
+    offers = [
+        one,
+        one._replace(number=1, after=f"{a}.0"),
+        one._replace(number=2, after=f"{b}.0"),
+        one._replace(number=3, after=f"{a}.2"),
+        one._replace(number=4, after=f"{b}.0"),
+    ]
+    trips = [Trip(a, "here", 0, tuple(offers)), Trip(b, "there", 0, (one._replace(pack=b),))]
+
+    def left(**more: Any) -> list[int]:
+        return [offer.number for trip in can_follow(trips, **more) for offer in trip.offers if trip.pack == a]
+
+    assert left(decided={f"{a}.4"}) == [0, 1, 4]
+    assert left(astray={f"{a}.0"}) == [0]
+    assert [offer.number for offer in elsewhere(trips, "there")[0].offers] == [0, 1]
+    assert [offer.number for offer in can_follow([trips[0], trips[1]._replace(stick="here")])[0].offers] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]

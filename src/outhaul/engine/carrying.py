@@ -28,7 +28,7 @@ from outhaul.model.evidence import Package, Proof, Sighting, Upload
 from outhaul.model.job import ConflictRule
 from outhaul.model.notes import CODEC, MTIME, SHA256, SIZE
 from outhaul.model.stick import Carried, Offer
-from outhaul.ports import Clock, Store
+from outhaul.ports import Begun, Clock, Store
 from outhaul.ports.stick import CarriedStick, CarrierMemory
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import begin, upload, upload_small
@@ -179,10 +179,9 @@ def _carry_large(
         if sent.package.sha256 != offer.sha256:
             raise Unproved("the stick gives other bytes than its manifest says")
         proof = prove(sent, offer.rule, store, carrier.clock.wall_ns())
-        carrier.memory.ended(offer)
+        with contextlib.suppress(LedgerError):  # It was a hint, and takes no proof away.
+            carrier.memory.ended(offer)
         return Carriage(offer, proof)
-    except LedgerError:
-        raise
     except OuthaulError as error:
         if not isinstance(error, Transient) or not _may_try_again(attempt, carrier):
             return _stays(offer, error)
@@ -195,7 +194,7 @@ def _sent(offer: Offer, package: Package, source: _Packed, store: Store, carrier
 
     Raises:
         UploadGone: what was begun is of no use; it is begun anew.
-        LedgerError: what is begun cannot be written down.
+        LedgerError: what is begun cannot be written down; this package stays, and others go.
         SourceError, StoreError: as `upload.upload`.
     """
     by_bytes = offer.rule == "read-back"
@@ -205,7 +204,7 @@ def _sent(offer: Offer, package: Package, source: _Packed, store: Store, carrier
         if isinstance(started, Upload):
             return started
         if started is not None:
-            carrier.memory.began(offer, started, carrier.clock.wall_ns())
+            _remember(offer, started, store, carrier)
         begun = started
     try:
         return upload(package, carrier.rule, store, by_bytes=by_bytes, begun=begun, unchanged=source.is_whole)
@@ -218,6 +217,15 @@ def _sent(offer: Offer, package: Package, source: _Packed, store: Store, carrier
                 store.abandon(begun)
             carrier.memory.ended(offer)
         raise UploadGone(str(error)) from None
+
+
+def _remember(offer: Offer, begun: Begun, store: Store, carrier: Carrier) -> None:
+    try:
+        carrier.memory.began(offer, begun, carrier.clock.wall_ns())
+    except LedgerError:
+        with contextlib.suppress(StoreError):
+            store.abandon(begun)
+        raise
 
 
 def _may_try_again(attempt: int, carrier: Carrier) -> bool:

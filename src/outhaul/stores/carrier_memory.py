@@ -65,9 +65,9 @@ class CarrierMemory:
         self._remove(self._name(offer))
 
     def left(self) -> Iterator[Left]:
-        """Every upload to this bucket that was begun, and of which no end is known."""
+        """Every upload to this bucket that was begun, and of which no end is known; none where that cannot be read."""
         names: list[str] = []
-        with contextlib.suppress(FileNotFoundError), self._folder() as folder:
+        with contextlib.suppress(OSError), self._folder() as folder:
             names = sorted(os.listdir(folder))
         for name in names:
             if name.endswith(_SUFFIX) and (found := self._read(name)) is not None:

@@ -19,11 +19,17 @@ class StickInHand:
 
     def __init__(self, stick: StickDirectory, key: bytes) -> None:
         self._stick, self._key = stick, key
-        self.strange = 0
-        """Lines that are no package, or are not signed with the key."""
+        self._strange: dict[str, int] = {}
+        self._told: dict[str, dict[int, Carried]] = {}
+
+    @property
+    def strange(self) -> int:
+        """Lines that are no package, or are not signed with the key; however often they were read."""
+        return sum(self._strange.values())
 
     def offered(self) -> Iterator[Offered]:
         """See `ports.stick.CarriedStick`."""
+        self._told.clear()
         receipts: dict[str, list[str]] = {}
         for pack, name in self._stick.texts("receipt"):
             receipts.setdefault(pack, []).append(name)
@@ -31,7 +37,7 @@ class StickInHand:
         for pack, name in self._stick.texts("manifest"):
             if pack in packs:
                 offers, strange = self._offers(pack, name)
-                self.strange += strange
+                self._strange[name] = strange
                 done = self._done(pack, receipts.get(pack, []))
                 left = [one for one in offers if not (one.number in done and answers(done[one.number], one))]
                 yield Offered(pack, tuple(left), not strange and bool(offers))
@@ -43,12 +49,16 @@ class StickInHand:
     def receipt(self, place: str) -> Carried | None:
         """See `ports.stick.CarriedStick`."""
         pack, _, number = place.rpartition(".")
-        return self._done(pack, [name for of, name in self._stick.texts("receipt") if of == pack]).get(int(number))
+        if pack not in self._told:  # Many manifests ask for packages of one pack.
+            self._told[pack] = self._done(pack, [name for of, name in self._stick.texts("receipt") if of == pack])
+        return self._told[pack].get(int(number))
 
     def receipts(self, pack: str, carried: Sequence[Carried]) -> None:
         """See `ports.stick.CarriedStick`."""
         if carried or pack not in dict(self._stick.texts("receipt")):
             self._stick.write_receipts(pack, [receipt_line(one, self._key) for one in carried])
+            if pack in self._told:
+                self._told[pack].update({one.number: one for one in carried})
 
     def let_go(self, pack: str) -> None:
         """See `ports.stick.CarriedStick`."""

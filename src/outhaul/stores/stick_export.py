@@ -18,7 +18,7 @@ from outhaul.model.errors import AlreadyThere, Misconfigured
 from outhaul.model.keys import second_key
 from outhaul.model.stick import Carried, Offer, answers, offer_line, read_offer, read_receipt, suffices
 from outhaul.stores.stick_directory import PackWriter, StickDirectory, full
-from outhaul.stores.stick_memory import StickMemory, Trip, elsewhere
+from outhaul.stores.stick_memory import StickMemory, Trip, can_follow, elsewhere
 
 PACK_BYTES = 64 << 20
 PACK_FILES = 4096
@@ -106,7 +106,9 @@ class Visit:
 
     def _arrive(self, trips: Iterable[Trip]) -> dict[str, Trip]:
         """What was given to this stick, with its receipts; what is not on it any more, and has none, is forgotten."""
-        found: dict[str, Trip] = {}
+        found: list[Trip] = []
+        decided: set[str] = set()
+        astray: set[str] = set()
         receipts = self._receipts()
         manifests, packs = dict(self.stick.texts("manifest")), self.stick.packs()
         for trip in trips:
@@ -115,11 +117,15 @@ class Visit:
             said = {*own, *self._unbelieved.get(trip.pack, ())}
             listed = self.stick.lines(manifests[trip.pack]) if trip.pack in packs and trip.pack in manifests else []
             there = self._intact(listed, trip, said)
-            found[trip.pack] = trip._replace(offers=tuple([one for one in trip.offers if one.number in said | there]))
-            self._know(found[trip.pack], own)
+            found.append(trip._replace(offers=tuple([one for one in trip.offers if one.number in said | there])))
+            decided |= {f"{trip.pack}.{number}" for number in said}
+            astray |= {f"{trip.pack}.{number}" for number, receipt in own.items() if receipt.key != receipt.asked}
+        here = {trip.pack: trip for trip in can_follow(found, astray=astray, decided=decided)}
+        for trip in here.values():
+            self._know(trip, receipts.get(trip.pack, {}))
         for pack in packs.keys() - manifests:  # Somebody died before it counted for anything.
             self.stick.remove_pack(pack)
-        return found
+        return here
 
     def _intact(self, listed: Iterable[bytes], trip: Trip, said: set[int]) -> set[int]:
         """The packages that can still be carried. Where a carrier was, and left some, they are read: perhaps they are damaged."""

@@ -8,10 +8,11 @@ receipts are worth nothing, and files travel again: nothing is let go by what is
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import NamedTuple
 
 from outhaul.model.errors import LedgerError
@@ -122,6 +123,26 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
+def can_follow(trips: Iterable[Trip], *, astray: Set[str] = frozenset(), decided: Set[str] = frozenset()) -> list[Trip]:
+    """Without the packages that wait for one which their stick has not (see `Offer.after`): no carrier will ever send them.
+
+    Args:
+        trips: With the packages that each stick has.
+        astray: Places of packages that went to another key: what waits for these expects them under the first.
+        decided: Places of packages that have a receipt: these stay.
+    """
+    left = list(trips)
+    while True:
+        there = {(trip.stick, offer.place) for trip in left for offer in trip.offers if offer.place not in astray}
+        found: list[Trip] = []
+        for trip in left:
+            stay = [not one.after or one.place in decided or (trip.stick, one.after) in there for one in trip.offers]
+            found.append(trip._replace(offers=tuple(itertools.compress(trip.offers, stay))))
+        if found == left:
+            return found
+        left = found  # What goes now, others may have waited for.
+
+
 def elsewhere(trips: Sequence[Trip], stick: str) -> list[Trip]:
     """Those that are on other sticks."""
-    return [trip for trip in trips if trip.stick != stick]
+    return can_follow(trip for trip in trips if trip.stick != stick)
