@@ -8,6 +8,7 @@ directory, never in the store.
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,9 @@ class BucketStore:
     client: Client
     bucket: str
     prefix: str
+    data: Path | None = None
+    """Where the server (rclone) keeps its buckets. After a connection was cut in a write it may answer with a part of a body that
+    it has whole on its disk, and say so by the length that it announces: then the disk is read."""
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Every key without the prefix, with its ETag and size."""
@@ -43,7 +47,12 @@ class BucketStore:
 
     def read(self, name: str) -> bytes:
         """All bytes of an object."""
-        return self.client.get(self.bucket, f"{self.prefix}/{name}")
+        try:
+            return self.client.get(self.bucket, f"{self.prefix}/{name}")
+        except IncompleteRead:
+            if self.data is None:
+                raise
+            return (self.data / self.bucket / self.prefix / name).read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
