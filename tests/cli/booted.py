@@ -8,6 +8,7 @@ the tests are reached. Needs root, overlay file systems and cgroups that may be 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from pathlib import Path
 from docs.pages import ROOT
 
 _BOOT_SECONDS = 120
+_HIDDEN = re.compile("/(tmp|run|dev|proc|sys)/").match
+"""What a container has of its own."""
 _TARGET = """[Unit]
 Requires=basic.target
 After=basic.target
@@ -63,7 +66,7 @@ class Booted:
 
     def _boot(self, *command: str) -> subprocess.CompletedProcess[str]:
         there = [ROOT, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()]
-        elsewhere = [path for path in there if path.stat().st_dev != Path("/").stat().st_dev]
+        elsewhere = [path for path in there if path.stat().st_dev != Path("/").stat().st_dev or _HIDDEN(str(path))]
         words = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--link-journal=no", "--console=pipe",
                  f"--bind={self._told}:/told", *(f"--bind-ro={path}" for path in elsewhere), "-D", str(self._root),
                  *command]  # fmt: skip

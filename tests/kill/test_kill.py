@@ -45,7 +45,7 @@ def test_no_kill_loses_a_byte_on_the_way_to_a_bucket(
         with rclone(tmp_path / "objects") as server, server.client() as client:
             bucket = server.make_bucket()
             destination = [f"s3://{bucket}/site-7", "--endpoint-url", server.endpoint_url]
-            store = BucketStore(client, bucket, "site-7")
+            store = BucketStore(client, bucket, "site-7", tmp_path / "objects")
             tally = survive(tmp_path, destination, server.environ(), store, kills, SEED + trial)
     except Unavailable as reason:
         pytest.skip(str(reason))

@@ -133,7 +133,7 @@ def test_a_long_watch_loses_nothing_and_stays_flat(
             )
             command = [sys.executable, "-m", "soak.clocked", str(clock.path), "watch", str(configuration)]
             watch = Watch([*command, "--state", str(state)], dict(server.environ()), tmp_path / "output")
-            checker = Checker(SEED, journal, source, state, BucketStore(client, bucket, "site-7"))
+            checker = Checker(SEED, journal, source, state, BucketStore(client, bucket, "site-7", tmp_path / "objects"))
             try:
                 with live_producer(source, journal, seed=SEED, rate=FILES_A_SECOND, seconds=2 * SECONDS) as producer:
                     watch.start()
