@@ -69,6 +69,20 @@ def test_it_may_write_where_its_jobs_do(service: Program) -> None:
     assert "StateDirectory" not in found
 
 
+@pytest.mark.parametrize(
+    ("program", "config", "shared"),
+    [
+        ("/usr/bin/outhaul", "/etc/o.toml", "yes"),
+        ("/tmp/o/bin/outhaul", "/etc/o.toml", "no"),
+        ("/o", "/tmp/o.toml", "no"),
+    ],
+)
+def test_tmp_is_its_own_where_nothing_that_it_needs_is_there(program: str, config: str, shared: str) -> None:
+    """Else it would not start."""
+    found = in_use(service_files.daemon(Service(program, config, "", "pi", jobs("/srv/a"))))
+    assert found["PrivateTmp"] == [shared]
+
+
 def test_a_path_that_would_be_another_line_is_refused(service: Program) -> None:
     """It could name another user; one that is not there yet is told."""
     said = install(service, "--print", "--state", str(service.state))

@@ -161,7 +161,8 @@ def _common(service: Service) -> str:
     shown += [f"BindPaths={_quoted(path, in_command=False)}" for path in hidden]
     paths = "\n".join(f"ReadWritePaths={_quoted(path, in_command=False)}" for path in written if path not in hidden)
     state = "" if service.state else "StateDirectory=outhaul\nStateDirectoryMode=0700\n"
-    in_tmp = any(re.match(r"/(?:var/)?tmp(?:/|$)", path) for path in written)
+    needed = (*written, service.program, service.config)
+    in_tmp = any(re.match(r"/(?:var/)?tmp(?:/|$)", path) for path in needed)
     capabilities = _FOR_OTHERS if root or service.of_others else ""
     sandbox = _SANDBOX.format(
         private_tmp="no" if in_tmp else "yes", capabilities=capabilities, ambient="" if root else capabilities,
