@@ -41,7 +41,7 @@ class Alone(Lab):
         assert list(files(self.home / "source")) == [], f"seed {SEED}"
         assert self.stored() == self.written, f"seed {SEED}"
         assert self.recorded() == {name: hashlib.sha256(content).digest() for name, content in self.written.items()}
-        assert list((self.home / "state" / "workers").glob("*/*")) == []
+        assert list((self.home / "state" / "workers").glob("*/worker-*")) == []
         assert not (self.home / "source" / ".outhaul").exists()
 
 
