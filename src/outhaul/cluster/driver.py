@@ -164,7 +164,8 @@ class _Spread:
         try:
             self._keeping.gather(self._there, first=True)
         except StoreError as error:
-            self._destination_fault = str(error)
+            self._destination_fault = f"receipts of workers cannot be shipped: {error}"
+            self._monitor.notice(self._job, self._destination_fault)
             return
         with self._keeping.wired() as wired:
             wired.ledger.place(self._job)
