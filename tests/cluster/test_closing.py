@@ -1,6 +1,8 @@
 """That nothing lies in the bucket yet is no reason never to look there again."""
 
 import fcntl
+import http.server
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,8 @@ from outhaul.cluster.numbers import Numbers
 from outhaul.cluster.outbox import Outbox, Parcel, fetch, ship
 from outhaul.cluster.own import Keeping, Own, is_past, ship_left
 from outhaul.host.fences import DriverFence, NoLocks
-from outhaul.model.errors import LedgerError
-from outhaul.model.job import Destination, Job
+from outhaul.model.errors import Denied, LedgerError
+from outhaul.model.job import Connection, Destination, Job
 from outhaul.model.segments import SEGMENT_MAX, Foreign, Row, segment_key
 from outhaul.model.shard import WHOLE
 
@@ -140,3 +142,39 @@ def test_a_system_without_such_locks_is_told(job: Job, monkeypatch: pytest.Monke
     monkeypatch.delattr(fcntl, "F_OFD_SETLK")
     with pytest.raises(NoLocks, match="those of Linux; let the workers share a database: --ledger"):
         DriverFence(job.source, keep=True)
+
+
+class _WriteOnly(http.server.BaseHTTPRequestHandler):
+    """A bucket where we may write, and not read."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(200)
+
+    def do_GET(self) -> None:
+        self._answer(403, b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_driver_that_may_not_read_begins_nothing(tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All receipts would look as if there were none. No worker is asked, and what was written stays open."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x" * 20)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _WriteOnly) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        there = Connection(endpoint_url=f"http://127.0.0.1:{server.server_port}")
+        driver = Merged(str(tmp_path / "state"), is_here=False)
+        bucket = job._replace(destination=Destination("s3://bucket/p", "s3", "bucket", "p"), connection=there)
+        with driver.opened(bucket, lambda _: None):
+            with pytest.raises(Denied, match="allow s3:GetObject"):
+                driver.gather(None, first=True)
+            assert driver._numbers.open == {1}
+        server.shutdown()
