@@ -41,7 +41,7 @@ class Alone(Lab):
         assert list(files(self.home / "source")) == [], f"seed {SEED}"
         assert self.stored() == self.written, f"seed {SEED}"
         assert self.recorded() == {name: hashlib.sha256(content).digest() for name, content in self.written.items()}
-        assert list((self.home / "state" / "workers").glob("*/*")) == []
+        assert list((self.home / "state" / "workers").glob("*/worker-*")) == []
         assert not (self.home / "source" / ".outhaul").exists()
 
 
@@ -109,6 +109,48 @@ def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
     lab.check()
 
 
+def test_a_scheduler_that_dies_is_told_in_one_line(lab: Alone) -> None:
+    """Nothing is lost; the files go on with the next run."""
+    at = lab.command.index("local:3")
+    with Dask(lab.home) as dask:
+        lab.command[at] = dask.address
+        dask.start_worker("127.0.0.1")
+        with lab.start() as process:
+            lab.wait_until_some_are_there(process)
+            dask.kill_scheduler()
+            assert process.wait(100) == 1, lab.output[-2000:]
+    assert "the scheduler of --on does not answer any more; run again" in lab.output
+    assert "Traceback" not in lab.output
+    assert lab.lost() == []
+
+
+def test_a_worker_that_is_still_busy_for_a_dead_driver_is_waited_for(tmp_path: Path) -> None:
+    """That it has shipped nothing when the next run asks says nothing: its receipt is merged once it comes."""
+    source, there, state = (tmp_path / name for name in ("source", "there", "state"))
+    source.mkdir()
+    there.mkdir()
+    content = os.urandom(90 << 20)
+    (source / "large").write_bytes(content)
+    os.utime(source / "large", (1_600_000_000, 1_600_000_000))
+    with Dask(tmp_path) as dask:
+        dask.start_worker("127.0.0.1")
+        command = [sys.executable, "-m", "outhaul", "move", str(source), f"file://{there}", "--on", dask.address]
+        command += ["--state", str(state)]
+        with subprocess.Popen([*command, "--bandwidth", "1MB/s"], stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and not list((tmp_path / "dask").glob("127.0.0.1/outhaul-*/*/worker-*")):
+                time.sleep(0.2)
+            time.sleep(3)
+            process.kill()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        assert "a worker did not answer" in done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as ledger:
+        assert ledger.execute("SELECT sha256 FROM receipt").fetchall() == [(hashlib.sha256(content).digest(),)]
+    assert (there / "large").read_bytes() == content
+    assert list(files(source)) == []
+
+
 class Dask:
     """A scheduler, and workers each on a disk of its own."""
 
@@ -131,6 +173,10 @@ class Dask:
         for process in reversed(self._processes):
             process.kill()
             process.wait()
+
+    def kill_scheduler(self) -> None:
+        """As when its machine dies."""
+        self._processes[0].kill()
 
     def start_worker(self, host: str) -> "subprocess.Popen[bytes]":
         """One without a nanny, which nobody starts again."""

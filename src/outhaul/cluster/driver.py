@@ -12,6 +12,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from outhaul.cluster.plan import Batch, batches, unsuited
 from outhaul.cluster.tasks import Done, Looked, Setting, carry, look
 from outhaul.engine.recovery import recover
 from outhaul.model.bandwidth import Bandwidth
-from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, OuthaulError, SourceError
+from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, OuthaulError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal
 from outhaul.model.job import Job
@@ -44,6 +45,8 @@ _DIRECTORIES_A_LOOK = 64
 _PATIENCE_SECONDS = 90.0
 """Without any batch done, though some were tried, a run gives up after so long."""
 _PAUSE_SECONDS = 0.5
+_AGAIN_SECONDS = 2.0
+"""A batch that another worker has, or that failed, is given out again no sooner."""
 _ROUNDS_MAX = 5
 _END_SECONDS = 20.0
 
@@ -120,6 +123,8 @@ class _Spread:
         self._monitor, self._stopped, self._lender = monitor, stopped, lender
         self._looks: deque[str] = deque([""])
         self._batches: deque[Batch] = deque()
+        self._later: deque[tuple[float, Batch]] = deque()
+        """What is not handed out again before a moment."""
         self._under_way: dict[Any, Work] = {}
         self._tally = Tally()
         self._destination_fault = self._fault = ""
@@ -148,7 +153,20 @@ class _Spread:
         return JobReport(self._job, self._tally, fault, bool(self._destination_fault))
 
     def _run(self) -> None:
-        self._keeping.gather(self._there, first=True)
+        try:
+            self._run_all()
+        except (OSError, CancelledError) as error:  # What a client of Dask raises that has lost its scheduler.
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            self._fault = f"the scheduler of --on does not answer any more; run again ({said})"
+        self._fault = self._fault or self._keeping.ended(self._tally)
+
+    def _run_all(self) -> None:
+        try:
+            self._keeping.gather(self._there, first=True)
+        except StoreError as error:
+            self._destination_fault = f"receipts of workers cannot be shipped: {error}"
+            self._monitor.notice(self._job, self._destination_fault)
+            return
         with self._keeping.wired() as wired:
             wired.ledger.place(self._job)
             self._take_back(wired)
@@ -159,7 +177,6 @@ class _Spread:
             self._work()
         if not (self._stopped() or self._destination_fault):
             self._keeping.gather(self._there)
-        self._fault = self._fault or self._keeping.ended(self._tally)
 
     # --- what dead workers have left ------------------------------------------------------------------------------
 
@@ -228,7 +245,7 @@ class _Spread:
             return bool(self._under_way) and time.monotonic() < self._end_by
         if self._hindrance is not None:
             return bool(self._under_way) and not self._is_over
-        return bool(self._looks or self._batches or self._under_way) and not self._is_over
+        return bool(self._looks or self._batches or self._later or self._under_way) and not self._is_over
 
     def _hinder(self, why: Hindrance) -> None:
         """Nothing more is handed out; what is under way comes home."""
@@ -251,7 +268,11 @@ class _Spread:
         return self._stopped() or bool(self._destination_fault or self._fault)
 
     def _hand_out(self) -> None:
-        workers = max(1, len(self._there.nthreads()))
+        known = self._there.nthreads()
+        self._keeping.met(known)
+        workers = max(1, len(known))
+        while self._later and self._later[0][0] <= time.monotonic():
+            self._batches.append(self._later.popleft()[1])
         under_way = [work.lending for work in self._under_way.values() if work.lending]
         if self._lender is not None:
             self._lender.look_after(under_way, workers)
@@ -307,9 +328,11 @@ class _Spread:
             self._allowances.home(work.allowance, result.tally)
         if result.is_busy or result.fault:
             why = result.fault or "a batch stays with a worker that does not answer"
+            if result.is_busy and result.links == 0:
+                self._keeping.unused(work.parcel, result.at)
             self._again(work, why, is_busy=result.is_busy)
             return
-        self._keeping.take(work.parcel, result.at)
+        self._keeping.take(work.parcel, result.at, result.links)
         self._trouble = 0.0
         self._tally.add(result.tally)
         for standing in result.held:
@@ -323,7 +346,7 @@ class _Spread:
         if work.allowance is not None:
             self._allowances.home(work.allowance, Tally() if is_busy else None)
         if isinstance(work.what, Batch):
-            self._batches.append(work.what)
+            self._later.append((time.monotonic() + _AGAIN_SECONDS, work.what))
         else:
             self._looks.extend(work.what)
         self._trouble = self._trouble or time.monotonic()

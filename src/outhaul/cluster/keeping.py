@@ -6,11 +6,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from outhaul.cluster.numbers import FOLDER, Numbers
-from outhaul.cluster.outbox import Parcel, fetch
+from outhaul.cluster.outbox import Parcel, fetch, ship
 from outhaul.cluster.own import Keeping
 from outhaul.cluster.plan import Batch
 from outhaul.cluster.tasks import gather
@@ -18,10 +18,11 @@ from outhaul.host.fences import DriverFence
 from outhaul.host.local_disk import refuse_network
 from outhaul.ledgers.segments import Segments
 from outhaul.ledgers.sqlite import SqliteLedger
-from outhaul.model.errors import StoreError
+from outhaul.model.errors import StoreError, Transient
 from outhaul.model.events import Tally
 from outhaul.model.job import Job
 from outhaul.model.segments import Foreign, packed, unpacked
+from outhaul.model.shard import WHOLE
 from outhaul.stages.discover import Companions
 from outhaul.wiring import Wiring
 
@@ -29,6 +30,8 @@ DRIVER = "worker-driver"
 _GATHER_SECONDS = 60.0
 _PAUSES = (1, 2, 4, 8)
 """Seconds between tries to read what is in the bucket."""
+_FAILURES_MAX = 8
+"""So many numbers in a row that cannot be read: the others are left for the next try."""
 
 
 class Shared:
@@ -60,11 +63,17 @@ class Shared:
     def saw(self, number: int, worker: str) -> None:
         """A batch has been seen with a worker."""
 
-    def take(self, parcel: Parcel | None, worker: str = "") -> None:
-        """Have what a worker has told of a batch, as far as that can be had now; the worker is '' where none has."""
+    def met(self, workers: Iterable[str]) -> None:
+        """These may be given batches from now on. Raises LedgerError."""
+
+    def take(self, parcel: Parcel | None, worker: str = "", links: int = -1) -> None:
+        """Have what a worker has told of a batch, in so many links, as far as that can be had now; -1 where it cannot say."""
+
+    def unused(self, parcel: Parcel | None, worker: str) -> None:
+        """A worker has written nothing of a batch, and done nothing."""
 
     def gather(self, there: Any, *, first: bool = False) -> None:
-        """Have all that workers know told."""
+        """Have all that workers know told. Raises StoreError: what they tell could not be read, so none is to begin."""
 
     def ended(self, tally: Tally) -> str:
         """The job is over; why not all of it is known, or ''."""
@@ -73,6 +82,11 @@ class Shared:
 
 class Merged:
     """The driver's own ledger, in its state directory, which it holds all the time.
+
+    That nothing lies under a number says nothing: somebody may be about to write there. A number is closed, and never looked at
+    again, where whoever had it has said how many links there are, and so many were read; or where nobody who may have had it can
+    write there any more: each machine was asked since, by which all earlier numbers end there (`own.ship_left`), and no process
+    of it that was not asked has a ledger.
 
     Args:
         state: The state directory.
@@ -101,9 +115,11 @@ class Merged:
                 self._numbers = Numbers(self._state, job, self._home)
                 self.keeping = Keeping("", self._numbers.outbox)
                 self._is_group = Companions(job).is_group
-                self._unmerged = ""
+                self._unmerged = self._unread = ""
+                self._is_asked = False
                 self._seen: dict[int, set[str]] = {}
-                self._doubtful: dict[str, set[int]] = {}
+                self._told: dict[int, int] = {}
+                self._earlier = frozenset(self._numbers.open)
                 try:
                     yield
                 finally:
@@ -128,45 +144,106 @@ class Merged:
 
     def saw(self, number: int, worker: str) -> None:
         """See `Shared`. Where a batch was, and did not come back from, may be receipts that nobody has shipped."""
-        self._seen.setdefault(number, set()).add(_machine(worker))
+        self._seen.setdefault(number, set()).add(worker)
+        self.met([worker])
 
-    def take(self, parcel: Parcel | None, worker: str = "") -> None:
+    def met(self, workers: Iterable[str]) -> None:
+        """See `Shared`. On disk first: the next run asks there, should this one be killed."""
+        self._numbers.met(map(self._machine, workers))
+
+    def take(self, parcel: Parcel | None, worker: str = "", links: int = -1) -> None:
         """See `Shared`."""
         assert parcel is not None
-        for machine in self._seen.pop(parcel.number, set()) - {_machine(worker)}:
-            self._doubtful.setdefault(machine, set()).add(parcel.number)
-        self._merge(parcel.number)
+        if links < 0:
+            return
+        self._told[parcel.number] = max(links, self._told.get(parcel.number, 0))
+        self._seen[parcel.number] = self._seen.get(parcel.number, set()) - {worker}
+        if not self._merge(parcel.number) and not self._seen[parcel.number]:
+            self._close(parcel.number)
+
+    def unused(self, parcel: Parcel | None, worker: str) -> None:
+        """See `Shared`. Its number is good for another batch, unless somebody else was seen with it."""
+        assert parcel is not None
+        if not self._seen.get(parcel.number, set()) - {worker}:
+            self._numbers.unused.append(parcel.number)
+
+    def _close(self, number: int) -> None:
+        self._numbers.open.discard(number)
+        self._seen.pop(number, None)
+        self._told.pop(number, None)
 
     def _merge(self, number: int) -> str:
+        """Have what lies under a number; why not all of it can be had now, or ''."""
+        found = 0
         try:
             for body in fetch(self._job, self._numbers.outbox, number):
+                found += 1
                 if isinstance(body, Foreign):
                     self._notice(str(body))
                 else:
                     self._segments.take(self._place, unpacked(body))
         except StoreError as error:
             return f"receipts that workers have shipped cannot be read: {error}"
-        self._numbers.open.discard(number)
+        if found < (links := self._told.get(number, 0)):
+            where = f"{links} segments of receipts, of number {number}, and {found} of them can be read"
+            return f"workers have shipped {where}: allow s3:GetObject beneath .outhaul/workers"
         return ""
 
     def gather(self, there: Any, *, first: bool = False) -> None:
         """Have every worker ship what it has, and what dead ones of its machine have left; and merge all that there is."""
-        self._unmerged = ""
-        for number in list(self._seen):  # What never came back.
-            for machine in self._seen.pop(number):
-                self._doubtful.setdefault(machine, set()).add(number)
-        if not (first and self._numbers.is_new):
-            self._ask_all(there)
-        for number in sorted(self._numbers.open):
-            for pause in (*_PAUSES, 0):
-                if not (fault := self._merge(number)):
-                    break
-                time.sleep(pause)
-            if fault:
-                self._unmerged = fault
-                return  # The next run goes on with it.
+        self._unmerged, self._is_asked = "", not first
+        while self._numbers.unused:
+            self._close(self._numbers.unused.pop())
+        if first:
+            self._prove()
+        asked = set() if first and self._numbers.is_new else self._ask_all(there)
+        left = sorted(self._numbers.open)
+        for pause in (0, *_PAUSES):
+            time.sleep(pause)
+            if not (left := self._merge_all(left, asked)):
+                break
+        else:
+            self._unmerged = self._unmerged or self._unread  # The next run goes on with it.
+        needed = set[str]().union(*(self._machines(number) for number in self._numbers.open))
+        for machine in self._numbers.machines.keys() - needed:
+            del self._numbers.machines[machine]
 
-    def _ask_all(self, there: Any) -> None:
+    def _prove(self) -> None:
+        """Write a segment and read it back, before any file goes: all that workers tell comes by this way."""
+        number = self._numbers.next()
+        for pause in (*_PAUSES, 0):
+            try:
+                nothing = ["looked", [], *WHOLE, False]
+                self._told[number] = ship(self._job, self._numbers.outbox, number, [nothing])
+                return
+            except Transient:
+                if not pause:
+                    raise
+            time.sleep(pause)
+
+    def _merge_all(self, numbers: list[int], asked: set[str] | None) -> list[int]:
+        """Merge these; which of them cannot be read now. Those are closed that nobody can write to any more."""
+        failed, in_a_row = list[int](), 0
+        for at, number in enumerate(numbers):
+            if fault := self._merge(number):
+                failed.append(number)
+                self._unread, in_a_row = fault, in_a_row + 1
+                if in_a_row == _FAILURES_MAX:
+                    return numbers[at + 1 :] + failed
+                continue
+            in_a_row = 0
+            if (asked is not None or number in self._told) and self._machines(number) <= (asked or set()):
+                self._close(number)
+        return failed
+
+    def _machines(self, number: int) -> set[str]:
+        """Where somebody may be who had this number, beside who has told of it."""
+        if (seen := self._seen.get(number)) or number in self._told:
+            return set(map(self._machine, seen or ()))
+        return set(self._numbers.machines)
+
+    def _ask_all(self, there: Any) -> set[str] | None:
+        """The machines on which nobody can write under an earlier number any more; None where workers did not answer."""
         from distributed import wait
 
         asked: dict[Any, str] = {}
@@ -174,11 +251,13 @@ class Merged:
         deadline = time.monotonic() + _GATHER_SECONDS
         while time.monotonic() < deadline:
             workers = set(there.nthreads())
+            self.met(workers)
             for worker in workers - set(asked.values()):
                 number = self._numbers.next()
                 arguments = self._job, self.keeping, number
                 future = there.submit(gather, *arguments, workers=[worker], pure=False, priority=2)
                 asked[future], numbers[future] = worker, number
+                self._seen[number] = {worker}
             left = [future for future, worker in asked.items() if worker in workers and not future.done()]
             if workers and not left:
                 break
@@ -187,29 +266,59 @@ class Merged:
                 continue
             with contextlib.suppress(TimeoutError):
                 wait(left, timeout=1, return_when="FIRST_COMPLETED")
+        workers = set(there.nthreads())
+        answered, held, freed, silent = set[str](), set[tuple[str, str]](), set[tuple[str, str]](), list[str]()
         for future, worker in asked.items():
-            shipped, faults = future.result() if future.status == "finished" else (1, [])
+            machine, faults = self._machine(worker), []
             if future.status == "finished":
-                self._doubtful.pop(_machine(worker), None)
-            if not shipped and not faults:
-                self._numbers.open.discard(numbers[future])
-            if future.status == "error":
+                answer = future.result()
+                faults = answer.faults
+                answered.add(machine)
+                held.update((machine, name) for name in answer.held)
+                freed.update((machine, name) for name in answer.freed)
+                if answer.links >= 0:
+                    self._told[numbers[future]] = answer.links
+                    del self._seen[numbers[future]]
+            elif future.status == "error":
                 faults = [f"a worker cannot ship its receipts: {future.exception()}".splitlines()[0]]
+                held.add((machine, worker))
+            elif worker in workers:
+                silent.append(worker)
             for fault in faults:
-                self._notice(fault)
-                self._unmerged = fault
+                self._tell(fault)
             future.cancel()
+        if silent:
+            who = f"{len(silent)} workers" if len(silent) > 1 else "a worker"
+            self._tell(f"{who} did not answer, {silent[0]}: run again once it is done, for the receipts that it has")
+            return None
+        for machine in sorted({machine for machine, name in held - freed}):
+            if not self._unmerged:
+                self._tell(f"a worker that was given up still works on {machine}: run again once it has ended")
+        return answered - {machine for machine, _ in held - freed}
+
+    def _tell(self, fault: str) -> None:
+        self._notice(fault)
+        self._unmerged = fault
 
     def ended(self, tally: Tally) -> str:
         """See `Shared`."""
         self._ledger.finish_run(self._place, self._began_ns, tally)
-        if not self._unmerged and self._doubtful:
-            count = len(set().union(*self._doubtful.values()))
-            where = ", ".join(sorted(self._doubtful))
-            return f"receipts of {count} batches may be on {where}, where no worker is left: start one there, and run again"
-        return self._unmerged
+        waiting: dict[str, set[int]] = {}
+        for number in self._numbers.open:
+            for machine in self._machines(number):
+                waiting.setdefault(machine, set()).add(number)
+        if self._unmerged or not waiting or not self._is_asked:
+            return self._unmerged
+        count = len(set().union(*waiting.values()) - self._earlier)
+        what = f"{count} batches" if count else "an earlier run"
+        where = ", ".join(sorted(waiting))
+        said = f"receipts of {what} may be on {where}, where no worker is left: start one there, and run again"
+        if all(self._numbers.machines.get(machine) for machine in waiting):
+            self._notice(said)  # As a run before this one has said, and ended with a fault for it.
+            return ""
+        self._numbers.machines.update(dict.fromkeys(waiting, True))
+        return said
 
-
-def _machine(worker: str) -> str:
-    """Of the address of a worker, such as 'tls://10.0.0.7:4711'."""
-    return worker.rpartition("/")[2].rpartition(":")[0]
+    def _machine(self, worker: str) -> str:
+        """Of the address of a worker, such as 'tls://10.0.0.7:4711'; what is in the state directory is a place of its own."""
+        return "this machine with --on local" if self._home else worker.rpartition("/")[2].rpartition(":")[0]

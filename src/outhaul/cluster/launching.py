@@ -49,7 +49,8 @@ def client(text: str) -> Iterator[Any]:
         from distributed.security import Security
     except ImportError:
         raise ConfigurationError("--on needs Dask, which is not installed: pip install 'outhaul[dask]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # Dask gives the second a level of its own; it logs tracebacks.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     settings: dict[str, Any] = {
         "distributed.scheduler.allowed-failures": 1000,
         "distributed.logging.distributed": "critical",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import NamedTuple
 
-from outhaul.model.errors import Denied
+from outhaul.model.errors import Denied, TooLarge
 from outhaul.model.job import Job
 from outhaul.model.segments import SEGMENT_MAX, Foreign, Row, packed, segment_key, signed, verified
 from outhaul.wiring import open_meeting
@@ -39,7 +39,10 @@ class Parcel(NamedTuple):
 
 
 def ship(job: Job, outbox: Outbox, number: int, rows: Iterable[Row]) -> int:
-    """Have these rows in the bucket; how many segments they are.
+    """Have these rows in the bucket.
+
+    Returns:
+        How many links the number has by that, from 0 on: who fetches has to find so many. 0 where there were no rows.
 
     Raises:
         StoreError: they may be there in part, which does no harm.
@@ -51,14 +54,17 @@ def ship(job: Job, outbox: Outbox, number: int, rows: Iterable[Row]) -> int:
         for link in links:  # Whoever had the same number before, and died, may have told something.
             key = segment_key(job.destination.prefix, outbox.run, number, link)
             whole = signed(outbox.secret, key, body)
-            if meeting.read_one(key, SEGMENT_MAX) is not None:
+            try:
+                if meeting.read_one(key, SEGMENT_MAX) is not None:
+                    continue
+            except TooLarge:
                 continue
             meeting.create(key, whole)
             there = meeting.read_one(key, SEGMENT_MAX)
             if there is None:
-                raise Denied(f"GET {key}: what was written cannot be read back")
+                raise Denied(f"GET {key}: what was written cannot be read back: allow s3:GetObject there")
             if there == whole:
-                shipped += 1
+                shipped = link + 1
                 break
     return shipped
 
@@ -66,15 +72,19 @@ def ship(job: Job, outbox: Outbox, number: int, rows: Iterable[Row]) -> int:
 def fetch(job: Job, outbox: Outbox, number: int) -> Iterator[bytes | Foreign]:
     """The bodies of all segments of a number, in their order; or that one is none of ours.
 
+    Without leave to read there are none: whoever must have them knows how many links there are (`ship`).
+
     Raises:
         StoreError: they cannot be read now.
     """
     meeting = open_meeting(job.destination, job.connection, job.objects)
     for link in count():
         key = segment_key(job.destination.prefix, outbox.run, number, link)
-        if (found := meeting.read_one(key, SEGMENT_MAX)) is None:
-            return
         try:
+            if (found := meeting.read_one(key, SEGMENT_MAX)) is None:
+                return
             yield verified(outbox.secret, key, found)
         except Foreign as error:
             yield error
+        except TooLarge as error:
+            yield Foreign(f"{error}: not written by a worker of this run")

@@ -24,6 +24,7 @@ from outhaul.host import fences
 from outhaul.host.local_disk import made_beneath, workers_home
 from outhaul.ledgers.removing import remove_ledger, remove_state
 from outhaul.ledgers.segments import Segments
+from outhaul.ledgers.small_tables import read_strictly, write
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.errors import AnotherInstance, LedgerError, OuthaulError
 from outhaul.model.job import Job
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 
 _WORKER = re.compile("worker-[0-9a-f]{16}")
+_DAMAGED = "ledger.damaged-"
+_FLOOR = "floor"
+"""Beside the ledgers of a machine: a number below which no worker of it begins anything."""
 
 
 class Keeping(NamedTuple):
@@ -45,6 +49,19 @@ class Keeping(NamedTuple):
     """Address of the database that all share; '' where each worker has a ledger of its own."""
     outbox: Outbox | None = None
     """Where such a worker ships what is in it."""
+
+
+class Answer(NamedTuple):
+    """What a worker says when it is asked for all that its machine has recorded."""
+
+    links: int
+    """How many links the number has by that; -1 where it cannot say."""
+    faults: list[str]
+    """Why some of it cannot be shipped."""
+    held: list[str]
+    """Ledgers that it could not have: a process has them, which may still ship something."""
+    freed: list[str]
+    """Those that it had."""
 
 
 class Own:
@@ -112,6 +129,9 @@ class Telling:
             self._segments.take(place, unpacked(body))
         self._above = self._segments.last
 
+    links = 0
+    """How many links the number has by what was shipped here."""
+
     def after(self, batch: Batch, *, looked: bool) -> None:
         """Ship what is new. Raises StoreError, LedgerError: it stays in the ledger, for the next time.
 
@@ -127,42 +147,68 @@ class Telling:
         self._ship(told)
 
     def _ship(self, told: list[Row]) -> None:
-        ship(self._job, self._outbox, self._number, chain(told, self._segments.rows(self._place, self._above)))
+        rows = chain(told, self._segments.rows(self._place, self._above))
+        self.links = max(self.links, ship(self._job, self._outbox, self._number, rows))
         self._segments.clear()
 
     _above = 0
 
 
-def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> tuple[int, list[str]]:
-    """Ship what is in the ledgers of this machine whose workers are dead, and in our own.
+def is_past(outbox: Outbox, number: int) -> bool:
+    """Whether all of this machine was asked for what it had of a number: nothing may be written under it any more.
 
-    Returns:
-        How many segments that was, and why some ledgers cannot be read.
+    Asked by a worker that holds its ledger, so that whoever is asked sees this ledger, or it sees that.
+
+    Raises:
+        LedgerError: nobody can tell.
+    """
+    path = os.path.join(_home(outbox), outbox.run, _FLOOR)
+    try:
+        return number < int((read_strictly(path) or {"below": 0})["below"])
+    except OSError as error:
+        raise LedgerError(f"{path}: {error.strerror}") from error
+    except (LookupError, ValueError, TypeError) as error:
+        raise LedgerError(f"{path} is damaged; remove it once no outhaul --on runs") from error
+
+
+def ship_left(own: Own, job: Job, keeping: Keeping, number: int) -> Answer:
+    """Ship what is in the ledgers of this machine whose workers are dead, and in our own; and end all earlier numbers here.
 
     Raises:
         LedgerError: the place of the ledgers cannot be used.
         StoreError: the rest stays where it is.
     """
     assert keeping.outbox is not None
-    folder, shipped, faults = made_beneath(_home(keeping.outbox), keeping.outbox.run), 0, list[str]()
+    folder, found = made_beneath(_home(keeping.outbox), keeping.outbox.run), Answer(0, [], [], [])
+    if not is_past(keeping.outbox, number):
+        try:
+            write(os.path.join(folder, _FLOOR), {"below": number})
+        except OSError as error:
+            raise LedgerError(f"{folder}: {error.strerror}") from error
+    if own.state:
+        found.freed.append(os.path.basename(own.state))
     own.give_up()
     for name in filter(_WORKER.fullmatch, sorted(os.listdir(folder))):
         state = os.path.join(folder, name)
         try:
             with Wiring(state, name) as wired:
-                if wired.ledger.set_aside:
-                    raise LedgerError(f"the ledger of a dead worker is damaged: {wired.ledger.set_aside}")
                 assert isinstance(wired.ledger, SqliteLedger)
                 segments = Segments(wired.ledger)
                 if not segments.is_empty:
-                    shipped += ship(job, keeping.outbox, number, segments.rows(wired.ledger.place(job)))
+                    rows = segments.rows(wired.ledger.place(job))
+                    found = found._replace(links=max(found.links, ship(job, keeping.outbox, number, rows)))
                     segments.clear()
-                remove_ledger(wired.ledger)
+                found.freed.append(name)
+                if any(entry.startswith(_DAMAGED) for entry in os.listdir(state)):
+                    found.faults.append(f"the ledger of a dead worker is damaged: look at {state}, then remove it")
+                else:
+                    remove_ledger(wired.ledger)
         except AnotherInstance:
-            continue  # Its worker is alive, and does so itself.
-        except LedgerError as error:
-            faults.append(str(error))
-    return shipped, faults
+            found.held.append(name)  # Its worker is alive, and does so itself; or another one is about it.
+        except (LedgerError, OSError) as error:
+            found.held.append(name)
+            found.faults.append(str(error))
+    return found
 
 
 def _home(outbox: Outbox) -> str:

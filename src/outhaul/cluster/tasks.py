@@ -14,7 +14,7 @@ from outhaul.cluster.allowance import after
 from outhaul.cluster.halting import is_to_end, permits_of
 from outhaul.cluster.leases import Lending, lent
 from outhaul.cluster.outbox import Parcel
-from outhaul.cluster.own import Keeping, Own, Telling, held, ship_left
+from outhaul.cluster.own import Answer, Keeping, Own, Telling, held, is_past, ship_left
 from outhaul.cluster.plan import Batch, Counted
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome, Pass, Scope
@@ -68,6 +68,8 @@ class Done(NamedTuple):
     """Why its ledger could not be used: what is recorded of it, is; the rest is to be done again."""
     at: str = ""
     """Address of the worker."""
+    links: int = -1
+    """How many links the number of the batch has by this; -1 where nobody knows."""
 
 
 def look(job: Job, directories: Sequence[str]) -> Looked:
@@ -132,11 +134,13 @@ def carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None = None
 def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watcher: _Watcher) -> Done:
     wired = _own.wired(setting.keeping)
     ledger = wired.ledger
-    place, telling = ledger.place(job), None
+    place, telling, links = ledger.place(job), None, -1
     scope = Scope(Part(batch.directories, _Everything(), batch.share))
+    if parcel is not None and setting.keeping.outbox and is_past(setting.keeping.outbox, parcel.number):
+        return Done(Tally(), [], [], "", "", fault="a batch has come too late")
     with held(ledger, place, job, batch) as is_ours:
         if not is_ours:
-            return Done(Tally(), [], [], "", "", is_busy=True)
+            return Done(Tally(), [], [], "", "", is_busy=True, at=_address(), links=0)
         if parcel is not None and isinstance(ledger, SqliteLedger) and setting.keeping.outbox:
             telling = Telling(ledger, place, job, setting.keeping.outbox, parcel)
         with lent(setting.lending, _own.state) as open_store:
@@ -152,13 +156,14 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
         if telling is not None:
             try:
                 telling.after(batch, looked=not (outcome.source_fault or is_to_end(setting.token)))
+                links = telling.links
             except StoreError:
                 if not outcome.destination_fault:  # Else that is to be told: what is in the ledger stays there.
                     raise
     tally = outcome.tally
     tally.under_way = []
     faults = outcome.destination_fault, outcome.source_fault
-    return Done(tally, watcher.held, watcher.notices, *faults, at=_address())
+    return Done(tally, watcher.held, watcher.notices, *faults, at=_address(), links=links)
 
 
 def _address() -> str:
@@ -170,17 +175,13 @@ def _address() -> str:
         return ""
 
 
-def gather(job: Job, keeping: Keeping, number: int) -> tuple[int, list[str]]:
-    """Ship what dead workers of this machine have left, and what this one has.
-
-    Returns:
-        How many segments that was, and lines on what cannot be shipped.
-    """
+def gather(job: Job, keeping: Keeping, number: int) -> Answer:
+    """Ship what dead workers of this machine have left, and what this one has."""
     with _own.lock:
         try:
             return ship_left(_own, job, keeping, number)
         except (LedgerError, StoreError) as error:
-            return 0, [f"receipts cannot be shipped: {error}"]
+            return Answer(-1, [f"receipts cannot be shipped: {error}"], ["?"], [])
 
 
 class _Watcher:

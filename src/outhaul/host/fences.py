@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 import struct
+import sys
 from collections.abc import Iterator
 
 from outhaul.host.neighbours import BATCHES_NAME, LOCK_FLAGS
@@ -127,6 +128,8 @@ def _locked(outer: int, at: int, length: int) -> int | None:
 
 def _set(descriptor: int, at: int, length: int) -> bool:
     """Lock so many bytes from there on; False where another process has one of them. Raises OSError where there are no locks."""
+    if sys.platform != "linux":
+        raise _no_locks("the locks that workers need are those of Linux")
     # struct flock, with l_pid 0 as these locks want it (fcntl(2)); native sizes and padding.
     wanted = struct.pack("@hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, at, length, 0)
     try:

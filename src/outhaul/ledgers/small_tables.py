@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 _BYTES_MAX = 64 << 10
+_BYTES_MAX_STRICTLY = 4 << 20
 
 
 def read(path: str) -> dict[str, Any] | None:
@@ -18,6 +19,20 @@ def read(path: str) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return tree if isinstance(tree, dict) else None
+
+
+def read_strictly(path: str) -> dict[str, Any] | None:
+    """As `read`, but None only where there is no such file. Raises OSError, and ValueError where it is none of ours."""
+    try:
+        with open(path, "rb") as file:
+            tree = json.loads(file.read(_BYTES_MAX_STRICTLY))
+    except FileNotFoundError:
+        return None
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(tree, dict):
+        raise ValueError("no table")
+    return tree
 
 
 def write(path: str, tree: dict[str, Any]) -> None:

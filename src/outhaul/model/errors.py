@@ -105,6 +105,10 @@ class Archived(Refused):
     """The object is in an archive class: it has to be asked for, and takes hours."""
 
 
+class TooLarge(Refused):
+    """What lies under the key is larger than what is looked for there may be."""
+
+
 class KeyTooLong(Refused):
     """The key would be longer than stores take."""
 

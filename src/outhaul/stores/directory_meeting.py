@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from outhaul.model.errors import AlreadyThere, NotThere, Refused, StoreError
+from outhaul.model.errors import AlreadyThere, NotThere, StoreError, TooLarge
 from outhaul.model.returning import Listed
 from outhaul.stores.directory_reading import DirectoryShelf
 
@@ -33,7 +33,7 @@ class DirectoryMeeting:
         except NotThere:
             return None
         if len(found) > bytes_max:
-            raise Refused(f"{key}: more than {bytes_max:,} bytes")
+            raise TooLarge(f"{key}: more than {bytes_max:,} bytes")
         return found
 
     def read_many(self, keys: Sequence[str]) -> Iterator[bytes | StoreError]:

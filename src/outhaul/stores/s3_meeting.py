@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from outhaul.model.errors import AlreadyThere, Denied, NotThere, Refused, StoreError, Transient
+from outhaul.model.errors import AlreadyThere, Denied, NotThere, StoreError, TooLarge, Transient
 from outhaul.model.job import Connection, Destination
 from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.returning import Listed
@@ -62,7 +62,7 @@ class S3Meeting:
             for chunk in self._shelf.read(key):
                 found += chunk
                 if len(found) > bytes_max:
-                    raise Refused(f"GET {key}: more than {bytes_max:,} bytes")
+                    raise TooLarge(f"GET {key}: more than {bytes_max:,} bytes")
         except (NotThere, Denied):
             return None
         return bytes(found)
