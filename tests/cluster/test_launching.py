@@ -32,3 +32,20 @@ def test_nothing_is_told_by_http() -> None:
             taken.listen()
         done = subprocess.run([sys.executable, "-c", _START], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n404\n404\n404\n", "")
+
+
+_PROFILED = """
+from outhaul.cluster.launching import client
+def profiled(dask_worker):
+    return "profile" in dask_worker.periodic_callbacks
+if __name__ == "__main__":
+    with client("local:1") as dask:
+        print(list(dask.run(profiled).values()))
+"""
+
+
+@pytest.mark.slow
+def test_no_thread_is_looked_at() -> None:
+    """Dask's profiler can lock a worker up for ever (CPython, issue 106883): a run would not come to its end."""
+    done = subprocess.run([sys.executable, "-c", _PROFILED], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "[False]\n"), done.stderr

@@ -56,6 +56,7 @@ def client(text: str) -> Iterator[Any]:
         "distributed.logging.distributed": "critical",
         "distributed.scheduler.http.routes": [],  # No page for others of this machine to look at.
         "distributed.worker.http.routes": [],
+        "distributed.worker.profile.enabled": False,  # See `tasks._stop_profiling`.
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))

@@ -5,6 +5,7 @@ What it has of its own for that is in `own.py`.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -120,6 +121,7 @@ def carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None = None
         SourceError: the source has no locks.
         ConfigurationError: there is no disk for a ledger of its own.
     """
+    _stop_profiling()
     watcher = _Watcher()
     with _own.lock:
         try:
@@ -164,6 +166,21 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
     tally.under_way = []
     faults = outcome.destination_fault, outcome.source_fault
     return Done(tally, watcher.held, watcher.notices, *faults, at=_address(), links=links)
+
+
+def _stop_profiling() -> None:
+    """Have Dask no longer look at the stacks of this worker's threads, a hundred times a second.
+
+    That can lock a process up for ever: `sys._current_frames` holds what a thread needs to start, and the collector, which may
+    come just then, waits for that thread (CPython, issue 106883; met with 3.11.7).
+    """
+    from distributed import get_worker
+
+    with contextlib.suppress(ValueError):  # A test calls it, and no worker.
+        worker = get_worker()
+        for name in ("profile", "profile-cycle"):
+            if (call := worker.periodic_callbacks.get(name)) is not None:
+                worker.loop.add_callback(call.stop)
 
 
 def _address() -> str:
