@@ -95,7 +95,13 @@ def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
         other = dask.start_worker("127.0.0.2")
         lab.command += ["--bandwidth", "1MB/s"]
         with lab.start() as process:
-            dask.wait_for_receipts("127.0.0.2", process)
+            while True:
+                dask.wait_for_receipts("127.0.0.2", process)
+                time.sleep(0.5)  # The driver looks five times a second where batches are.
+                other.send_signal(signal.SIGSTOP)
+                if dask.has_receipts("127.0.0.2"):  # It has not shipped them while we looked.
+                    break
+                other.send_signal(signal.SIGCONT)
             other.kill()
             assert process.wait(150) == 1, lab.output[-2000:]
         assert "may be on 127.0.0.2, where no worker is left" in lab.output
@@ -187,12 +193,18 @@ class Dask:
         """Until a worker has recorded some that it has not shipped."""
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
-            for path in (self._home / host).glob("outhaul-workers-*/*/*/ledger.sqlite"):
-                with closing(sqlite3.connect(path)) as ledger, suppress(sqlite3.Error):
-                    if ledger.execute("SELECT count(*) FROM receipt WHERE disposal IS NOT NULL").fetchone()[0] > 100:
-                        return
+            if self.has_receipts(host):
+                return
             time.sleep(0.02)
         raise AssertionError("no receipts")
+
+    def has_receipts(self, host: str) -> bool:
+        """Whether there are some now."""
+        for path in (self._home / host).glob("outhaul-workers-*/*/*/ledger.sqlite"):
+            with closing(sqlite3.connect(path)) as ledger, suppress(sqlite3.Error):
+                if ledger.execute("SELECT count(*) FROM receipt WHERE disposal IS NOT NULL").fetchone()[0] > 100:
+                    return True
+        return False
 
     def _start(self, what: str, *arguments: str, **environ: str) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "distributed.cli.dask_" + what, *arguments]

@@ -44,6 +44,7 @@ _WAITING_A_WORKER = 16
 _DIRECTORIES_A_LOOK = 64
 _PATIENCE_SECONDS = 90.0
 """Without any batch done, though some were tried, a run gives up after so long."""
+_LOOK_SECONDS = 0.2
 _PAUSE_SECONDS = 0.5
 _AGAIN_SECONDS = 2.0
 """A batch that another worker has, or that failed, is given out again no sooner."""
@@ -224,7 +225,7 @@ class _Spread:
                 continue
             self._look_where_they_are()
             try:
-                done = wait(list(self._under_way), timeout=1, return_when="FIRST_COMPLETED").done
+                done = wait(list(self._under_way), timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED").done
             except TimeoutError:
                 continue
             for future in done:
@@ -253,8 +254,8 @@ class _Spread:
         self._monitor.notice(self._job, why.words)
 
     def _look_where_they_are(self) -> None:
-        """Once a second: a machine that is gone in the end may have receipts that nobody else has."""
-        if time.monotonic() - self._looked < 1:
+        """Five times a second: a machine that is gone in the end may have receipts that nobody else has."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         numbers = {future.key: work.parcel.number for future, work in self._under_way.items() if work.parcel}
