@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers.postgres import Cluster, durable_postgres
 from servers.server import Server
 from servers.start import SERVERS, Unavailable
 
@@ -22,6 +23,20 @@ def _session(name: str) -> Iterator[Server]:
             yield server
     except Unavailable as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL that keeps what it says it keeps."""
+    with durable_postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def address(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
+    """That of an empty database of it; the password is in the environment."""
+    monkeypatch.setenv("PGPASSWORD", cluster.server.password)
+    return cluster.server.address(cluster.server.make_database())
 
 
 @pytest.fixture(scope="session")

@@ -20,24 +20,10 @@ from outhaul.model.events import Tally
 from outhaul.model.lifecycle import State
 from outhaul.ports import Begun, Moment, Observation
 from outhaul.testing.contracts.ledger import JOB, NOW, ODD_PATHS, SECOND, proof, sighting
-from servers.postgres import Cluster, durable_postgres
+from servers.postgres import Cluster
 
 pytestmark = pytest.mark.slow
 NAMES = (*ODD_PATHS, "Reading-1.CSV", "reading_2.csv", "ÄÖ.txt", "back\\slash", "a.b[c]", "{x}+(y)|^$", "100%")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One that keeps what it says it keeps."""
-    with durable_postgres() as running:
-        yield running
-
-
-@pytest.fixture
-def address(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Of an empty database."""
-    monkeypatch.setenv("PGPASSWORD", cluster.server.password)
-    return cluster.server.address(cluster.server.make_database())
 
 
 class Clock:

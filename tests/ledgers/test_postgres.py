@@ -13,23 +13,9 @@ from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal
 from outhaul.ports import Begun, Ledger
 from outhaul.testing.contracts.ledger import JOB, NOW, SECOND, LedgerContract, Open, bundle, later, proof, sighting
-from servers.postgres import Cluster, durable_postgres, postgres
+from servers.postgres import Cluster, postgres
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One that keeps what it says it keeps."""
-    with durable_postgres() as running:
-        yield running
-
-
-@pytest.fixture
-def address(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Of an empty database."""
-    monkeypatch.setenv("PGPASSWORD", cluster.server.password)
-    return cluster.server.address(cluster.server.make_database())
 
 
 def ledger_at(address: str, owner: str = "", host: str = "here") -> PostgresLedger:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,25 +14,11 @@ from outhaul.frontends.telling.log import Log
 from outhaul.frontends.telling.log_monitor import RunLog
 from outhaul.frontends.web.names import link
 from outhaul.host.asked import ASKED_NAME
-from servers.postgres import Cluster, durable_postgres
+from servers.postgres import Cluster
 from telling.place import Place
 from web.serving import Serving
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """One that keeps what it says it keeps."""
-    with durable_postgres() as running:
-        yield running
-
-
-@pytest.fixture
-def address(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Of an empty database."""
-    monkeypatch.setenv("PGPASSWORD", cluster.server.password)
-    return cluster.server.address(cluster.server.make_database())
 
 
 @pytest.fixture

@@ -179,8 +179,7 @@ def _carry_large(
         if sent.package.sha256 != offer.sha256:
             raise Unproved("the stick gives other bytes than its manifest says")
         proof = prove(sent, offer.rule, store, carrier.clock.wall_ns())
-        with contextlib.suppress(LedgerError):  # It was a hint, and takes no proof away.
-            carrier.memory.ended(offer)
+        _forget(offer, carrier)
         return Carriage(offer, proof)
     except OuthaulError as error:
         if not isinstance(error, Transient) or not _may_try_again(attempt, carrier):
@@ -208,15 +207,21 @@ def _sent(offer: Offer, package: Package, source: _Packed, store: Store, carrier
         begun = started
     try:
         return upload(package, carrier.rule, store, by_bytes=by_bytes, begun=begun, unchanged=source.is_whole)
-    except (
-        AlreadyThere,
-        UploadGone,
-    ) as error:  # Something has its key now, perhaps by our own request: looking at it tells.
+    except (AlreadyThere, UploadGone) as error:
+        # Something has its key now, perhaps by our own request: looking at it tells.
         if begun is not None:
             with contextlib.suppress(StoreError):
                 store.abandon(begun)
             carrier.memory.ended(offer)
         raise UploadGone(str(error)) from None
+
+
+def _forget(offer: Offer, carrier: Carrier) -> None:
+    """It was a hint, and takes no proof away where it cannot be removed; it is tried twice, or it stays for thirty days."""
+    for _ in range(2):
+        with contextlib.suppress(LedgerError):
+            carrier.memory.ended(offer)
+            return
 
 
 def _remember(offer: Offer, begun: Begun, store: Store, carrier: Carrier) -> None:
