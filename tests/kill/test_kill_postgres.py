@@ -8,7 +8,6 @@ import os
 import random
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from kill.places import files
+from kill.shards import Shards
 from servers.postgres import Cluster, durable_postgres
 from servers.start import Unavailable, rclone
 
 ROUNDS = int(os.environ.get("OUTHAUL_SHARD_ROUNDS", "4"))
 SEED = int(os.environ.get("OUTHAUL_SEED") or secrets.randbelow(2**31))
 SHARDS = 2
-FILES_A_ROUND = 1500
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + ROUNDS * 30)]
 
@@ -35,17 +34,18 @@ def test_a_ledger_whose_server_is_killed_loses_nothing(
     try:
         with rclone(tmp_path / "objects") as server, server.client() as client, durable_postgres() as cluster:
             bucket, database = server.make_bucket(), cluster.server.make_database()
-            rng, written = random.Random(SEED), dict[str, bytes]()
             source = tmp_path / "source"
             environ = {**os.environ, **server.environ(), "PGPASSWORD": cluster.server.password}
             command = [sys.executable, "-m", "outhaul", "move", str(source), f"s3://{bucket}/site", "-q"]
             command += ["--endpoint-url", server.endpoint_url, "--state", str(tmp_path / "state")]
             command += ["--ledger", cluster.server.address(database)]
+            rng = random.Random(SEED)
+            shards = Shards(source, command, environ, tmp_path / "output", rng)
             ends: list[int] = []
             for number in range(ROUNDS):
-                _fill(source, written, rng)
-                processes = _start(command, environ, tmp_path / "output")
-                time.sleep(rng.uniform(0.9, 1.3))
+                shards.fill()
+                processes = shards.start_slowly(SHARDS)
+                time.sleep(rng.uniform(0, 0.4))
                 if number % 2:
                     for process in processes:
                         process.send_signal(signal.SIGKILL)
@@ -59,19 +59,18 @@ def test_a_ledger_whose_server_is_killed_loses_nothing(
                     for listed in client.list(bucket, "site/")
                 }
                 here = {path.read_bytes() for path in files(source)}
-                assert [n for n, content in written.items() if stored.get(n) != content and content not in here] == []
-            for _ in range(2):  # The second finishes what was undone in the first.
-                last = [process.wait(60) for process in _start(command, environ, tmp_path / "output")]
-            assert last == [0, 0], (tmp_path / "output").read_text()[-2000:]
+                lost = [n for n, content in shards.written.items() if stored.get(n) != content and content not in here]
+                assert lost == [], f"seed {SEED}"
+            shards.run(SHARDS)
+            assert shards.run(SHARDS) == [0, 0], shards.said()[-2000:]  # It finishes what was undone in the first.
             assert list(files(source)) == []
             keys = {item.key.removeprefix("site/") for item in client.list(bucket, "site/")}
-            assert set(written) == {key for key in keys if not key.startswith(".outhaul")}, f"seed {SEED}"
-            assert _digests(written) == _recorded(cluster, database), f"seed {SEED}"
-            output = (tmp_path / "output").read_text()
-            assert "Traceback" not in output
-            assert cluster.server.password not in output
+            assert set(shards.written) == {key for key in keys if not key.startswith(".outhaul")}, f"seed {SEED}"
+            assert _digests(shards.written) == _recorded(cluster, database), f"seed {SEED}"
+            assert "Traceback" not in shards.said()
+            assert cluster.server.password not in shards.said()
             record_property(
-                "figure", f"PostgreSQL and shards killed {ROUNDS} times: {len(written)} files whole, none twice"
+                "figure", f"PostgreSQL and shards killed {ROUNDS} times: {len(shards.written)} files whole, none twice"
             )
             assert 1 in ends
             assert -signal.SIGKILL in ends
@@ -92,19 +91,3 @@ def _recorded(cluster: Cluster, database: str) -> dict[str, bytes]:
     found = {f"{bytes(path).decode()}/{bytes(name).decode()}": bytes(sha256) for path, name, sha256 in rows}  # type: ignore[call-overload]
     assert len(rows) == len(found)
     return found
-
-
-def _fill(source: Path, written: dict[str, bytes], rng: random.Random) -> None:
-    for number in range(len(written), len(written) + FILES_A_ROUND):
-        name = f"d{number % 37}/e{number % 3}/{number}.csv"
-        written[name] = b"%d:" % number + rng.randbytes(rng.choice((0, 200, 2500)))
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes(written[name])
-
-
-def _start(command: list[str], environ: dict[str, str], output: Path) -> list["subprocess.Popen[bytes]"]:
-    with output.open("ab") as file:
-        return [
-            subprocess.Popen([*command, "--shard", f"{n}/{SHARDS}"], env=environ, stdout=file, stderr=file)
-            for n in range(1, SHARDS + 1)
-        ]
