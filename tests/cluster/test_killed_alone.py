@@ -87,7 +87,7 @@ def test_a_driver_that_is_killed_loses_nothing(lab: Alone) -> None:
 
 
 def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
-    """Its receipts are on its disk. Once it is back, the next run ships and merges them."""
+    """Also where it was lost with its first receipt, which is on its disk. Once it is back, the next run ships and merges it."""
     lab.command[lab.command.index("local:3")] = "dask://127.0.0.1:0"
     with Dask(lab.home) as dask:
         lab.command[lab.command.index("dask://127.0.0.1:0")] = dask.address
@@ -97,7 +97,6 @@ def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
         with lab.start() as process:
             while True:
                 dask.wait_for_receipts("127.0.0.2", process)
-                time.sleep(0.5)  # The driver looks five times a second where batches are.
                 other.send_signal(signal.SIGSTOP)
                 if dask.has_receipts("127.0.0.2"):  # It has not shipped them while we looked.
                     break
@@ -202,7 +201,7 @@ class Dask:
         """Whether there are some now."""
         for path in (self._home / host).glob("outhaul-workers-*/*/*/ledger.sqlite"):
             with closing(sqlite3.connect(path)) as ledger, suppress(sqlite3.Error):
-                if ledger.execute("SELECT count(*) FROM receipt WHERE disposal IS NOT NULL").fetchone()[0] > 100:
+                if ledger.execute("SELECT count(*) FROM receipt WHERE disposal IS NOT NULL").fetchone()[0]:
                     return True
         return False
 

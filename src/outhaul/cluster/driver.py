@@ -8,6 +8,7 @@ and is missing in the totals.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 from outhaul.app import JobReport, RunReport
 from outhaul.cluster.allowance import Allowance, Allowances
+from outhaul.cluster.begun import Begun
 from outhaul.cluster.halting import END, tell_all
 from outhaul.cluster.keeping import Merged, Shared
 from outhaul.cluster.launching import client, where
@@ -135,7 +137,6 @@ class _Spread:
         """Why nothing more is handed out."""
         self._end_by = 0.0
         """Until when what is under way is waited for, once the run is to end."""
-        self._looked = 0.0
         self._trouble = 0.0
         """Since when nothing has gone well; 0 where it does."""
 
@@ -168,14 +169,15 @@ class _Spread:
             self._destination_fault = f"receipts of workers cannot be shipped: {error}"
             self._monitor.notice(self._job, self._destination_fault)
             return
-        with self._keeping.wired() as wired:
-            wired.ledger.place(self._job)
-            self._take_back(wired)
-            self._work()
-        for _ in range(_ROUNDS_MAX):
-            if self._is_over or not self._left():
-                break
-            self._work()
+        with contextlib.closing(Begun(self._there, self._token)) as begun:
+            with self._keeping.wired() as wired:
+                wired.ledger.place(self._job)
+                self._take_back(wired)
+                self._work(begun)
+            for _ in range(_ROUNDS_MAX):
+                if self._is_over or not self._left():
+                    break
+                self._work(begun)
         if not (self._stopped() or self._destination_fault):
             self._keeping.gather(self._there)
 
@@ -214,7 +216,7 @@ class _Spread:
 
     # --- work -----------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _work(self, begun: Begun) -> None:
         from distributed import wait
 
         while self._goes_on():
@@ -223,16 +225,22 @@ class _Spread:
             if not self._under_way:
                 time.sleep(0 if self._hindrance else _PAUSE_SECONDS)
                 continue
-            self._look_where_they_are()
             try:
                 done = wait(list(self._under_way), timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED").done
             except TimeoutError:
                 continue
+            self._hear(begun)
             for future in done:
                 self._take(future, self._under_way.pop(future))
             self._monitor.progress(self._job, self._tally)
+        self._hear(begun)
         self._there.cancel(list(self._under_way))
         self._under_way.clear()
+
+    def _hear(self, begun: Begun) -> None:
+        """A machine that is gone in the end may have receipts that nobody else has."""
+        for number, worker in begun.heard():
+            self._keeping.saw(number, worker)
 
     def _goes_on(self) -> bool:
         """Whether there is more to hand out, or to wait for."""
@@ -252,17 +260,6 @@ class _Spread:
         """Nothing more is handed out; what is under way comes home."""
         self._hindrance = why
         self._monitor.notice(self._job, why.words)
-
-    def _look_where_they_are(self) -> None:
-        """Five times a second: a machine that is gone in the end may have receipts that nobody else has."""
-        if time.monotonic() - self._looked < _LOOK_SECONDS:
-            return
-        self._looked = time.monotonic()
-        numbers = {future.key: work.parcel.number for future, work in self._under_way.items() if work.parcel}
-        for worker, keys in self._there.processing().items() if numbers else ():
-            for key in keys:
-                if key in numbers:
-                    self._keeping.saw(numbers[key], worker)
 
     @property
     def _is_over(self) -> bool:
@@ -329,6 +326,8 @@ class _Spread:
             self._allowances.home(work.allowance, result.tally)
         if result.is_busy or result.fault:
             why = result.fault or "a batch stays with a worker that does not answer"
+            if result.is_busy:
+                self._keeping.met([result.at])
             if result.is_busy and result.links == 0:
                 self._keeping.unused(work.parcel, result.at)
             self._again(work, why, is_busy=result.is_busy)

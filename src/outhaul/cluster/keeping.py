@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from outhaul.cluster.begun import machine_of
 from outhaul.cluster.numbers import FOLDER, Numbers
 from outhaul.cluster.outbox import Parcel, fetch, ship
 from outhaul.cluster.own import Keeping
@@ -61,7 +62,7 @@ class Shared:
         return 0
 
     def saw(self, number: int, worker: str) -> None:
-        """A batch has been seen with a worker."""
+        """A worker has begun the batch of that number."""
 
     def met(self, workers: Iterable[str]) -> None:
         """These may be given batches from now on. Raises LedgerError."""
@@ -136,7 +137,8 @@ class Merged:
         for beneath in (False, True):
             some = [directory for directory in batch.directories if self._is_group(directory) == beneath]
             known += self._segments.known(self._place, some, batch.share, beneath=beneath)
-        return Parcel(self._numbers.next(), tuple(packed(known)))
+        machines = frozenset() if self._home else frozenset(self._numbers.machines)
+        return Parcel(self._numbers.next(), tuple(packed(known)), machines=machines)
 
     def sent_since(self, wall_ns: int) -> int:
         """Bytes that are recorded as sent since then, as far as that is merged."""
@@ -321,4 +323,4 @@ class Merged:
 
     def _machine(self, worker: str) -> str:
         """Of the address of a worker, such as 'tls://10.0.0.7:4711'; what is in the state directory is a place of its own."""
-        return "this machine with --on local" if self._home else worker.rpartition("/")[2].rpartition(":")[0]
+        return "this machine with --on local" if self._home else machine_of(worker)

@@ -36,6 +36,8 @@ class Parcel(NamedTuple):
     """Packed rows: what is known of files of the batch that are still there."""
     spent: int = 0
     """Bytes that are to count as sent before; see `allowance.py`."""
+    machines: frozenset[str] = frozenset()
+    """Those that the driver has written down: only there it may be begun. Empty where all is on one."""
 
 
 def ship(job: Job, outbox: Outbox, number: int, rows: Iterable[Row]) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from outhaul.cluster.allowance import after
+from outhaul.cluster.begun import machine_of, say
 from outhaul.cluster.halting import is_to_end, permits_of
 from outhaul.cluster.leases import Lending, lent
 from outhaul.cluster.outbox import Parcel
@@ -64,7 +65,7 @@ class Done(NamedTuple):
     destination_fault: str
     source_fault: str
     is_busy: bool = False
-    """Whether another worker has it: nothing was done."""
+    """Whether another worker has it, or the driver does not know this machine yet: nothing was done."""
     fault: str = ""
     """Why its ledger could not be used: what is recorded of it, is; the rest is to be done again."""
     at: str = ""
@@ -140,10 +141,14 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
     scope = Scope(Part(batch.directories, _Everything(), batch.share))
     if parcel is not None and setting.keeping.outbox and is_past(setting.keeping.outbox, parcel.number):
         return Done(Tally(), [], [], "", "", fault="a batch has come too late")
+    if parcel is not None and parcel.machines and machine_of(_address()) not in parcel.machines:
+        return Done(Tally(), [], [], "", "", is_busy=True, at=_address(), links=0)
     with held(ledger, place, job, batch) as is_ours:
         if not is_ours:
             return Done(Tally(), [], [], "", "", is_busy=True, at=_address(), links=0)
         if parcel is not None and isinstance(ledger, SqliteLedger) and setting.keeping.outbox:
+            if worker := _address():
+                _say(setting.token, parcel.number, worker)
             telling = Telling(ledger, place, job, setting.keeping.outbox, parcel)
         with lent(setting.lending, _own.state) as open_store:
             ports = Ports(
@@ -166,6 +171,13 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
     tally.under_way = []
     faults = outcome.destination_fault, outcome.source_fault
     return Done(tally, watcher.held, watcher.notices, *faults, at=_address(), links=links)
+
+
+def _say(token: str, number: int, worker: str) -> None:
+    try:
+        say(token, number, worker)
+    except OSError as error:
+        raise LedgerError(f"the scheduler of --on does not answer: {error}") from error
 
 
 def _stop_profiling() -> None:
