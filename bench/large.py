@@ -69,7 +69,7 @@ def trial(name: str, program: Path, server_kind: str, rclone: Path, source: Path
 
 
 def _null(kind: str, where: Path) -> RealServer | NullServer:
-    return NullServer(where, believes=kind == "sink")
+    return NullServer(where, keeps=kind == "sink")
 
 
 def _check(server: RealServer | NullServer, source: Path) -> None:

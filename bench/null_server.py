@@ -47,13 +47,13 @@ class NullServer:
 
     kind = "null server (nginx with Lua)"
 
-    def __init__(self, directory: Path, delay_seconds: float = 0.0, *, believes: bool = False) -> None:
-        """Start it; `believes`: the MD5 that a request tells is not computed again."""
+    def __init__(self, directory: Path, delay_seconds: float = 0.0, *, keeps: bool = False) -> None:
+        """Start it; `keeps`: it digests nothing, its ETags are no digests, and it keeps the SHA-256 that a request tells."""
         nginx, modules = _find()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         directory.mkdir(parents=True)
-        answers = (PARTS / "null_store.lua").read_text().replace("@believes@", "true" if believes else "false")
+        answers = (PARTS / "null_store.lua").read_text().replace("@keeps@", "true" if keeps else "false")
         (directory / "null_store.lua").write_text(answers)
         text = (PARTS / "nginx.conf.in").read_text()
         values = {

@@ -11,7 +11,8 @@ ffi.cdef "unsigned char *SHA256(const unsigned char *d, size_t n, unsigned char 
 local bit = require "bit"
 
 local store = {}
-local believes = @believes@   -- whether the MD5 that a request tells is taken to be that of its body, which costs nothing
+-- Whether it digests nothing: ETags are no digests then, as with SSE-KMS, and a SHA-256 that a request tells is kept as it is.
+local keeps = @keeps@
 -- Only the headers that are asked for are looked up: all of them together cost more than the rest of a PUT.
 local headers = setmetatable({}, { __index = function(_, name)
   return ngx.var["http_" .. name:gsub("-", "_")]
@@ -19,11 +20,12 @@ end })
 local probes = ngx.shared.probes
 local count
 local seen = {}   -- path to "length etag" of what was put: no content is kept, but a HEAD is answered truly
-local parts = {}  -- path to { lengths, MD5s } of the parts that were put, by number: an object's ETag follows from them
+local kept = {}   -- path to the SHA-256 that was told, or that of all parts, in Base64
+local parts = {}  -- path to { lengths, digests } of the parts that were put, by number: an object's ETag follows from them
 local in_flight = 0
 
 local function zero()
-  seen, parts = {}, {}
+  seen, kept, parts = {}, {}, {}
   count = { requests = 0, puts = 0, bytes = 0, sum = 0, probe_requests = 0, lists = 0, heads = 0, refused = 0,
             most_in_flight = 0, connections = 0 }
 end
@@ -89,6 +91,14 @@ local function request_body()
   return body
 end
 
+local function opaque(key)
+  return '"' .. hex(ngx.sha1_bin(key)) .. '"'
+end
+
+local function etag_of(body, key)
+  return keeps and opaque(key) or '"' .. ngx.md5(body) .. '"'
+end
+
 local function put_probe(key, body, etag, create_only)
   local sent, declared = ngx.var.http_x_amz_checksum_sha256, ngx.var.http_x_amz_content_sha256
   if sent or (declared and #declared == 64) then
@@ -111,7 +121,7 @@ local function get_probe(key)
   local stored = probes:get(key)
   if not stored then return failure(404, "NoSuchKey") end
   local checksum, body = stored:match("^([^\n]*)\n(.*)$")
-  ngx.header["ETag"] = '"' .. ngx.md5(body) .. '"'
+  ngx.header["ETag"] = etag_of(body, "")
   ngx.header["Last-Modified"] = ngx.http_time(ngx.time())
   ngx.header["Content-Type"] = "application/octet-stream"
   if checksum ~= "" and ngx.var.http_x_amz_checksum_mode then
@@ -120,18 +130,34 @@ local function get_probe(key)
   return reply(200, body)
 end
 
+local function keep(key, body, arguments)
+  local told, etag = ngx.var.http_x_amz_checksum_sha256, opaque(key)
+  if arguments.partNumber then
+    local number = tonumber(arguments.partNumber)
+    parts[key] = parts[key] or { {}, {} }
+    parts[key][1][number], parts[key][2][number] = #body, told and ngx.decode_base64(told) or ""
+  else
+    seen[key], kept[key] = #body .. " " .. etag, told
+    count.puts = count.puts + 1
+    count.bytes = count.bytes + #body
+  end
+  ngx.header["ETag"] = etag
+  ngx.header["x-amz-checksum-sha256"] = told
+  return reply(200)
+end
+
 local function put(key, arguments, is_probe)
   local create_only = ngx.var.http_if_none_match == "*"
   if create_only then ngx.req.clear_header("If-None-Match") end   -- nginx would make its own 304 of it
   local body = request_body()
   if not body then return failure(400, "IncompleteBody") end
+  if keeps and not is_probe then return keep(key, body, arguments) end
   local claimed = ngx.var.http_content_md5
-  local trusted = believes and claimed and not is_probe and ngx.decode_base64(claimed)
-  local digest = trusted or ngx.md5_bin(body)
+  local digest = ngx.md5_bin(body)
   local md5 = hex(digest)
   if claimed and claimed ~= ngx.encode_base64(digest) then return failure(400, "BadDigest") end
   local etag = '"' .. md5 .. '"'
-  if is_probe then return put_probe(key, body, etag, create_only) end
+  if is_probe then return put_probe(key, body, etag_of(body, ""), create_only) end
   if ngx.var.http_x_amz_copy_source then return failure(501, "NotImplemented") end
   if arguments.partNumber then
     local number = tonumber(arguments.partNumber)
@@ -175,6 +201,10 @@ local function of_upload(method, bucket, key, arguments)
   local given, length = parts[path] or { {}, {} }, 0
   for _, each in ipairs(given[1]) do length = length + each end
   local etag = '"' .. ngx.md5(table.concat(given[2])) .. "-" .. #given[2] .. '"'
+  if keeps then
+    etag = opaque(path)
+    kept[path] = ngx.encode_base64(sha256(table.concat(given[2]))) .. "-" .. #given[2]
+  end
   parts[path], seen[path] = nil, length .. " " .. etag
   count.puts, count.bytes = count.puts + 1, count.bytes + length
   return xml(200, "<CompleteMultipartUploadResult>" .. named .. "<ETag>" .. etag
@@ -204,6 +234,9 @@ local function route()
     ngx.header["Last-Modified"] = ngx.http_time(ngx.time())
     ngx.header["Content-Type"] = "application/octet-stream"
     ngx.header["Content-Length"] = length
+    if kept[path] and ngx.var.http_x_amz_checksum_mode then
+      ngx.header["x-amz-checksum-sha256"] = kept[path]
+    end
     ngx.status = 200
     return
   end

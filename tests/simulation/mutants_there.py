@@ -103,8 +103,8 @@ THERE = (
         (
             Edit(
                 "outhaul.stages.prove:_is_kept",
-                "store.stored_sha256(upload.key, upload.version) == upload.package.sha256",
-                "store.stored_sha256(upload.key, upload.version) in (None, upload.package.sha256)",
+                "stored == upload.package.sha256",
+                "stored in (None, upload.package.sha256)",
             ),
         ),
         ("opaque etag",),

@@ -20,7 +20,9 @@ def packed(world: World, *, observed_ns: int = 0, path: str = PATH) -> Package:
     seen = world.sighting(path)._replace(birth_ns=0)
     directory, _, name = path.rpartition("/")
     with world.files.tree(world.job) as tree, tree.folder(directory) as folder, folder.open(name) as file:
-        return package(world.job, Settled(seen, observed_ns), file, world.store.small_max)
+        return package(
+            world.job, Settled(seen, observed_ns), file, world.store.small_max, wants_md5=world.store.wants_md5
+        )
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 16, (1 << 16) + 1, 3 << 20])
@@ -35,6 +37,17 @@ def test_digests_are_of_the_whole(world: World, size: int) -> None:
         return
     assert (content, hashlib.sha256(content).digest()) == (made.body, made.sha256)
     assert hashlib.md5(content, usedforsecurity=False).digest() == made.md5
+
+
+@pytest.mark.parametrize(
+    ("etag", "keeps_sha256", "wants"), [("md5", True, True), ("opaque", True, False), ("opaque", False, True)]
+)
+def test_an_md5_is_made_where_it_is_of_use(world: World, etag: str, keeps_sha256: bool, wants: bool) -> None:
+    """A store that keeps a SHA-256, and whose ETags are no MD5s, has no use for one."""
+    world.store.etag, world.store.keeps_sha256 = etag, keeps_sha256  # type: ignore[assignment]
+    world.files.write(PATH, b"content")
+    made = packed(world)
+    assert (world.store.wants_md5, made.md5 != b"", made.sha256) == (wants, wants, hashlib.sha256(b"content").digest())
 
 
 def test_a_file_in_use_is_not_read(world: World) -> None:

@@ -11,7 +11,7 @@ from outhaul.model.job import ProofRule
 from outhaul.model.notes import Notes
 from outhaul.ports import Begun, Outgoing, Sent, Stored
 from outhaul.ports.vouching import Vouch, VouchedStore
-from outhaul.stages.prove import prove
+from outhaul.stages.prove import ask_many, prove
 from outhaul.stages.upload import upload
 from outhaul.testing.network import Network
 from outhaul.testing.steps import Steps
@@ -240,3 +240,33 @@ def test_a_lock_that_may_not_be_looked_at(world: World, said: StoreError, told: 
     with pytest.raises(told) as caught:
         proof_kind(world)
     assert type(caught.value) is told
+
+
+@pytest.mark.parametrize(("etag", "keeps_sha256", "rule", "expected"), TABLE)
+def test_only_those_are_asked_for_whose_proof_needs_it(
+    world: World, etag: str, keeps_sha256: bool, rule: ProofRule, expected: ProofKind
+) -> None:
+    """All at a time; and each is proved as it would be alone, without a question more."""
+    world.store.etag, world.store.keeps_sha256 = etag, keeps_sha256  # type: ignore[assignment]
+    sent = [upload(world.package(), "keep-both", world.store) for _ in range(2)]
+    names = world.store.steps.names
+    before = names().count("store.stored_sha256")
+    kept = ask_many(sent, rule, world.store, 8)
+    asked = names().count("store.stored_sha256")
+    assert [prove(one, rule, world.store, 1, known).kind for one, known in zip(sent, kept, strict=True)] == [
+        expected
+    ] * 2
+    by_etag = (etag, rule) == ("md5", "auto")
+    assert asked - before == (0 if by_etag or rule == "read-back" else 2)
+    assert names().count("store.stored_sha256") == asked
+
+
+def test_what_the_store_raised_is_that_of_its_file(world: World) -> None:
+    """Others are proved."""
+    world.store.etag, world.store.keeps_sha256 = "opaque", True
+    sent = [upload(world.package(), "keep-both", world.store) for _ in range(2)]
+    world.store.fail("stored_sha256", Fault(Transient("no answer")))
+    first, second = ask_many(sent, "auto", world.store, 8)
+    with pytest.raises(Transient, match="no answer"):
+        prove(sent[0], "auto", world.store, 1, first)
+    assert prove(sent[1], "auto", world.store, 1, second).kind == ProofKind.CHECKSUM

@@ -32,7 +32,7 @@ from outhaul.stages.bundle import Packed
 from outhaul.stages.dispose import dispose
 from outhaul.stages.group import Group
 from outhaul.stages.package import package
-from outhaul.stages.prove import prove
+from outhaul.stages.prove import ask_many, prove
 from outhaul.stages.upload import begin, upload, upload_small
 
 _APART_BYTES = 64 << 10
@@ -109,17 +109,18 @@ def carry(
     """
     carried = Carried(weight, [], [], 0)
     with in_turn(ports.workers, weight, len(batch)):
-        packages = _package_all(batch, carried, job, tree, store.small_max, ports.compression(job))
+        packages = _package_all(batch, carried, job, tree, store, ports.compression(job))
     if ports.stopped():
         return carried
     answer_ns, by_bytes = 0, job.proof == "read-back"
     sent = upload_small([packed for _, packed in packages], job.on_conflict, store, at_once, by_bytes=by_bytes)
+    kept = iter(ask_many([outcome for outcome, _ in sent if isinstance(outcome, Upload)], job.proof, store, at_once))
     for (settled, _), (outcome, took_ns) in zip(packages, sent, strict=True):
         if isinstance(outcome, StoreError):
             carried.setbacks.append((settled, bare(outcome)))
             continue
         try:
-            carried.proofs.append(prove(outcome, job.proof, store, ports.clock.wall_ns()))
+            carried.proofs.append(prove(outcome, job.proof, store, ports.clock.wall_ns(), next(kept)))
         except StoreError as error:
             carried.setbacks.append((settled, bare(error)))
             continue
@@ -133,11 +134,11 @@ def _package_all(
     carried: Carried,
     job: Job,
     tree: Tree,
-    small_max: int,
+    store: Store,
     compression: Compression | None,
 ) -> list[tuple[Settled, Package]]:
     def packaged(settled: Settled, file: OpenFile) -> Package:
-        return package(job, settled, file, small_max, compression)
+        return package(job, settled, file, store.small_max, compression, wants_md5=store.wants_md5)
 
     return each_opened(batch, carried, tree, packaged)
 

@@ -13,7 +13,7 @@ from outhaul.ports.codec import Codec, Compression
 from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Space, Tree
 from outhaul.ports.ledger import BegunBundle, Ledger, Observation
 from outhaul.ports.monitor import Monitor
-from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Store, Stored
+from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Store, Stored, one_by_one
 from outhaul.ports.workers import Workers
 
 __all__ = [
@@ -43,4 +43,5 @@ __all__ = [
     "Stored",
     "Tree",
     "Workers",
+    "one_by_one",
 ]

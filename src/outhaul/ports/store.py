@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from outhaul.model.errors import StoreError
+from outhaul.model.errors import StoreError, bare
 from outhaul.model.job import ProofRule
 from outhaul.model.notes import Notes
 
@@ -108,6 +108,20 @@ class Abilities(NamedTuple):
         return self.readable or (rule != "read-back" and self.keeps_sha256) or (rule == "auto" and self.md5_etag)
 
 
+def one_by_one(
+    stored_sha256: Callable[[str, str], bytes | None], objects: Sequence[tuple[str, str]]
+) -> list[bytes | StoreError | None]:
+    """`Store.stored_sha256s` of a store that can do no better."""
+    return [_outcome(stored_sha256, *each) for each in objects]
+
+
+def _outcome(stored_sha256: Callable[[str, str], bytes | None], key: str, version: str) -> bytes | StoreError | None:
+    try:
+        return stored_sha256(key, version)
+    except StoreError as error:
+        return bare(error)
+
+
 class Store(Protocol):
     """A place that holds objects. All methods may be called from several threads at once.
 
@@ -118,6 +132,10 @@ class Store(Protocol):
     @property
     def md5_etags(self) -> bool:
         """Whether the ETag of a small object has shown to be the MD5 of its bytes: one that differs is evidence against."""
+
+    @property
+    def wants_md5(self) -> bool:
+        """Whether an MD5 of a small object is good for anything: to be told, or to be compared with an ETag."""
 
     small_max: int
     """Up to this many bytes an object is written by `put` or `put_many`; beyond, by `put_large`."""
@@ -200,6 +218,13 @@ class Store(Protocol):
 
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """The SHA-256 of the whole object that the store keeps with it; None where it keeps none, or does not say."""
+
+    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+        """`stored_sha256` for each of these, by its key and its version, up to `at_once` at the same time where the store can.
+
+        Returns:
+            For each, in order, what `stored_sha256` would have returned or raised.
+        """
 
     def stored_composite(self, key: str, version: str) -> str:
         """As `stored_sha256`, of an object that was sent in parts: `Sent.composite` as the store has it, or ''."""

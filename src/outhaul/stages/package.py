@@ -8,6 +8,7 @@ removal, and is then a new sighting, never a loss.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from outhaul.model.errors import KeyTooLong, OuthaulError, SourceChanged, Unproved, WritersUnknown
 from outhaul.model.evidence import Package, Settled, Sighting, same_generation
@@ -20,11 +21,18 @@ UNWATCHED_QUIET_NS = 60 * 10**9
 
 
 def package(
-    job: Job, settled: Settled, file: OpenFile, small_max: int, compression: Compression | None = None
+    job: Job,
+    settled: Settled,
+    file: OpenFile,
+    small_max: int,
+    compression: Compression | None = None,
+    *,
+    wants_md5: bool = True,
 ) -> Package:
     """The package of a settled file that has just been opened.
 
-    A small one is compressed here, where the job asks for that; of a large one only the codec is chosen.
+    A small one is compressed here, where the job asks for that; of a large one only the codec is chosen. `wants_md5` is the
+    store's.
 
     Raises:
         SourceInUse: a process has it open for writing.
@@ -36,7 +44,7 @@ def package(
     sighting = file.sighting
     refuse_unfinished(settled, file)
     key = object_key(job.destination.prefix, placed(job.key, sighting.path))
-    made = _read(key, sighting, file, small_max, compression)
+    made = _read(key, sighting, file, small_max, compression, md5_of if wants_md5 else _none_of)
     if len(made.key) * 4 > KEY_BYTES_MAX and len(made.key.encode()) > KEY_BYTES_MAX:
         raise KeyTooLong(f"its key has {len(made.key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
     if not file.unchanged():
@@ -59,7 +67,14 @@ def refuse_unfinished(settled: Settled, file: OpenFile) -> None:
         )
 
 
-def _read(key: str, sighting: Sighting, file: OpenFile, small_max: int, compression: Compression | None) -> Package:
+def _read(
+    key: str,
+    sighting: Sighting,
+    file: OpenFile,
+    small_max: int,
+    compression: Compression | None,
+    md5: Callable[[bytes], bytes],
+) -> Package:
     codec = compression.codec_for(file, sighting.size) if compression else None
     suffix, name = (codec.suffix, codec.name) if codec else ("", "")
     if sighting.size > small_max:
@@ -67,13 +82,13 @@ def _read(key: str, sighting: Sighting, file: OpenFile, small_max: int, compress
     content = file.pread(sighting.size, 0)
     sha256 = hashlib.sha256(content).digest()
     if codec is None:
-        return Package(sighting, key, len(content), sha256, md5_of(content), content, file, mode=file.mode)
+        return Package(sighting, key, len(content), sha256, md5(content), content, file, mode=file.mode)
     body = codec.encode_bytes(content)
     if compression and compression.plain_if_larger and len(body) >= len(content):
-        return Package(sighting, key, len(content), sha256, md5_of(content), content, file, mode=file.mode)
+        return Package(sighting, key, len(content), sha256, md5(content), content, file, mode=file.mode)
     check_decodes(codec, body, content)
     digest = hashlib.sha256(body).digest()
-    return Package(sighting, key + suffix, len(body), digest, md5_of(body), body, file, name, sha256, file.mode)
+    return Package(sighting, key + suffix, len(body), digest, md5(body), body, file, name, sha256, file.mode)
 
 
 def check_decodes(codec: Codec, body: bytes, content: bytes) -> None:
@@ -87,5 +102,9 @@ def check_decodes(codec: Codec, body: bytes, content: bytes) -> None:
 
 
 def md5_of(data: bytes) -> bytes:
-    """MD5: what many a store gives as the ETag of an object."""
+    """MD5: what many a store gives as the ETag of an object. It takes three times as long as SHA-256 does in hardware."""
     return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def _none_of(_data: bytes) -> bytes:
+    return b""

@@ -9,15 +9,20 @@ Where the job asks for a lock, or for encryption, that is to be shown, too: a he
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from outhaul.model.errors import Denied, NotAsAsked, NotThere, Unproved
+from outhaul.model.errors import Denied, NotAsAsked, NotThere, StoreError, Unproved
 from outhaul.model.evidence import Proof, ProofKind, Upload
 from outhaul.model.job import ProofRule
 from outhaul.ports import Store
 from outhaul.ports.vouching import VouchedStore
 
+Kept = Callable[[], bytes | None]
+"""What `Store.stored_sha256` has returned or raised."""
 
-def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
+
+def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int, kept: Kept | None = None) -> Proof:
     """The proof that the store holds the package.
 
     Args:
@@ -26,6 +31,7 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
             'read-back' the bytes and nothing less.
         store: Where it is.
         wall_ns: The time to write into the proof.
+        kept: The store's SHA-256 of it, if it was asked before (`ask_many`).
 
     Raises:
         Unproved: the store holds something else, or shows nothing.
@@ -35,22 +41,55 @@ def prove(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
     if isinstance(store, VouchedStore):
         vouch = store.vouch(upload.key, upload.package.sha256, upload.package.length, rule)
         return _proof(upload._replace(etag=vouch.etag, version=vouch.version), ProofKind.CARRIED, wall_ns)
-    proof = _proved(upload, rule, store, wall_ns)
+    proof = _proved(upload, rule, store, wall_ns, kept)
     if not upload.shown:
         _refuse_unprotected(upload, store)
     return proof
 
 
-def _proved(upload: Upload, rule: ProofRule, store: Store, wall_ns: int) -> Proof:
+def ask_many(uploads: Sequence[Upload], rule: ProofRule, store: Store, at_once: int) -> list[Kept | None]:
+    """Ask the store what it keeps of those whose proof needs it, up to `at_once` at the same time: one by one is slow.
+
+    Returns:
+        For each what `prove` is to be given as `kept`.
+    """
+    if isinstance(store, VouchedStore):
+        return [None] * len(uploads)
+    needs = [index for index, upload in enumerate(uploads) if _needs_sha256(upload, rule, store)]
+    answers = store.stored_sha256s([(uploads[index].key, uploads[index].version) for index in needs], at_once)
+    known = dict(zip(needs, answers, strict=True))
+    return [partial(_said, known[index]) if index in known else None for index in range(len(uploads))]
+
+
+def _needs_sha256(upload: Upload, rule: ProofRule, store: Store) -> bool:
+    by_etag = _is_shown_by_etag(upload, rule) or _is_other(upload, rule, store)
+    return not (by_etag or upload.composite or rule == "read-back")
+
+
+def _said(answer: bytes | StoreError | None) -> bytes | None:
+    if isinstance(answer, StoreError):
+        raise answer
+    return answer
+
+
+def _is_shown_by_etag(upload: Upload, rule: ProofRule) -> bool:
+    return rule == "auto" and upload.proving_etag != "" and upload.etag == upload.proving_etag
+
+
+def _is_other(upload: Upload, rule: ProofRule, store: Store) -> bool:
     told = upload.etag if upload.package.body is not None else ""
-    other = rule == "auto" and store.md5_etags and told != "" and told != upload.proving_etag
+    return rule == "auto" and store.md5_etags and told != "" and told != upload.proving_etag
+
+
+def _proved(upload: Upload, rule: ProofRule, store: Store, wall_ns: int, kept: Kept | None) -> Proof:
+    other = _is_other(upload, rule, store)
     if other and upload.sent:
         raise Unproved("the store's MD5 of it is that of other bytes: it was altered on the way, or in the store")
-    if rule == "auto" and upload.proving_etag and upload.etag == upload.proving_etag:
+    if _is_shown_by_etag(upload, rule):
         return _proof(upload, ProofKind.ETAG, wall_ns)
     try:
         # What was found there may have come in parts, and have an ETag of another kind: its bytes tell.
-        if rule != "read-back" and not other and _is_kept(upload, store):
+        if rule != "read-back" and not other and _is_kept(upload, store, kept):
             return _proof(upload, ProofKind.CHECKSUM, wall_ns)
         return _read_back(upload, store, wall_ns)
     except NotThere as error:
@@ -70,11 +109,12 @@ def _refuse_unprotected(upload: Upload, store: Store) -> None:
         raise NotAsAsked(lack)
 
 
-def _is_kept(upload: Upload, store: Store) -> bool:
+def _is_kept(upload: Upload, store: Store, kept: Kept | None) -> bool:
     """Whether the checksum that the store keeps is the one of these bytes: of the whole, or of the parts it was sent in."""
     if upload.composite:
         return store.stored_composite(upload.key, upload.version) == upload.composite
-    return store.stored_sha256(upload.key, upload.version) == upload.package.sha256
+    stored = kept() if kept is not None else store.stored_sha256(upload.key, upload.version)
+    return stored == upload.package.sha256
 
 
 def _read_back(upload: Upload, store: Store, wall_ns: int) -> Proof:

@@ -33,7 +33,7 @@ class DirectoryStore:
     """The objects beneath one directory. Keys are relative paths."""
 
     small_max = SMALL_MAX
-    md5_etags = False
+    md5_etags = wants_md5 = False
     many_at_once = False
 
     def __init__(
@@ -119,6 +119,10 @@ class DirectoryStore:
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """A file system keeps none."""
         return None
+
+    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+        """A file system keeps none."""
+        return [None] * len(objects)
 
     def lacks(self, key: str, version: str) -> str:
         """See `ports.Store`. No job asks this of a directory."""

@@ -19,8 +19,14 @@ class Broken(Exception):
     """This connection is of no further use."""
 
 
-def parse(data: bytes, *, closed: bool) -> tuple[int, bytes, bytes, bool] | None:
-    """A whole response, and whether its connection may be used again; None where more is to come (RFC 9112, section 6)."""
+def parse(data: bytes, *, closed: bool, bodiless: bool = False) -> tuple[int, bytes, bytes, bool] | None:
+    """A whole response, and whether its connection may be used again; None where more is to come (RFC 9112, section 6).
+
+    Args:
+        data: What has been received.
+        closed: Whether no more will come.
+        bodiless: Whether it answers a HEAD: then it ends with its headers, whatever length they tell (section 6.3).
+    """
     start, status = 0, 100
     while status < 200:  # What comes in between ("100 Continue") is read over.
         end = data.find(b"\r\n\r\n", start)
@@ -34,6 +40,10 @@ def parse(data: bytes, *, closed: bool) -> tuple[int, bytes, bytes, bool] | None
         status, head, start = int(found[1]), data[start : end + 4], end + 4
     length, chunked, close = _framing(head)
     keep, rest = not close and head.startswith(b"HTTP/1.1"), data[start:]
+    if bodiless:
+        return status, head, b"", keep and not rest
+    if length > BODY_BYTES_MAX:
+        raise Broken("the answer is too long")
     if length >= 0:
         if len(rest) < length:
             return None
@@ -62,8 +72,6 @@ def _framing(head: bytes) -> tuple[int, bool, bool]:
             raise Broken("the answer is encoded in a way that was not asked for")
     if chunked and length >= 0:
         raise Broken("the answer has a length and chunks")
-    if length > BODY_BYTES_MAX:
-        raise Broken("the answer is too long")
     return length, chunked, close
 
 

@@ -18,7 +18,7 @@ class Connection:
     """One socket, and the request that is under way on it."""
 
     __slots__ = (
-        "address", "body", "deadline", "events", "index", "leave", "left", "parked_ns", "ready", "received", "sock",
+        "address", "bodiless", "body", "deadline", "events", "index", "leave", "left", "parked_ns", "ready", "received", "sock",
         "started_ns", "to_send", "turn", "used",
     )  # fmt: skip
 
@@ -30,6 +30,7 @@ class Connection:
         self.index = -1
         self.to_send: memoryview | None = None
         self.body: memoryview | None = None  # What follows it.
+        self.bodiless = False  # Its answer has no body.
         self.turn: Turn | None = None
         self.leave = MUCH  # Bytes that may go.
         self.parked_ns = 0  # Since when it has waited for leave; 0 is not at all.

@@ -239,6 +239,7 @@ class Lane:
             connection.to_send, connection.body = memoryview(made[0]), memoryview(made[1])
         else:
             connection.to_send = memoryview(made)
+        connection.bodiless = bytes(connection.to_send[:5]) == b"HEAD "
         try:
             self._push(connection)
         except OSError:
@@ -262,7 +263,7 @@ class Lane:
                 raise Broken(refused)
             return
         connection.received = connection.received + data if connection.received else data
-        done = parse(connection.received, closed=not data)
+        done = parse(connection.received, closed=not data, bodiless=connection.bodiless)
         if done is None:
             if not data:
                 raise Broken(refused or "the connection was closed before the end of the answer")

@@ -32,10 +32,10 @@ from outhaul.model.errors import (
 from outhaul.model.job import Connection, Destination
 from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored, one_by_one
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import account
-from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast
+from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast, kept_sha256
 from outhaul.stores.s3_fast_parts import FastParts
 from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.s3_probe import LOCKED_NS, PROBE_BODY, Asked, probe, probe_key, try_lock
@@ -169,6 +169,11 @@ class S3Store:
             self._fast.send_md5 = abilities.checks_md5 is True
         # Who does not compare a Content-MD5 might echo it as an ETag, which would then prove nothing.
         self._content_md5 = abilities.checks_md5 is not False
+
+    @property
+    def wants_md5(self) -> bool:
+        """See `ports.Store`. A SHA-256 that is told, compared on arrival and kept is all that an MD5 could be."""
+        return self.md5_etags or not self._keeps_sha256
 
     # --- objects --------------------------------------------------------------------------------------------------
 
@@ -323,6 +328,22 @@ class S3Store:
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """See `ports.Store`."""
         return self._control().stored_sha256(key, version) if self._keeps_sha256 else None
+
+    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+        """See `ports.Store`. What the fast way makes nothing of goes the general way, one by one."""
+        if not self._keeps_sha256:
+            return [None] * len(objects)
+        if self._fast is None:
+            return one_by_one(self.stored_sha256, objects)
+        try:
+            answers = self._fast.head_many(objects, at_once)
+        except StoreError as error:  # There are no credentials any more.
+            return [bare(error) for _ in objects]
+        found = [kept_sha256(answer, key) for answer, (key, _) in zip(answers, objects, strict=True)]
+        return [
+            one_by_one(self.stored_sha256, [each])[0] if isinstance(kept, Redirected) else kept
+            for kept, each in zip(found, objects, strict=True)
+        ]
 
     def stored_composite(self, key: str, version: str) -> str:
         """See `ports.Store`."""

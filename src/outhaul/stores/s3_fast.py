@@ -6,6 +6,7 @@ there at all, with the figures, is told in docs/decisions/0005-fast-puts.md.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _ETAG = re.compile(rb"\r\netag:[ \t]*(?:W/)?\"?([^\"\r\n]*)", re.IGNORECASE)
 _VERSION = re.compile(rb"\r\nx-amz-version-id:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_SHA256 = re.compile(rb"\r\nx-amz-checksum-sha256:[ \t]*([A-Za-z0-9+/]{43}=)[ \t]*\r\n", re.IGNORECASE)
+_COMPOSITE = re.compile(rb"\r\nx-amz-checksum-type:[ \t]*COMPOSITE", re.IGNORECASE)
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]+)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,300})</Message>")
 _DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)", re.IGNORECASE)
@@ -257,22 +260,36 @@ class FastPuts:
         """Whom to connect to."""
         return self._endpoint
 
-    def get_request(self, key: str, version: str, headers: dict[str, str]) -> bytes:
+    def head_many(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[Answer | LaneError]:
+        """What a HEAD says of many objects and of the checksums that are kept with them, up to `at_once` at the same time.
+
+        Each is its key and its version. Raises Misconfigured: no credentials.
+        """
+
+        def request(index: int) -> bytes:
+            return self.get_request(*objects[index], {"x-amz-checksum-mode": "ENABLED"}, method="HEAD")
+
+        with self._lane() as (lane, _):
+            return lane.send(len(objects), request, at_once)
+
+    def get_request(self, key: str, version: str, headers: dict[str, str], *, method: str = "GET") -> bytes:
         """A whole GET, signed.
 
         Args:
             key: Of the object.
             version: Of it; '' for the latest.
             headers: In small letters, besides those of the bucket.
+            method: Or a HEAD.
 
         Raises:
             Misconfigured: there are no credentials.
         """
         identity, region = self._identity(), self._account.region
-        told = {**self._headers.of("GetObject", int(time.time()) + self._offset), **headers}
+        operation = "HeadObject" if method == "HEAD" else "GetObject"
+        told = {**self._headers.of(operation, int(time.time()) + self._offset), **headers}
         query = f"versionId={quote(version, safe='-_.~')}" if version else ""
         path, nothing = f"{self._base}/{key}", hashlib.sha256(b"").hexdigest()
-        return signed_head("GET", self._host, path, told, nothing, region, identity, self._offset, query)
+        return signed_head(method, self._host, path, told, nothing, region, identity, self._offset, query)
 
     def _new_lane(self) -> tuple[Lane, PutSigner]:
         return Lane(self._endpoint, self._share), PutSigner(
@@ -288,6 +305,23 @@ class FastPuts:
         except Exception as error:  # Whatever the chain of providers raises: botocore's, a program's, the network's.
             raise no_credentials(error) from error
         return given["access_key_id"], given["secret_access_key"], given.get("token") or ""
+
+
+def kept_sha256(answer: Answer | LaneError, key: str) -> bytes | StoreError | None:
+    """What an answer of `head_many` says that the store keeps: the SHA-256 of the whole object, none, or why it does not say.
+
+    `Redirected` stands for whatever the general client knows better.
+    """
+    if isinstance(answer, LaneStopped):
+        return Interrupted("it waited for its turn")
+    if isinstance(answer, LaneError):
+        return Transient(f"HEAD {key}: {answer}")
+    if answer.status != 200:
+        known = answer.status in (403, 404) or answer.status >= 500
+        return classify(answer.status, "", "", f"HEAD {key}") if known else Redirected(f"HEAD {key}: {answer.status}")
+    if _COMPOSITE.search(answer.head) or (found := _SHA256.search(answer.head)) is None:
+        return None
+    return base64.b64decode(found[1])
 
 
 def _answered(answer: Answer | LaneError, key: str, ours: str) -> Answered:

@@ -19,7 +19,7 @@ from outhaul.model.errors import AlreadyThere, Archived, Denied, Misconfigured, 
 from outhaul.model.keys import KEY_BYTES_MAX, object_key
 from outhaul.ports import Abilities, Held, Stored
 from outhaul.stores.http_lane import Answer
-from outhaul.stores.s3_fast import FastPuts
+from outhaul.stores.s3_fast import FastPuts, kept_sha256
 
 PROBE_NAME = ".outhaul-probe"
 LOCKED_NAME = ".outhaul-probe-locked"
@@ -35,7 +35,6 @@ _SEGMENT = "/" + "k" * 199
 PROBE_BODY, _SECOND = b"outhaul was here\n", b"outhaul was here, and this store replaces objects\n"
 _OTHERS_MAX = 8
 _ETAG = re.compile(rb'\r\netag:[ \t]*"?([0-9A-Za-z-]+)', re.IGNORECASE)
-_STORED_SHA256 = re.compile(rb"\r\nx-amz-checksum-sha256:[ \t]*([A-Za-z0-9+/=]+)\r\n", re.IGNORECASE)
 
 
 class Asked(NamedTuple):
@@ -172,9 +171,8 @@ def _try_wrong_values(
         ("PUT", long_key(prefix), {}, PROBE_BODY, PROBE_BODY),
         ("PUT", object_key(prefix, ODD_NAME), {}, PROBE_BODY, PROBE_BODY),
     ])  # fmt: skip
-    keeps = _refused(sha256) is True and (
-        by_head() == hashlib.sha256(content).digest() if by_head else _keeps(seen, content)
-    )
+    there = by_head() if by_head else kept_sha256(seen, key)
+    keeps = _refused(sha256) is True and there == hashlib.sha256(content).digest()
     return known._replace(
         keeps_sha256=keeps,
         checks_payload=_refused(payload),
@@ -203,11 +201,3 @@ def _refused(answer: object) -> bool | None:
     if not isinstance(answer, Answer) or answer.status >= 500:
         return None
     return 400 <= answer.status < 500
-
-
-def _keeps(answer: object, content: bytes) -> bool:
-    """Whether the SHA-256 that belongs to the bytes comes back with them."""
-    if not isinstance(answer, Answer) or answer.status != 200:
-        return False
-    found = _STORED_SHA256.search(answer.head)
-    return found is not None and found[1] == base64.b64encode(hashlib.sha256(content).digest())

@@ -15,7 +15,7 @@ from outhaul.model.errors import AlreadyThere, NotThere, OnItsWay, StoreError, T
 from outhaul.model.job import Job, ProofRule
 from outhaul.model.notes import Notes
 from outhaul.model.stick import Offer, suffices
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored, one_by_one
 from outhaul.ports.vouching import Vouch, VouchedStore
 from outhaul.stores.stick_export import Visit
 
@@ -29,7 +29,7 @@ class StickStore(VouchedStore):
     """The bucket of a job, as far as a stick can be it. Keys are whole keys."""
 
     small_max = SMALL_MAX
-    md5_etags = False
+    md5_etags = wants_md5 = False
     many_at_once = False
 
     def __init__(self, job: Job, visit: Visit) -> None:
@@ -113,6 +113,10 @@ class StickStore(VouchedStore):
         """See `ports.Store`."""
         found = self._visit.find(self._bucket, key)
         return found.offer.sha256 if found else None
+
+    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+        """See `ports.Store`."""
+        return one_by_one(self.stored_sha256, objects)
 
     def stored_composite(self, key: str, version: str) -> str:
         """See `ports.Store`."""

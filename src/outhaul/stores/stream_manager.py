@@ -319,6 +319,11 @@ class StreamManagerStore:
         """See `ports.Store`."""
         return self._direct.md5_etags
 
+    @property
+    def wants_md5(self) -> bool:
+        """See `ports.Store`."""
+        return self._direct.wants_md5
+
     def probe(self) -> Abilities:
         """See `ports.Store`: of the bucket itself. The Stream Manager has to be there too."""
         self._exports.open()
@@ -335,6 +340,10 @@ class StreamManagerStore:
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """See `ports.Store`."""
         return self._direct.stored_sha256(key, version)
+
+    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+        """See `ports.Store`."""
+        return self._direct.stored_sha256s(objects, at_once)
 
     def stored_composite(self, key: str, version: str) -> str:
         """See `ports.Store`."""

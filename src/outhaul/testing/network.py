@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from outhaul.model.errors import AlreadyThere, NotThere, StoreError, bare
 from outhaul.model.notes import Notes
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored, one_by_one
 from outhaul.testing.steps import Steps
 from outhaul.testing.store import SimulatedStore
 
@@ -28,7 +28,7 @@ class Network:
         self.steps = steps
         self.small_max = store.small_max
         self.many_at_once = store.many_at_once
-        self.md5_etags = store.md5_etags
+        self.md5_etags, self.wants_md5 = store.md5_etags, store.wants_md5
         self.late: dict[str, int] = {}
         """Key to how many more times it will not be seen."""
         self.swallows = False
@@ -44,7 +44,7 @@ class Network:
         """See `ports.Store`."""
         with self.steps.step("store.adopt"):
             self.store.adopt(abilities)
-            self.md5_etags = self.store.md5_etags
+            self.md5_etags, self.wants_md5 = self.store.md5_etags, self.store.wants_md5
 
     def close(self) -> None:
         """See `ports.Store`. Nobody can see it."""
@@ -145,6 +145,10 @@ class Network:
         with self.steps.step("store.stored_sha256", key):
             self._be_late(key)
             return self.store.stored_sha256(key, version)
+
+    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+        """See `ports.Store`."""
+        return one_by_one(self.stored_sha256, objects)
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `ports.Store`. A reply that is lost ends in its middle."""

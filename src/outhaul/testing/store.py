@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from outhaul.model.errors import AlreadyThere, Denied, NotThere, SourceChanged, StoreError, UploadGone, bare
 from outhaul.model.notes import Notes
-from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored
+from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored, one_by_one
 from outhaul.testing.steps import Steps
 
 
@@ -122,6 +122,11 @@ class SimulatedStore:
         """As the knob says."""
         return self.etag == "md5"
 
+    @property
+    def wants_md5(self) -> bool:
+        """Where there is no better evidence."""
+        return self.md5_etags or not self.keeps_sha256
+
     # --- the port ----------------------------------------------------------------------------------------------------
 
     def probe(self) -> Abilities:
@@ -226,6 +231,10 @@ class SimulatedStore:
         with self._call("stored_sha256", key):
             found = self._find(key, version)
             return hashlib.sha256(found.content).digest() if self.keeps_sha256 else None
+
+    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+        """See `ports.Store`."""
+        return one_by_one(self.stored_sha256, objects)
 
     def lacks(self, key: str, version: str) -> str:
         """See `ports.Store`."""

@@ -244,6 +244,14 @@ class StoreContract:
         stored = store.put(f"{prefix}/a", b"abc")
         assert store.stored_sha256(f"{prefix}/a", stored.version) in (None, hashlib.sha256(b"abc").digest())
 
+    def test_many_stored_checksums_are_those_of_each(self, store: Store, prefix: str) -> None:
+        """In their order, and one that cannot be told holds up no other."""
+        asked = [(f"{prefix}/{name}", store.put(f"{prefix}/{name}", name.encode()).version) for name in "abc"]
+        there = [store.stored_sha256(*each) for each in asked]
+        found = store.stored_sha256s([asked[0], (f"{prefix}/none", ""), *asked[1:]], 2)
+        assert [there[0], *there[1:]] == [found[0], *found[2:]]
+        assert found[1] is None or isinstance(found[1], NotThere)
+
     def test_nothing_is_lacking_where_nothing_is_asked_for(self, store: Store, prefix: str) -> None:
         """A job without a lock and without encryption has nothing to be shown."""
         stored = store.put(f"{prefix}/plain", b"plain")
