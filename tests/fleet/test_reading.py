@@ -119,6 +119,7 @@ def test_numbers_that_are_none(text: str) -> None:
         ({"given_up": {"files": 2, "bytes": 1, "last_ns": time.time_ns()}}, ["2 given up, never carried"]),
         ({"given_up": {"files": 2, "bytes": 1, "last_ns": 5}}, []),
         ({"disk": {"full_in_seconds": 7200}}, ["disk full in 2h"]),
+        ({"disk": {"full_in_seconds": 0}}, ["the disk is full"]),
         ({"disk": {"full_in_seconds": 7 * 86400}}, []),
         ({"told_ns": 5 * SECOND_NS, "next_by_ns": 9 * SECOND_NS}, True),
     ],

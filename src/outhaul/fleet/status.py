@@ -58,7 +58,7 @@ class Told(NamedTuple):
     given_up: int
     given_up_ns: int
     full_in_seconds: int | None
-    """Of the disk that is full first; None where none is to be."""
+    """Of the disk that is full first, 0 where it is; None where none is to be."""
     fault: str
     paused: bool
     refused: str
@@ -233,7 +233,9 @@ class Found(NamedTuple):
         if told.given_up and told.told_ns - told.given_up_ns < GIVEN_UP_NS:
             found.append(f"{told.given_up:,} given up, never carried")
         if told.full_in_seconds is not None and told.full_in_seconds < SOON_SECONDS:
-            found.append(f"disk full in {span(told.full_in_seconds * SECOND_NS)}")
+            found.append(
+                f"disk full in {span(told.full_in_seconds * SECOND_NS)}" if told.full_in_seconds else "the disk is full"
+            )
         if abs(self.clock_ns) > CLOCK_OFF_NS:
             found.append(f"clock {span(abs(self.clock_ns))} {'ahead' if self.clock_ns > 0 else 'behind'}")
         return found

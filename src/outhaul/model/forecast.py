@@ -11,6 +11,8 @@ _SPANS_NS = (HOUR_NS, 6 * HOUR_NS, 72 * HOUR_NS)
 _SPAN_LEAST_NS = 600 * 10**9
 _MEASUREMENTS_MAX = 60
 _FAR_SECONDS = 90 * 24 * 3600
+_FULL = 1000
+"""A disk is full where no more than this part of it is free: where files come, so little is nothing."""
 
 
 class Forecast(NamedTuple):
@@ -25,7 +27,12 @@ class Forecast(NamedTuple):
     over_seconds: int
     """How long the measurements were that say so."""
     full_in_seconds: int | None
-    """None: not within three months, or nobody knows."""
+    """0: it is full. None: not within three months, or nobody knows."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is full now."""
+        return self.full_in_seconds == 0
 
 
 def forecast(measured: Sequence[tuple[int, int]], size: int) -> Forecast:
@@ -33,21 +40,24 @@ def forecast(measured: Sequence[tuple[int, int]], size: int) -> Forecast:
 
     The change is the median of the changes between any two of them (Theil, 1950; Sen, 1968), so that a log that is rotated or a
     package that is installed in between does not make a trend. The last hour counts, where that was measured for ten minutes;
-    else the last six hours, and else three days.
+    else the last six hours, and else three days. A disk that is full is so at once and for as long as it is: what is free does
+    not change then, and what has not changed for an hour would make no trend.
 
     Args:
         measured: Time in nanoseconds and bytes that were free, in the order of time; at least one.
-        size: Bytes in all.
+        size: Bytes in all; 0 where the file system does not tell.
     """
     now_ns, free = measured[-1]
+    is_full = 0 < size and free * _FULL <= size
     for span_ns in _SPANS_NS:
         some = [one for one in measured if one[0] >= now_ns - span_ns]
         over_ns = now_ns - some[0][0]
         if over_ns >= _SPAN_LEAST_NS:
             rate = _rate(some)
             seconds = free / -rate if rate < 0 else _FAR_SECONDS
-            return Forecast(free, size, rate, over_ns // 10**9, int(seconds) if seconds < _FAR_SECONDS else None)
-    return Forecast(free, size, 0.0, 0, None)
+            full_in = 0 if is_full else max(1, int(seconds)) if seconds < _FAR_SECONDS else None
+            return Forecast(free, size, rate, over_ns // 10**9, full_in)
+    return Forecast(free, size, 0.0, 0, 0 if is_full else None)
 
 
 def _rate(measured: Sequence[tuple[int, int]]) -> float:

@@ -196,6 +196,8 @@ def limit(option: str, text: str) -> int:
 def _faults(job: JobStatus, oldest_ns: int, run_ns: int, now_ns: int) -> Iterator[str]:
     if held := sum(count for reason, count in job.waiting.items() if REASONS[reason].state is State.HELD):
         yield f"{job.job}: {say.files(held)} held: outhaul status"
+    if (disk := app.disk(job)) and disk.is_full:
+        yield f"{job.job}: the disk of {job.source} is full: {say.size(disk.free)} of {say.size(disk.size)} free"
     if oldest_ns and job.oldest and now_ns - job.oldest.since_ns > oldest_ns:
         yield f"{job.job}: {job.oldest.path} waits since {say.moment(job.oldest.since_ns)}"
     if run_ns and now_ns - job.last_run_ns > run_ns:

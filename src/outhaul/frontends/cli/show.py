@@ -144,6 +144,8 @@ def _disk_lines(disk: Forecast | None) -> list[str]:
     free = f"  disk: {say.size(disk.free)} of {say.size(disk.size)} free"
     if disk.full_in_seconds is None:
         return [free]
+    if disk.is_full:
+        return [f"{free}; it is full"]
     return [f"{free}; full in about {say.span(disk.full_in_seconds)} as in the last {say.span(disk.over_seconds)}"]
 
 
