@@ -6,6 +6,7 @@ Nothing here prints. A run takes a `Monitor` that is told what happens, and give
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -25,6 +26,7 @@ from outhaul.ports import Abilities, Monitor, Store
 if TYPE_CHECKING:
     from outhaul.engine.batches import Ports
     from outhaul.engine.passes import Outcome
+    from outhaul.host.at_work import AtWork
     from outhaul.ledgers.history import RunRow
     from outhaul.ledgers.queries import GivenUp, JobStatus, ReceiptRow, Waiting, Why
     from outhaul.model.forecast import Forecast
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from outhaul.wiring import Wiring
 
 EVERYTHING = Selection()
+_WATCH_SECONDS = 1.0
+"""A pass of a watch that takes less is not written down as being under way."""
 
 
 class JobReport(NamedTuple):
@@ -104,15 +108,20 @@ def run(
         LedgerError: the ledger failed; what had no receipt was not let go.
     """
     from outhaul.engine.side_by_side import run_jobs
+    from outhaul.host.at_work import Noting
     from outhaul.wiring import Wiring, at_its_endpoint, compression, opener
 
     jobs, own = sorted((job._replace(shard=shard) for job in jobs), key=_rank), state_of(state, shard)
     for job in jobs:
         compression(job)  # A library that is missing is told before anything is done.
     reports: dict[int, JobReport] = {}
-    with Wiring(own, shard.name, ledger) as wired:
+    with (
+        Wiring(own, shard.name, ledger) as wired,
+        contextlib.closing(Noting(monitor, own, math.inf if dry_run else 0.0)) as noting,
+    ):
+        noting.begins()
         open_store = opener(bandwidth, stopped, own, time_zone)
-        ports = _ports(wired, monitor, open_store, stopped, state)
+        ports = _ports(wired, noting, open_store, stopped, state)
         if wired.ledger.set_aside and jobs:
             monitor.notice(
                 jobs[0],
@@ -120,6 +129,7 @@ def run(
             )
         placed = [at_its_endpoint(job) for job in jobs]
         for index, (tally, fault, source_fault, *_) in run_jobs(placed, ports, dry_run=dry_run):
+            noting.ended()
             reports[index] = JobReport(jobs[index], tally, fault or source_fault, bool(fault))
     return RunReport([reports[index] for index in sorted(reports)], stopped())
 
@@ -184,21 +194,23 @@ def watch(
     Raises: as `run`.
     """
     from outhaul.engine.watching import Watch
+    from outhaul.host.at_work import Noting
     from outhaul.host.calendar import jitter_ns, next_time
     from outhaul.host.looks import Looks
     from outhaul.host.memory import Memory
     from outhaul.wiring import Wiring, at_its_endpoint, compression, keeping, open_hints, opener
 
-    memory, looks = Memory(), Looks(state)
+    memory, looks, noting = Memory(), Looks(state), Noting(monitor, state, _WATCH_SECONDS)
 
     def told(job: Job, outcome: Outcome) -> None:
+        noting.ended()
         tell(job, outcome)
         waits = outcome.destination_fault or outcome.source_fault or outcome.tally.of(State.WAITING)
         looks.tell(job.name, outcome.next_ns if waits else 0)
         if outcome.tally.bytes_carried:
             memory.used()
 
-    with Wiring(state, "", ledger) as wired, contextlib.closing(looks):
+    with Wiring(state, "", ledger) as wired, contextlib.closing(looks), contextlib.closing(noting):
         loaded = load()
         while not stopped():
             leaves = threading.Event()
@@ -208,7 +220,7 @@ def watch(
             for job in jobs:
                 compression(job)
             stores = keeping(opener(bandwidth, ends, state, time_zone))
-            ports = _ports(wired, monitor, stores.open, ends, state)._replace(leave_store=stores.leave)
+            ports = _ports(wired, noting, stores.open, ends, state)._replace(leave_store=stores.leave)
 
             def asked(stores: Kept = stores, leaves: threading.Event = leaves) -> bool:
                 nonlocal loaded
@@ -268,6 +280,13 @@ def status(state: str) -> list[JobStatus]:
 def next_looks(state: str) -> dict[str, int]:
     """Job, and when on the wall clock a watch looks at it again; without those of which nothing waits, or nobody knows."""
     from outhaul.host.looks import next_looks as found
+
+    return found(state)
+
+
+def at_work(state: str) -> AtWork | None:
+    """What is being carried on this state directory at this moment; None where nothing is, or that cannot be told."""
+    from outhaul.host.at_work import at_work as found
 
     return found(state)
 
@@ -362,6 +381,7 @@ __all__ = [
     "OuthaulError",
     "RunReport",
     "Selection",
+    "at_work",
     "check",
     "disk",
     "given_up",

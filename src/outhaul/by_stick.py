@@ -102,6 +102,7 @@ def export(
     """
     from outhaul.engine.batches import Ports
     from outhaul.engine.side_by_side import run_jobs
+    from outhaul.host.at_work import Noting
     from outhaul.stores.stick import StickStore
     from outhaul.stores.stick_directory import StickDirectory
     from outhaul.stores.stick_export import Visit
@@ -111,15 +112,21 @@ def export(
     for job in jobs:
         compression(job)
     reports: list[JobReport] = []
-    with Wiring(state) as wired, StickDirectory(path, make=True) as stick:
+    with (
+        Wiring(state) as wired,
+        contextlib.closing(Noting(monitor, state)) as noting,
+        StickDirectory(path, make=True) as stick,
+    ):
+        noting.begins()
         memory = StickMemory(state)
         visit = Visit(stick, memory, trust, wired.clock.wall_ns, again=again)
         ports = Ports(
-            wired.files, wired.ledger, wired.workers, wired.clock, monitor, partial(StickStore, visit=visit), stopped,
+            wired.files, wired.ledger, wired.workers, wired.clock, noting, partial(StickStore, visit=visit), stopped,
             compression, permits(state),
         )  # fmt: skip
         placed = [at_its_endpoint(_alone(job)) for job in jobs]
         for index, (tally, fault, source_fault, *_) in run_jobs(placed, ports):
+            noting.ended()
             reports.append(JobReport(jobs[index], tally, fault or source_fault, bool(fault)))
         whole = len(reports) == len(jobs) and not stopped() and not any(report.fault for report in reports)
         fault = _end(visit, whole=whole)

@@ -48,7 +48,7 @@ def forecast(measured: Sequence[tuple[int, int]], size: int) -> Forecast:
         size: Bytes in all; 0 where the file system does not tell.
     """
     now_ns, free = measured[-1]
-    is_full = 0 < size and free * _FULL <= size
+    is_full = size > 0 and free * _FULL <= size
     for span_ns in _SPANS_NS:
         some = [one for one in measured if one[0] >= now_ns - span_ns]
         over_ns = now_ns - some[0][0]

@@ -24,6 +24,7 @@ _NAMED_MAX = 20
 
 def status(options: argparse.Namespace) -> int:
     """What has been carried, what waits, and why. Exit code 1 where something is held."""
+    at_work = app.at_work(state_of(options))  # First: what ends meanwhile is in what comes next.
     found = app.status(state_of(options))
     looks = app.next_looks(state_of(options))
     waiting = app.waiting(state_of(options), limit=0 if options.verbose or options.json else _NAMED_MAX)
@@ -35,12 +36,20 @@ def status(options: argparse.Namespace) -> int:
             print(json.dumps({"event": "file", "job": job_name, "source": printable(source), **_waiting_fields(file)}))
         if order := told_here.held_here(state_of(options)):
             print(json.dumps({"event": "order", **order}))
+        if at_work:
+            since = say.moment(at_work.since_ns)
+            print(json.dumps({"event": "at-work", **at_work._asdict(), "since": since}))
     else:
         paused = _pauses(state_of(options))
         for job in found:
             print("\n".join([*_status_lines(job), *paused(job.job), *_next_lines("  ", looks, job.job)]))
         for line in told_here.lines(state_of(options)):
             print(line)
+        if at_work:
+            so_far = f"{say.files(at_work.files)} carried so far, {say.size(at_work.bytes)}"
+            print(
+                f"a run is under way, begun {say.ago(at_work.since_ns)}: {so_far}; what it has just found is not counted"
+            )
         if waiting:
             print()
             rows = [

@@ -12,6 +12,7 @@ from outhaul import app
 from outhaul.fleet import told_here
 from outhaul.frontends.telling.publishing import LEAST_SECONDS, TIMES
 from outhaul.host import pauses
+from outhaul.host.at_work import AtWork
 from outhaul.host.permits import described
 from outhaul.ledgers.counting import Counting
 from outhaul.ledgers.history import RunRow
@@ -49,6 +50,8 @@ class Shown(NamedTuple):
     """Job, and when a watch looks at it again, where somebody knows."""
     orders: tuple[str, ...] = ()
     """What is done here by order of a fleet, or is refused, a line each."""
+    at_work: AtWork | None = None
+    """What is under way: of that, files that were found but now, and have not been carried, are known to nobody else."""
 
     def count(self, state: State) -> int:
         """Files in a state, of all jobs."""
@@ -80,7 +83,7 @@ class Picture:
             return self._last
 
     def _look(self) -> Shown:
-        now_ns = time.time_ns()
+        now_ns, at_work = time.time_ns(), app.at_work(self._state)  # First: what ends meanwhile is in what comes next.
         jobs = tuple((job, app.disk(job)) for job in self._counting.status())
         with Looking(self._state) as looking:
             return Shown(
@@ -97,6 +100,7 @@ class Picture:
                 _paused(self._state, [job.job for job, _ in jobs], now_ns),
                 app.next_looks(self._state),
                 tuple(told_here.lines(self._state)),
+                at_work,
             )
 
 
