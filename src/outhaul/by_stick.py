@@ -42,7 +42,9 @@ class StickReport(NamedTuple):
     receipts: int
     """Receipts that the stick has brought, and that are believed."""
     refused: int
-    """Those that are not, for want of a signature."""
+    """Those that are not, for want of a signature with the key."""
+    unsigned: int
+    """Those of them that are signed with no key at all."""
     away: int
     """Packages on their way, on this stick and others."""
     same_disk: bool
@@ -62,6 +64,8 @@ class CarryReport(NamedTuple):
     """Whether the destination, or the stick, cannot be used."""
     strange: int
     """Lines of manifests that were passed over."""
+    unbelieved: int = 0
+    """Packages that went before, without this key: their device will not believe their receipts."""
     unneeded: str = ""
     """Why parts that nobody will go on with are still in the store; '' where there are none."""
 
@@ -134,7 +138,7 @@ def export(
         disks = {os.stat(job.source).st_dev for job in jobs if os.path.isdir(job.source)}
         return StickReport(
             RunReport(reports, stopped()), stick.id, visit.written, visit.bytes_written, visit.receipts, visit.refused,
-            visit.away, stick.device in disks, fault,
+            visit.unsigned, visit.away, stick.device in disks, fault,
         )  # fmt: skip
 
 
@@ -182,7 +186,8 @@ def carry(
         state: The state directory of this machine, where it remembers large uploads that it has begun. Several carriers may
             have the same one.
         key: Of both machines; b'' where there is none.
-        trust_stick: Whether object settings are taken from a stick without a signature.
+        trust_stick: Whether object settings are taken from a stick without a signature, and packages that have one are carried
+            without the key.
         same_store: A person says that this is the store that the device means, whatever its address.
         rule: What is done where other bytes stand under a key; never 'replace'.
         bandwidth: What may be sent.
@@ -190,6 +195,7 @@ def carry(
         tell: Is told of each package.
 
     Raises:
+        ConfigurationError: the stick was written with a key, and there is none here; nothing has gone.
         Misconfigured: there is no stick, or it is gone or full.
         AnotherInstance: another process works with it.
     """
@@ -207,6 +213,11 @@ def carry(
     carried, length, left, fault = 0, 0, dict[str, int](), False
     with contextlib.closing(stores), StickDirectory(path, make=False) as directory:
         stick = StickInHand(directory, key)
+        if not key and not trust_stick and stick.is_signed():
+            raise ConfigurationError(
+                "this stick was written with a key, and its device will believe no receipt without it: name it with --key-file "
+                "FILE; or, where the key is lost, say --trust-stick here, and there when the stick is back"
+            )
         for one in carry_stick(stick, carrier):
             tell(one)
             if one.proof is not None:
@@ -215,7 +226,7 @@ def carry(
                 left[one.why] = left.get(one.why, 0) + 1
                 fault = fault or one.fault
         unneeded = "" if fault or stopped() else stores.abandon(memory, carrier.clock.wall_ns())
-        return CarryReport(carried, length, left, fault, stick.strange, unneeded)
+        return CarryReport(carried, length, left, fault, stick.strange, stick.unbelieved, unneeded)
 
 
 class _Stores:

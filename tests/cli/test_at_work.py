@@ -1,4 +1,4 @@
-"""While a run is sending, nothing says that all is carried: what a pass has just found is in no ledger. Real processes, slow ones."""
+"""While a run is sending, nothing says that all is carried: what a pass has just found is in no ledger. Real, slow processes."""
 
 from __future__ import annotations
 

@@ -123,6 +123,54 @@ def test_who_is_believed(journey: Journey) -> None:
     assert (journey.export("--trust-stick", signed=False).code, journey.left()) == (0, [])
 
 
+def test_a_desk_that_forgets_the_key(journey: Journey) -> None:
+    """Nothing goes before it is named; then all is as ever. A stick that was written without one needs none."""
+    journey.outhaul.write("one", b"1")
+    assert journey.export().code == 0
+    ran = journey.carry(signed=False)
+    assert (ran.code, ran.out, ran.err.count("\n"), "name it with --key-file FILE" in ran.err) == (2, "", 1, True)
+    assert (journey.stored(), journey.on_stick()) == ({}, [".manifest", ".pack"])
+    assert (journey.carry().code, journey.export().code, journey.left()) == (0, 0, [])
+
+
+@pytest.mark.slow
+def test_receipts_without_the_key(journey: Journey) -> None:
+    """Where the desk has carried without it nevertheless, both machines say so, and --again has the files carried once more."""
+    journey.outhaul.write("one", b"1")
+    assert journey.export().code == 0
+    assert journey.carry("--trust-stick", signed=False).out.startswith("1 package carried")
+    ran = journey.carry()
+    assert (ran.code, "1 package went before, without this key" in ran.err) == (1, True)
+    ran = journey.export()
+    assert (ran.code, "1 receipt not believed: not signed" in ran.err, "say --trust-stick" in ran.err) == (
+        1,
+        True,
+        True,
+    )
+    assert ("--again" in ran.err, "Name it" in ran.err, journey.left()) == (True, False, ["one"])
+    ran = journey.export("--again")
+    assert ("1 package written" in ran.out, "--again" in ran.err, journey.left()) == (True, False, ["one"])
+    assert journey.carry().out.startswith("1 package carried")
+    assert (journey.export().code, journey.left(), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+def test_receipts_with_another_key(journey: Journey) -> None:
+    """Or with none named here: it is said which, and every way out."""
+    journey.outhaul.write("one", b"1")
+    assert (journey.export().code, journey.carry().code) == (0, 0)
+    ran = journey.export(signed=False)
+    assert (
+        "1 receipt not believed: signed, and no key was named here. Name it with --key-file FILE; or, where nobody"
+        in ran.err
+    )
+    other = journey.outhaul.home / "other"
+    assert journey.outhaul("export", "--make-key", str(other)).code == 0
+    ran = journey.export("--key-file", str(other), signed=False)
+    assert "1 receipt not believed: not signed with this key. Name the key that they were signed with" in ran.err
+    assert (journey.export().code, journey.left()) == (0, [])
+
+
 @pytest.mark.slow
 def test_a_tampered_package_does_not_go(journey: Journey) -> None:
     """What is on the stick must be what the device has packed; the others go."""
@@ -285,7 +333,9 @@ def test_where_a_package_may_go(journey: Journey) -> None:
     assert "its key is not beneath" in journey.carry(to=f"s3://{journey.bucket}/other").err
     elsewhere = journey.server.make_bucket("elsewhere")
     assert f"and not to s3://{elsewhere}" in journey.carry(to=f"s3://{elsewhere}").err
-    assert "object settings" in journey.carry(signed=False).err
+    unsigned = new_stick(journey.outhaul.home / "unsigned")
+    assert journey.export("--again", stick=unsigned, signed=False).code == 0
+    assert "object settings" in journey.carry(stick=unsigned, signed=False).err
     assert (journey.stored(), journey.carry().code, list(journey.stored())) == ({}, 0, ["site-7/one.zst"])
     assert (journey.export().code, journey.left()) == (0, [])
     back = journey.outhaul.home / "back"

@@ -117,6 +117,15 @@ def read_offer(line: bytes, key: bytes) -> tuple[Offer, bool] | None:
     return (offer, signed) if whole else None
 
 
+def is_signed(line: bytes) -> bool:
+    """Whether a line was signed, with whatever key; it is one of these lines, and whole."""
+    try:
+        fields = json.loads(line) if len(line) <= LINE_BYTES_MAX else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and isinstance(mac := fields.get("mac"), str) and _DIGEST.fullmatch(mac) is not None
+
+
 def read_receipt(line: bytes, key: bytes) -> tuple[Carried, bool] | None:
     """A receipt, and whether its line is signed with `key`; None where it is no such line."""
     found = _opened("receipt", line, key, Carried)

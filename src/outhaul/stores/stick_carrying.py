@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from outhaul.model.stick import Carried, Offer, answers, read_offer, read_receipt, receipt_line
+from outhaul.model.stick import Carried, Offer, answers, is_signed, read_offer, read_receipt, receipt_line
 from outhaul.ports.stick import Offered
 from outhaul.stores.stick_directory import StickDirectory
 
@@ -20,12 +20,24 @@ class StickInHand:
     def __init__(self, stick: StickDirectory, key: bytes) -> None:
         self._stick, self._key = stick, key
         self._strange: dict[str, int] = {}
+        self._unbelieved: dict[str, int] = {}
         self._told: dict[str, dict[int, Carried]] = {}
 
     @property
     def strange(self) -> int:
         """Lines that are no package, or are not signed with the key; however often they were read."""
         return sum(self._strange.values())
+
+    @property
+    def unbelieved(self) -> int:
+        """Packages that went without this key: their device has it, and will not believe their receipts."""
+        return sum(self._unbelieved.values())
+
+    def is_signed(self) -> bool:
+        """Whether a package that is still on it was signed by its device, with whatever key."""
+        packs = self._stick.packs()
+        names = [name for pack, name in self._stick.texts("manifest") if pack in packs]
+        return any(is_signed(line) and read_offer(line, b"") for name in names for line in self._stick.lines(name))
 
     def offered(self) -> Iterator[Offered]:
         """See `ports.stick.CarriedStick`."""
@@ -41,6 +53,10 @@ class StickInHand:
                 done = self._done(pack, receipts.get(pack, []))
                 left = [one for one in offers if not (one.number in done and answers(done[one.number], one))]
                 yield Offered(pack, tuple(left), not strange and bool(offers))
+            elif self._key:
+                offers, _ = self._offers(pack, name)
+                done = self._done(pack, receipts.get(pack, []))
+                self._unbelieved[name] = sum([one.number not in done for one in offers])
 
     def chunks(self, offer: Offer) -> Iterator[bytes]:
         """See `ports.stick.CarriedStick`."""

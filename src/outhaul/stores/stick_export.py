@@ -16,7 +16,7 @@ from typing import NamedTuple
 from outhaul.model.bundle import MANIFEST, MANIFEST_SUFFIX
 from outhaul.model.errors import AlreadyThere, Misconfigured
 from outhaul.model.keys import second_key
-from outhaul.model.stick import Carried, Offer, answers, offer_line, read_offer, read_receipt, suffices
+from outhaul.model.stick import Carried, Offer, answers, is_signed, offer_line, read_offer, read_receipt, suffices
 from outhaul.stores.stick_directory import PackWriter, StickDirectory, full
 from outhaul.stores.stick_memory import StickMemory, Trip, can_follow, elsewhere
 
@@ -51,16 +51,17 @@ class Visit:
         stick: Where.
         memory: Of the packs that are away.
         trust: Whose receipts count.
-        again: Whether what is on another stick goes on this one, too.
+        again: Whether what is on another stick goes on this one, too; and what went, and whose receipts are not believed.
         wall_ns: Tells the time.
     """
 
     def __init__(
         self, stick: StickDirectory, memory: StickMemory, trust: Trust, wall_ns: Callable[[], int], *, again: bool
     ) -> None:
-        self.stick, self.written, self.bytes_written, self.refused = stick, 0, 0, 0
-        """`refused`: receipts that are not believed, for want of a signature."""
-        self._memory, self._trust, self._wall_ns = memory, trust, wall_ns
+        self.stick, self.written, self.bytes_written = stick, 0, 0
+        self.refused = self.unsigned = 0
+        """Receipts that are not believed, for want of a signature with the key; and those of them that have none at all."""
+        self._memory, self._trust, self._wall_ns, self._again = memory, trust, wall_ns, again
         self._lock = threading.RLock()
         self._known: dict[tuple[str, str], Known] = {}
         self._foreign: set[tuple[str, str]] = set()
@@ -113,8 +114,8 @@ class Visit:
         manifests, packs = dict(self.stick.texts("manifest")), self.stick.packs()
         for trip in trips:
             own = receipts.get(trip.pack, {})
-            # A receipt that is not believed today, for want of the key, may be tomorrow.
-            said = {*own, *self._unbelieved.get(trip.pack, ())}
+            # A receipt that is not believed today, for want of the key, may be tomorrow, unless somebody has given up on it.
+            said = {*own, *(() if self._again else self._unbelieved.get(trip.pack, ()))}
             listed = self.stick.lines(manifests[trip.pack]) if trip.pack in packs and trip.pack in manifests else []
             there = self._intact(listed, trip, said)
             found.append(trip._replace(offers=tuple([one for one in trip.offers if one.number in said | there])))
@@ -153,7 +154,7 @@ class Visit:
                     if read[1] or self._trust.any_stick:
                         found.setdefault(pack, {})[read[0].number] = read[0]
                     else:
-                        self.refused += 1
+                        self.refused, self.unsigned = self.refused + 1, self.unsigned + (not is_signed(line))
                         self._unbelieved.setdefault(pack, set()).add(read[0].number)
         return found
 

@@ -74,15 +74,27 @@ def _say_export(report: by_stick.StickReport, options: argparse.Namespace) -> in
         wrote = f"{_count(report.written, 'package')} written ({say.size(report.bytes_written)})"
         print(f"stick {report.stick[:8]}: {took}{wrote}, {report.away:,} on their way")
     if report.refused:
-        _complain(
-            f"{_count(report.refused, 'receipt')} not believed: not signed with your key. Name it with --key-file FILE; or, "
-            "where nobody else has had this stick, say --trust-stick"
-        )
+        _complain(_not_believed(report, options))
     if report.same_disk:
         _complain(f"{options.to} is on the disk of the sources: is the stick mounted?")
     if report.fault:
         _complain(report.fault)
     return report.run.exit_code or (4 if report.fault else 1 if report.refused else 0)
+
+
+def _not_believed(report: by_stick.StickReport, options: argparse.Namespace) -> str:
+    """Why receipts are not believed, and every way out."""
+    which, ways = "signed, and no key was named here", ["name it with --key-file FILE"]
+    if report.unsigned:
+        some = "" if report.unsigned == report.refused else f"{report.unsigned:,} of them "
+        which, ways = f"{some}not signed, as by a `carry` without --key-file", []
+    elif options.key_file:
+        which, ways = "not signed with this key", ["name the key that they were signed with, with --key-file FILE"]
+    ways.append("where nobody else has had this stick, say --trust-stick")
+    if not options.again:
+        ways.append("say --again, and have the files carried once more, with the key")
+    said = "; or, ".join(ways)
+    return f"{_count(report.refused, 'receipt')} not believed: {which}. {said[0].upper()}{said[1:]}"
 
 
 def carry(options: argparse.Namespace) -> int:
@@ -151,9 +163,14 @@ def _say_carry(report: by_stick.CarryReport, options: argparse.Namespace) -> int
         _complain(report.unneeded)
     if report.strange:
         _complain(f"{_count(report.strange, 'line')} of manifests passed over: damaged, or not signed with your key")
+    if report.unbelieved:
+        _complain(
+            f"{_count(report.unbelieved, 'package')} went before, without this key: the device will not believe their receipts, "
+            "and says what to do"
+        )
     if stopped():
         return 130
-    return 4 if report.fault else 1 if report.left or report.strange else 0
+    return 4 if report.fault else 1 if report.left or report.strange or report.unbelieved else 0
 
 
 def _count(count: int, noun: str) -> str:

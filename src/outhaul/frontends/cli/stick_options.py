@@ -20,7 +20,11 @@ def add_export_options(export: argparse.ArgumentParser) -> None:
     )
     _add_key(add)
     add("--trust-stick", action="store_true", help="believe receipts that are not signed: let go of what they name")
-    add("--again", action="store_true", help="write what is on its way on another stick, too")
+    add(
+        "--again",
+        action="store_true",
+        help="write what is on its way on another stick, too, or has a receipt that is not believed",
+    )
     add("--make-key", metavar="FILE", default="", help="make a key for both machines, and do nothing else")
     add("--json", action="store_true", help="one JSON object a line on standard output")
     add("-q", "--quiet", action="store_true", help="say nothing unless something is held or fails")
@@ -40,7 +44,7 @@ def add_carry(command: Add, reporting: argparse.ArgumentParser, connection: argp
     add(
         "--trust-stick",
         action="store_true",
-        help="take object settings (tags, class ...) from a stick that is not signed",
+        help="take object settings (tags, class ...) from a stick that is not signed, and carry one that is without its key",
     )
     add("--same-store", action="store_true", help="this is the store that the device means, under another address")
     add("--on-conflict", choices=("keep-both", "hold"), default="keep-both",
