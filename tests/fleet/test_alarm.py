@@ -82,10 +82,13 @@ def test_it_is_told_when_it_changes(tmp_path: Path, heard: Callable[[], list[dic
     alarm.look(["a", "b"], {"a": ["late by 4h"], "b": ["late by 1h"]}, 2)
     for _ in range(2):
         alarm.look([], {}, 2)
+    for devices in (0, 0, 2):
+        alarm.look([], {}, devices)
     alarm.close()
     assert [(one["event"], one["late"], one["in_trouble"]) for one in heard()] == [
-        ("failure", 1, 1), ("failure", 1, 2), ("failure", 2, 2), ("recovered", 0, 0),
+        ("failure", 1, 1), ("failure", 1, 2), ("failure", 2, 2), ("recovered", 0, 0), ("failure", 0, 0), ("recovered", 0, 0),
     ]  # fmt: skip
+    assert heard()[4]["text"] == "no device has told anything there"
 
 
 def test_ten_thousand_devices_fit_into_a_pipe(tmp_path: Path, heard: Callable[[], list[dict[str, object]]]) -> None:

@@ -8,6 +8,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,12 @@ def receipt(number: int, path: str = "2026-11-20/a.csv") -> dict[str, Any]:
     return receipt_fields(row)
 
 
-def put(outhaul: Program, device: str, first: int, last: int, ledger: str = LEDGER, content: bytes = b"") -> str:
+def put(
+    outhaul: Program, device: str, first: int, last: int, ledger: str = LEDGER, content: bytes = b"", digest: str = ""
+) -> str:
     """A segment of a device; its name."""
     made = content or segment(receipt(number, f"2026-11-20/{number}\n'\\.csv") for number in range(first, last + 1))[0]
-    key = segment_key("", device, "2026/11", ledger, first, last, "0" * 16)
+    key = segment_key("", device, "2026/11", ledger, first, last, digest or sha256(made).hexdigest())
     path = outhaul.home / "meet" / key
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(made)
@@ -112,10 +115,14 @@ def test_everything_is_there_once(outhaul: Program, database: tuple[str, Ask]) -
 def test_what_is_refused_stops_nothing(outhaul: Program) -> None:
     """It is named, each time, and the rest is imported."""
     bad = put(outhaul, "a", 1, 3, content=b"nonsense")
+    other = put(outhaul, "a", 4, 5, digest="0" * 16)
     put(outhaul, "b", 1, 2)
-    ran = outhaul("fleet", "import", "meet", "--to", "fleet.sqlite", "--json")
-    assert (1, f"outhaul: {bad} is refused: no gzip\n") == (ran.code, ran.err)
-    assert ran.events == [{"event": "imported", "segments": 1, "receipts": 2, "devices": 0, "refused": 1}]
+    said = f"outhaul: {bad} is refused: no gzip\nouthaul: {other} is refused: its bytes are not those of its name\n"
+    for segments in (1, 0):
+        ran = outhaul("fleet", "import", "meet", "--to", "fleet.sqlite", "--json")
+        assert (1, sorted(said.splitlines())) == (ran.code, sorted(ran.err.splitlines()))
+        counts = {"segments": segments, "receipts": 2 * segments, "devices": 0, "refused": 2}
+        assert ran.events == [{"event": "imported", **counts}]
 
 
 @pytest.mark.slow
@@ -150,11 +157,15 @@ def test_a_database_that_cannot_be_used(outhaul: Program, where: str, expected: 
 def test_a_segment_is_of_its_form_or_refused(change: Callable[[Any], Any], expected: str) -> None:
     """As a whole."""
     rows = [receipt(1), receipt(2)]
-    there = Segment("", "a", LEDGER, 1, 2)
     assert list(COLUMNS) == list(rows[0])
-    assert [tuple(row.values()) for row in rows] == read_segment(segment(rows)[0], there)
+    assert [tuple(row.values()) for row in rows] == read_segment(*_with_name(segment(rows)[0]))
     with pytest.raises(Malformed, match=expected):
-        read_segment(segment(change(rows))[0], there)
+        read_segment(*_with_name(segment(change(rows))[0]))
+
+
+def _with_name(content: bytes, last: int = 2) -> tuple[bytes, Segment]:
+    """And what the name of a segment with these bytes says."""
+    return content, Segment("", "a", LEDGER, 1, last, sha256(content).hexdigest()[:16])
 
 
 def test_a_segment_that_never_ends_is_refused() -> None:
@@ -162,9 +173,9 @@ def test_a_segment_that_never_ends_is_refused() -> None:
     import gzip
 
     with pytest.raises(Malformed, match="more than 32 MiB"):
-        read_segment(gzip.compress(b" " * (SEGMENT_BYTES_MAX + 1)), Segment("", "a", LEDGER, 1, 2))
+        read_segment(*_with_name(gzip.compress(b" " * (SEGMENT_BYTES_MAX + 1))))
     with pytest.raises(Malformed, match="breaks off"):
-        read_segment(segment([receipt(1)])[0][:-4], Segment("", "a", LEDGER, 1, 1))
+        read_segment(*_with_name(segment([receipt(1)])[0][:-4], 1))
 
 
 def test_what_would_be_too_large_is_told_in_two() -> None:

@@ -60,11 +60,15 @@ def test_a_fleet_that_is_well(outhaul: Program) -> None:
     assert "outhaul_fleet_devices 1\n" in text
 
 
-def test_no_fleet(outhaul: Program) -> None:
-    """Nobody has told anything: that is said, and is no alarm."""
+@pytest.mark.parametrize("place", ["meet", "meet/.outhaul/fleet", "nowhere"])
+@pytest.mark.parametrize("option", ["--quiet", "--json", "--verbose"])
+def test_no_fleet(outhaul: Program, place: str, option: str) -> None:
+    """Nobody has told anything there, which may be the wrong address: that is one line, and an alarm."""
     (outhaul.home / "meet").mkdir()
-    ran = outhaul("fleet", "meet")
-    assert (ran.code, "no device has told anything" in ran.out) == (0, True)
+    ran = outhaul("fleet", place, option)
+    there = f"file://{outhaul.home}/{place}"
+    said = f"no device has told anything beneath {there}/.outhaul/fleet/: is {there} what they have as `to` in [fleet]?"
+    assert (ran.code, ran.out, ran.err) == (1, "", f"outhaul: {said}\n")
 
 
 def test_what_others_wrote_is_data(outhaul: Program) -> None:

@@ -5,6 +5,7 @@ True here: no more than `SEGMENT_BYTES_MAX` are ever decompressed, and a segment
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ def read_segment(body: bytes, segment: Segment) -> list[Row]:
     Raises:
         Malformed: it is no segment.
     """
+    if hashlib.sha256(body).hexdigest()[: len(segment.digest)] != segment.digest:
+        raise Malformed("its bytes are not those of its name")
     rows = [_row(line, number) for number, line in enumerate(_lines(body), 1)]
     numbers = [row[0] for row in rows]
     if not rows or numbers[0] != segment.first or numbers[-1] != segment.last or sorted(set(numbers)) != numbers:

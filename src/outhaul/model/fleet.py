@@ -109,7 +109,7 @@ def shortened(text: str) -> str:
 
 _SEGMENT = re.compile(
     r"(?P<device>[A-Za-z0-9][A-Za-z0-9._-]{0,62})/[0-9]{4}/[0-9]{2}/"
-    r"(?P<ledger>[0-9a-f]{12})-(?P<first>[0-9]{12,18})-(?P<last>[0-9]{12,18})-[0-9a-f]{16}\.jsonl\.gz"
+    r"(?P<ledger>[0-9a-f]{12})-(?P<first>[0-9]{12,18})-(?P<last>[0-9]{12,18})-(?P<digest>[0-9a-f]{16})\.jsonl\.gz"
 )
 
 
@@ -121,12 +121,16 @@ class Segment(NamedTuple):
     ledger: str
     first: int
     last: int
+    digest: str
+    """The first 16 digits of the SHA-256 of the object."""
 
 
 def segment_of(key: str, prefix: str) -> Segment | None:
     """What a key beneath the receipts of a fleet says; None where it is none of a segment."""
     found = _SEGMENT.fullmatch(key[len(receipts_prefix(prefix)) :])
-    return Segment(key, found["device"], found["ledger"], int(found["first"]), int(found["last"])) if found else None
+    if found is None:
+        return None
+    return Segment(key, found["device"], found["ledger"], int(found["first"]), int(found["last"]), found["digest"])
 
 
 class Malformed(ValueError):

@@ -1,7 +1,7 @@
 """`fleet`: how all devices are that tell of themselves in one place. Those that are late or in trouble stand first.
 
-Exit code 1 where any is; what a device is called, and what it says, is shown as data. The other commands of the word, `import`,
-`keygen` and `control`, are in modules beside this one.
+Exit code 1 where any is, or nobody has told anything at all; what a device is called, and what it says, is shown as data. The other
+commands of the word, `import`, `keygen` and `control`, are in modules beside this one.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from outhaul.frontends.cli.show import terminal_width
 from outhaul.frontends.telling.delivery import Delivery
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError, StoreError
+from outhaul.model.fleet import RESERVED
 from outhaul.model.job import Connection, Destination
 from outhaul.model.keys import printable
 from outhaul.model.lifecycle import REASONS
@@ -113,20 +114,24 @@ def _look(reader: Reader, there: Destination, options: argparse.Namespace, alarm
         for found, troubles in judged:
             if troubles or not options.quiet:
                 print(json.dumps(_fields(found, troubles, now)))
-    elif not options.quiet or troubled:
+    elif judged and (troubled or not options.quiet):
         if options.watch and sys.stdout.isatty():
             print("\x1b[H\x1b[2J", end="")
-        print("\n".join(_lines(judged, now, options, there)), flush=True)
-    return 1 if troubled else 0
+        print("\n".join(_lines(judged, now, options)), flush=True)
+    if (
+        not judged
+    ):  # As where an address is wrong, or somebody has removed all of them: no news is none that all are well.
+        where = there.address
+        _complain(
+            f"no device has told anything beneath {where}/{RESERVED}: is {where} what they have as `to` in [fleet]?"
+        )
+    return 1 if troubled or not judged else 0
 
 
 Judged = Sequence[tuple[Found, list[str]]]
 
 
-def _lines(judged: Judged, now: int, options: argparse.Namespace, there: Destination) -> Iterator[str]:
-    if not judged:
-        yield f"no device has told anything beneath {printable(there.address)} yet"
-        return
+def _lines(judged: Judged, now: int, options: argparse.Namespace) -> Iterator[str]:
     troubled = sum(1 for _, troubles in judged if troubles)
     well = 0 if options.quiet else len(judged) - troubled if options.verbose else WELL_MAX
     shown = judged[: troubled + well]

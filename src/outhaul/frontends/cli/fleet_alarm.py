@@ -40,7 +40,7 @@ class Alarm:
 
     def __init__(self, told: Hook, address: str, delivery: Delivery) -> None:
         self._hook, self._address, self._delivery = told, address, delivery
-        self._last = frozenset[str](), frozenset[str]()
+        self._last = frozenset[str](), frozenset[str](), True
 
     def look(self, late: Sequence[str], troubles: Mapping[str, Sequence[str]], devices: int) -> None:
         """What a look has shown.
@@ -48,16 +48,17 @@ class Alarm:
         Args:
             late: Devices that should have been heard of since.
             troubles: Of each device that is late or in trouble, why, in words.
-            devices: How many there are.
+            devices: How many there are; that there is none is trouble.
         """
-        now = frozenset(late), frozenset(troubles)
+        now = frozenset(late), frozenset(troubles), devices > 0
         if now == self._last:
             return
         self._last = now
-        event = "failure" if troubles else "recovered"
+        event = "failure" if troubles or not devices else "recovered"
+        text = f"{len(troubles):,} of {devices:,} devices late or in trouble" if troubles else "all devices are well"
         document = {
             "event": event, "fleet": self._address, "devices": devices, "late": len(late), "in_trouble": len(troubles),
-            "text": f"{len(troubles):,} of {devices:,} devices late or in trouble" if troubles else "all devices are well",
+            "text": text if devices else "no device has told anything there",
             "named": [
                 {
                     "device": printable(device), "late": device in now[0],
