@@ -44,9 +44,13 @@ def test_what_is_refused(tmp_path: Path, place: Place) -> None:
         (("--token-file", "/no/such"), "--token-file: /no/such cannot be read: No such file"),
         (("--token-file", str(token)), f"--token-file: others can read {token}: chmod 600"),
         (("--restore-to", "~nobody-at-all/x"), "--restore-to: "),
-        (("--restore-to", str(place.home / "source" / "x"), "--state", place.state), "lies in"),
     ):
         assert said in wrong(*words)[0], words
+    inside, source = place.home / "source" / "x", place.home / "source"
+    assert wrong("--restore-to", str(inside), "--state", place.state) == [
+        f"--restore-to {inside} lies in {source}, the source of job a, which would carry the files away again; "
+        "name a directory outside of it"
+    ]
     assert len(wrong("--token-file", str(token))) == 2
 
 
@@ -105,6 +109,19 @@ def test_the_command(place: Place) -> None:
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 0
         assert process.stderr.read() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "[::1]", "localhost"])
+def test_the_address_that_is_shown_is_answered(place: Place, host: str) -> None:
+    """Whichever it listens on."""
+    with started("--state", place.state, "--listen", f"{host}:0") as process:
+        assert process.stderr
+        found = re.search(r"http://(\S+):(\d+)/enter#", process.stderr.readline())
+        assert found is not None
+        with socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=10) as one:
+            one.sendall(f"GET /enter HTTP/1.1\r\nHost: {found[1]}:{found[2]}\r\n\r\n".encode())
+            assert (found[1], one.recv(4096).split(b"\r\n")[0]) == (host, b"HTTP/1.1 401 Unauthorized")
 
 
 @pytest.mark.slow

@@ -82,6 +82,17 @@ def test_which_names_are_ours() -> None:
     ]
     assert asked[:3] == [name for name in asked if remote.are_ours(name)]
     assert Names().are_ours("localhost:8080")
+    here = Names((), 9276)
+    asked = [
+        "127.0.0.2:9276",
+        "[::1]:9276",
+        "127.0.0.2",
+        "127.0.0.2:9277",
+        "10.0.0.1:9276",
+        "127.0.0.2.evil.example:9276",
+    ]
+    assert asked[:2] == [name for name in asked if here.are_ours(name)]
+    assert Names((), 9276, True, "logger.example").are_ours("LOGGER.example:9276")
 
 
 def test_a_token_lets_one_browser_in_once(serving: Serving) -> None:

@@ -1,7 +1,7 @@
 """`fleet`: how all devices are that tell of themselves in one place. Those that are late or in trouble stand first.
 
-Exit code 1 where any is, or nobody has told anything at all; what a device is called, and what it says, is shown as data. The other
-commands of the word, `import`, `keygen` and `control`, are in modules beside this one.
+Exit code 1 where any is, or nobody has told anything at all; what a device is called, and what it says, is shown as data.
+The other commands of the word, `import`, `keygen` and `control`, are in modules beside this one.
 """
 
 from __future__ import annotations

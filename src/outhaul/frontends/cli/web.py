@@ -43,7 +43,7 @@ def web(options: argparse.Namespace) -> int:
     if found:
         raise ConfigurationError(*found)
     if restore_to:
-        bringing.refuse_sources(bringing.Manner(restore_to), state_of(options))
+        _refuse_sources(restore_to, state_of(options))
     try:
         from outhaul.frontends.web.acting import Acting
         from outhaul.frontends.web.fleet import FleetPages
@@ -82,6 +82,13 @@ def web(options: argparse.Namespace) -> int:
     finally:
         take_away()
     return 0
+
+
+def _refuse_sources(restore_to: str, state: str) -> None:
+    try:
+        bringing.refuse_sources(bringing.Manner(restore_to), state)
+    except bringing.InSource as error:  # Its own words name options of `restore`.
+        raise ConfigurationError(f"--restore-to {error.why}; name a directory outside of it") from None
 
 
 def _refuse_without_library(state: str) -> None:
@@ -153,7 +160,7 @@ def _names(options: argparse.Namespace, found: list[str]) -> Names:
             f"--listen: other machines can connect to {host}; add --allow-remote if that is meant, or listen on 127.0.0.1"
         )
     own = [socket.gethostname().lower()] if remote else []
-    return Names([*allowed, *own], 0 if options.listen.endswith(":0") else int(port), remote)
+    return Names([*allowed, *own], 0 if options.listen.endswith(":0") else int(port), remote, host.lower())
 
 
 def _is_loopback(host: str) -> bool:

@@ -118,6 +118,8 @@ class Acting:
                 self._tell(number, text, found.advice, over=True, well=found.well)
             else:
                 self._tell(number, "the ledger does not know it any more", over=True)
+        except bringing.InSource as error:  # Of a job that has come since. Its own words name options of `restore`.
+            self._tell(number, error.why, over=True)
         except OuthaulError as error:
             self._tell(number, str(error), over=True)
 

@@ -32,7 +32,6 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-_OURS = ("localhost", "127.0.0.1", "::1")
 
 
 class Names(NamedTuple):
@@ -43,7 +42,9 @@ class Names(NamedTuple):
     port: int = 0
     """0 for a Unix socket: whoever forwards to it has a port of his own."""
     remote: bool = False
-    """Whether other machines may ask: then an address is a name of ours, for nobody can have led it here."""
+    """Whether other machines may ask: then any address is a name of ours, for nobody can have led one here."""
+    listens: str = ""
+    """The name that it listens on, in small letters; '' for none beside the others."""
 
     def are_ours(self, host: str) -> bool:
         """Whether a Host header (RFC 9110, 7.2) names us."""
@@ -52,11 +53,10 @@ class Names(NamedTuple):
             return True
         if self.port and (port or 80) != self.port:
             return False
-        if name in _OURS:
+        if name and name in ("localhost", self.listens):
             return True
         with contextlib.suppress(ValueError):
-            ipaddress.ip_address(name)
-            return self.remote
+            return ipaddress.ip_address(name).is_loopback or self.remote
         return False
 
 
