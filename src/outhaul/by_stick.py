@@ -133,7 +133,7 @@ def export(
             noting.ended()
             reports.append(JobReport(jobs[index], tally, fault or source_fault, bool(fault)))
         whole = len(reports) == len(jobs) and not stopped() and not any(report.fault for report in reports)
-        fault = _end(visit, whole=whole)
+        fault = _end(visit, [job.name for job in jobs], whole=whole)
         memory.close()
         disks = {os.stat(job.source).st_dev for job in jobs if os.path.isdir(job.source)}
         return StickReport(
@@ -151,13 +151,13 @@ def _alone(job: Job) -> Job:
     return free._replace(bundle_bytes=0, via="")
 
 
-def _end(visit: object, *, whole: bool) -> str:
+def _end(visit: object, jobs: Sequence[str], *, whole: bool) -> str:
     from outhaul.stores.stick_export import Visit
 
     assert isinstance(visit, Visit)
     try:
         visit.finish()
-        visit.depart(whole=whole)
+        visit.depart(whole=whole, jobs=jobs)
     except Misconfigured as error:
         return str(error)
     return ""

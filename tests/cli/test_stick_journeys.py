@@ -134,6 +134,25 @@ def test_a_desk_that_forgets_the_key(journey: Journey) -> None:
 
 
 @pytest.mark.slow
+def test_what_went_with_another_stick_is_not_on_its_way(journey: Journey) -> None:
+    """The first stick may never come back: what is counted is what the device still waits for."""
+    journey.outhaul.write("one", b"1")
+    other = new_stick(journey.outhaul.home / "other")
+    assert "1 on their way" in journey.export().out
+    assert "1 package written (1 B), 1 on their way" in journey.export("--again", stick=other).out
+    assert journey.carry(stick=other).code == 0
+    assert "1 receipt taken" in journey.export(stick=other).out
+    ran = journey.export(stick=other)
+    assert (journey.left(), ran.code, "0 on their way" in ran.out) == ([], 0, True)
+    journey.outhaul.write("two", b"2")
+    assert "1 package written (1 B), 1 on their way" in journey.export(stick=other).out
+    assert "0 packages written (0 B), 1 on their way" in journey.export().out
+    assert journey.carry().code == 0
+    ran = journey.export()
+    assert (ran.code, journey.left(), journey.on_stick(), "1 on their way" in ran.out) == (0, ["two"], [], True)
+
+
+@pytest.mark.slow
 def test_receipts_without_the_key(journey: Journey) -> None:
     """Where the desk has carried without it nevertheless, both machines say so, and --again has the files carried once more."""
     journey.outhaul.write("one", b"1")

@@ -65,6 +65,8 @@ class Visit:
         self._lock = threading.RLock()
         self._known: dict[tuple[str, str], Known] = {}
         self._foreign: set[tuple[str, str]] = set()
+        self._asked: set[tuple[str, str]] = set()
+        self._looked_at: frozenset[str] = frozenset()
         self._visited: set[str] = set()
         self._unbelieved: dict[str, set[int]] = {}
         self._vouched: set[tuple[str, int]] = set()
@@ -81,6 +83,7 @@ class Visit:
     def find(self, bucket: str, key: str) -> Known | None:
         """The package that is on its way to this key."""
         with self._lock:
+            self._asked.add((bucket, key))
             return self._known.get((bucket, key))
 
     def is_foreign(self, bucket: str, key: str) -> bool:
@@ -94,8 +97,10 @@ class Visit:
 
     @property
     def away(self) -> int:
-        """How many packages are on their way, as far as this visit knows."""
-        return sum([known.receipt is None for known in self._known.values()])
+        """How many packages are on their way, as far as this visit knows: of files that are not there any more, which went with
+        another stick, none is."""
+        waiting = [at for at, known in self._known.items() if known.receipt is None]
+        return sum([at in self._asked or self._known[at].offer.job not in self._looked_at for at in waiting])
 
     def _recognised(self, trip: Trip) -> Trip:
         """A trip of this stick, though the stick has lost its name: what it has of it says so."""
@@ -248,21 +253,23 @@ class Visit:
     def _awaits(self, offer: Offer) -> bool:
         """Whether the manifest of a group, or the group of a manifest, has no receipt: one is remembered as long as the other."""
         others = {f"{offer.key}{MANIFEST_SUFFIX}", MANIFEST.sub("", offer.key)} - {offer.key}
-        found = [self.find(offer.bucket, key) for key in others]
+        found = [self._known.get((offer.bucket, key)) for key in others]
         return any(known is not None and known.receipt is None for known in found)
 
-    def depart(self, *, whole: bool) -> None:
+    def depart(self, *, whole: bool, jobs: Iterable[str] = ()) -> None:
         """Clear away the packs whose receipts are all in the ledger.
 
         Args:
             whole: Whether every file of the device was looked at, and all is recorded: a receipt that nobody has asked for
                 is one of a file that is not there any more. Else nothing is cleared away.
+            jobs: The names of those whose files were looked at.
 
         Raises:
             Misconfigured: the stick is gone.
         """
         if not whole:
             return
+        self._looked_at = frozenset(jobs)
         texts = [*self.stick.texts("manifest"), *self.stick.texts("receipt")]
         for pack, trip in self._here.items():
             if all((pack, offer.number) in self._vouched and not self._awaits(offer) for offer in trip.offers):
