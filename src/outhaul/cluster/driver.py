@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from outhaul.app import JobReport, RunReport
 from outhaul.cluster.allowance import Allowance, Allowances
-from outhaul.cluster.begun import Begun
+from outhaul.cluster.begun import Begun, machine_of
 from outhaul.cluster.halting import END, tell_all
 from outhaul.cluster.keeping import Merged, Shared
 from outhaul.cluster.launching import client, where
@@ -29,8 +29,9 @@ from outhaul.cluster.outbox import Parcel
 from outhaul.cluster.plan import Batch, batches, unsuited
 from outhaul.cluster.tasks import Done, Looked, Setting, carry, look
 from outhaul.engine.recovery import recover
+from outhaul.host.landmarks import Leaving
 from outhaul.model.bandwidth import Bandwidth
-from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, OuthaulError, SourceError, StoreError
+from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal
 from outhaul.model.job import Job
@@ -96,14 +97,17 @@ def run(
         if lacking := unsuited(job, shared=bool(ledger)):
             raise ConfigurationError(f'job "{job.name}": {lacking} needs one process; leave it out, or leave out --on')
         compression(job)
-    keeping = Shared(state, ledger) if ledger else Merged(state, is_here=isinstance(where(on), int))
+    is_here = isinstance(where(on), int)
+    keeping = Shared(state, ledger) if ledger else Merged(state, is_here=is_here)
     asked = permits(state)
     with client(on) as there:
         lender = Lender(there, bandwidth, time_zone) if bandwidth is not None else None
         reports = []
         for job in jobs:
             if not stopped():
-                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked).run())
+                spread = _Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked)
+                spread.is_here = is_here
+                reports.append(spread.run())
         if lender is not None:
             lender.close()
     return RunReport(reports, stopped())
@@ -111,6 +115,9 @@ def run(
 
 class _Spread:
     """One job on its way."""
+
+    is_here = True
+    """Whether all workers are processes of this machine: then it goes unnamed."""
 
     def __init__(
         self,
@@ -144,7 +151,11 @@ class _Spread:
         """Until all is done, or nothing goes on any more."""
         self._monitor.started(self._job)
         try:
-            with self._keeping.opened(self._job, partial(self._monitor.notice, self._job)):
+            with (
+                self._keeping.opened(self._job, partial(self._monitor.notice, self._job)),
+                contextlib.closing(Leaving(self._job.source, keep=not self._job.one_off)) as left,
+            ):
+                self._landmark = left.landmark
                 self._run()
         except SourceError as error:
             self._fault = f"{self._job.source}: {error}"
@@ -286,12 +297,12 @@ class _Spread:
                 break
             parcel = self._keeping.parcel(batch)
             parcel = parcel and parcel._replace(spent=allowance.spent)
-            setting = Setting(self._keeping.keeping, lending, self._token)
+            setting = Setting(self._keeping.keeping, lending, self._token, self._landmark)
             self._submit(carry, allowance.job, Work(batch, parcel, lending, allowance), batch, setting, parcel)
         looking = len(self._under_way) - carrying
         while self._looks and looking < _LOOKS_A_WORKER * workers and len(self._batches) < _WAITING_A_WORKER * workers:
             some = tuple(self._looks.pop() for _ in range(min(len(self._looks), _DIRECTORIES_A_LOOK)))
-            self._submit(look, self._job, Work(some), some)
+            self._submit(look, self._job, Work(some), some, self._landmark)
             looking += 1
 
     def _submit(self, task: Callable[..., object], job: Job, work: Work, *arguments: object) -> None:
@@ -302,12 +313,6 @@ class _Spread:
     def _take(self, future: Any, work: Work) -> None:
         try:
             result = future.result()
-        except SourceError as error:
-            self._fault = f"{self._job.source}: {error}"
-        except ConfigurationError as error:
-            self._fault = str(error)
-        except OuthaulError as error:
-            self._again(work, str(error))
         except Exception as error:  # Whatever Dask makes of a worker that died, or of one without outhaul.
             self._again(work, f"a worker failed: {type(error).__name__}: {error}".splitlines()[0])
         else:
@@ -315,6 +320,8 @@ class _Spread:
 
     def _take_result(self, result: Looked | Done, work: Work) -> None:
         if isinstance(result, Looked):
+            if result.fault:
+                self._fault = self._of_source(result.fault, result.at)
             self._looks.extend(result.onward)
             self._batches.extend(batches(result.counted))
             for directory, why in result.closed:
@@ -322,15 +329,18 @@ class _Spread:
                 self._tally.put("closed-directory")
                 self._monitor.standing(self._job, Standing(directory, "closed-directory", why))
             return
-        if work.allowance is not None and not (result.is_busy or result.fault):
+        fault = result.fault or result.refused
+        if work.allowance is not None and not (result.is_busy or fault):
             self._allowances.home(work.allowance, result.tally)
-        if result.is_busy or result.fault:
-            why = result.fault or "a batch stays with a worker that does not answer"
+        if result.is_busy or fault:
+            why = self._named(fault, result.at) if fault else "a batch stays with a worker that does not answer"
             if result.is_busy:
                 self._keeping.met([result.at])
             if result.is_busy and result.links == 0:
                 self._keeping.unused(work.parcel, result.at)
             self._again(work, why, is_busy=result.is_busy)
+            if result.refused:
+                self._fault = why
             return
         self._keeping.take(work.parcel, result.at, result.links)
         self._trouble = 0.0
@@ -339,8 +349,17 @@ class _Spread:
             self._monitor.standing(self._job, standing)
         for text in result.notices:
             self._monitor.notice(self._job, text)
-        self._destination_fault = self._destination_fault or result.destination_fault
-        self._fault = self._fault or result.source_fault
+        if result.destination_fault:
+            self._destination_fault = self._destination_fault or self._named(result.destination_fault, result.at)
+        if result.source_fault:
+            self._fault = self._fault or self._of_source(result.source_fault, result.at)
+
+    def _named(self, fault: str, worker: str) -> str:
+        """With the machine where it was met."""
+        return fault if self.is_here or not worker else f"worker on {machine_of(worker)}: {fault}"
+
+    def _of_source(self, fault: str, worker: str) -> str:
+        return f"{self._job.source}: {self._named(fault, worker)}"
 
     def _again(self, work: Work, why: str, *, is_busy: bool = False) -> None:
         if work.allowance is not None:
