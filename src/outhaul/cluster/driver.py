@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from outhaul.app import JobReport, RunReport
 from outhaul.cluster.allowance import Allowance, Allowances
 from outhaul.cluster.begun import Begun, machine_of
+from outhaul.cluster.crew import Crew
 from outhaul.cluster.halting import END, tell_all
 from outhaul.cluster.keeping import Merged, Shared
 from outhaul.cluster.launching import client, where
@@ -131,6 +132,7 @@ class _Spread:
     ) -> None:
         self._job, self._there, self._keeping = job, there, keeping
         self._monitor, self._stopped, self._lender = monitor, stopped, lender
+        self._crew = Crew(there, partial(monitor.notice, job), stopped)
         self._looks: deque[str] = deque([""])
         self._batches: deque[Batch] = deque()
         self._later: deque[tuple[float, Batch]] = deque()
@@ -175,7 +177,7 @@ class _Spread:
 
     def _run_all(self) -> None:
         try:
-            self._keeping.gather(self._there, first=True)
+            self._keeping.gather(self._crew, first=True)
         except StoreError as error:
             self._destination_fault = f"receipts of workers cannot be shipped: {error}"
             self._monitor.notice(self._job, self._destination_fault)
@@ -189,8 +191,8 @@ class _Spread:
                 if self._is_over or not self._left():
                     break
                 self._work(begun)
-        if not (self._stopped() or self._destination_fault):
-            self._keeping.gather(self._there)
+        if not (self._stopped() or self._destination_fault or self._crew.fault):
+            self._keeping.gather(self._crew)
 
     # --- what dead workers have left ------------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ class _Spread:
                     wired.ledger.place(self._job)
                     return self._take_back(wired)
             except (LedgerError, AnotherInstance) as error:
-                if time.monotonic() - since > _PATIENCE_SECONDS:
+                if self._stopped() or time.monotonic() - since > _PATIENCE_SECONDS:
                     self._fault = str(error)
                     return False
                 time.sleep(_PAUSE_SECONDS)
@@ -231,8 +233,10 @@ class _Spread:
         from distributed import wait
 
         while self._goes_on():
-            if not (self._hindrance or self._is_over):
-                self._hand_out()
+            known = self._crew.workers()
+            self._fault = self._fault or self._crew.fault
+            if known and not (self._hindrance or self._is_over):
+                self._hand_out(known)
             if not self._under_way:
                 time.sleep(0 if self._hindrance else _PAUSE_SECONDS)
                 continue
@@ -276,10 +280,9 @@ class _Spread:
     def _is_over(self) -> bool:
         return self._stopped() or bool(self._destination_fault or self._fault)
 
-    def _hand_out(self) -> None:
-        known = self._there.nthreads()
+    def _hand_out(self, known: set[str]) -> None:
         self._keeping.met(known)
-        workers = max(1, len(known))
+        workers = len(known)
         while self._later and self._later[0][0] <= time.monotonic():
             self._batches.append(self._later.popleft()[1])
         under_way = [work.lending for work in self._under_way.values() if work.lending]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 from outhaul.model.errors import ConfigurationError
@@ -62,11 +64,12 @@ def client(text: str) -> Iterator[Any]:
         stack.enter_context(dask.config.set(settings))
         if isinstance(there, int):
             security = Security.temporary()
-            cluster = LocalCluster(
-                n_workers=there, threads_per_worker=1, processes=True, host="127.0.0.1", protocol="tls://",
-                dashboard_address="127.0.0.1:0", security=security, silence_logs=logging.CRITICAL, memory_limit=0,
-                preload="outhaul.cluster.preload",
-            )  # fmt: skip
+            with _interrupts_wait():
+                cluster = LocalCluster(
+                    n_workers=there, threads_per_worker=1, processes=True, host="127.0.0.1", protocol="tls://",
+                    dashboard_address="127.0.0.1:0", security=security, silence_logs=logging.CRITICAL, memory_limit=0,
+                    preload="outhaul.cluster.preload",
+                )  # fmt: skip
             stack.enter_context(cluster)
             yield stack.enter_context(Client(cluster, security=security))
             return
@@ -75,3 +78,20 @@ def client(text: str) -> Iterator[Any]:
             yield stack.enter_context(Client(there, security=security, timeout=20))
         except (OSError, TimeoutError) as error:
             raise ConfigurationError(f"--on {text}: no scheduler answers: {error}") from None
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """What is started meanwhile hears no interrupt, and this process hears it afterwards.
+
+    A terminal's interrupt reaches a process that has only begun to import, too, where it would end in a traceback. Processes and
+    threads have the signals blocked that whoever starts them has (pthread_sigmask(3)); so have those of Dask here, which start
+    a worker again. What multiprocessing begins with is begun before: in the thread that does, it unblocks them (CPython,
+    issue 127586).
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
