@@ -88,7 +88,10 @@ def test_a_driver_that_is_killed_loses_nothing(lab: Alone) -> None:
 
 
 def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
-    """Also where it was lost with its first receipt, which is on its disk. Once it is back, the next run ships and merges it."""
+    """Also where it was lost with its first receipt, which is on its disk; later runs do not fail for it, and name no other.
+
+    Once it is back, the next run ships and merges it.
+    """
     lab.command[lab.command.index("local:3")] = "dask://127.0.0.1:0"
     with Dask(lab.home) as dask:
         lab.command[lab.command.index("dask://127.0.0.1:0")] = dask.address
@@ -109,6 +112,10 @@ def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
         missing = lab.written.keys() - lab.recorded().keys()
         assert 0 < len(missing) < FILES
         assert lab.stored() == lab.written
+        before = len(lab.output)
+        with lab.start() as process:
+            assert process.wait(150) == 0, lab.output[-2000:]
+        assert "may be on 127.0.0.2, where no worker is left" in lab.output[before:]
         dask.start_worker("127.0.0.2")
         with lab.start() as process:
             assert process.wait(150) == 0, lab.output[-2000:]

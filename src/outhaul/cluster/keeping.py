@@ -119,6 +119,8 @@ class Merged:
                 self._is_group = Companions(job).is_group
                 self._unmerged = self._unread = ""
                 self._is_asked = False
+                self._answered = frozenset[str]()
+                """Machines that nobody has to wait for: in the end they had all earlier numbers end there."""
                 self._seen: dict[int, set[str]] = {}
                 self._told: dict[int, int] = {}
                 self._earlier = frozenset(self._numbers.open)
@@ -197,7 +199,7 @@ class Merged:
 
         Where the run is to end meanwhile, it is left to the next one.
         """
-        self._unmerged, self._is_asked = "", not first
+        self._unmerged, self._is_asked, self._answered = "", not first, frozenset()
         while self._numbers.unused:
             self._close(self._numbers.unused.pop())
         if first:
@@ -213,6 +215,8 @@ class Merged:
                 break
         else:
             self._unmerged = self._unmerged or self._unread  # The next run goes on with it.
+        if self._is_asked:
+            self._answered = frozenset(asked or ())
         needed = set[str]().union(*(self._machines(number) for number in self._numbers.open))
         for machine in self._numbers.machines.keys() - needed:
             del self._numbers.machines[machine]
@@ -251,7 +255,7 @@ class Merged:
         """Where somebody may be who had this number, beside who has told of it."""
         if (seen := self._seen.get(number)) or number in self._told:
             return set(map(self._machine, seen or ()))
-        return set(self._numbers.machines)
+        return self._numbers.machines.keys() - self._answered
 
     def _ask_all(self, crew: Crew) -> set[str] | None:
         """The machines on which nobody can write under an earlier number any more; None where workers did not answer."""
