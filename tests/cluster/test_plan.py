@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 
 import pytest
 
@@ -23,8 +24,18 @@ def test_directories_are_together_until_they_are_enough() -> None:
 
 def test_a_large_directory_is_in_several() -> None:
     """By the names of its files; a few very large files are no more batches than files."""
-    assert list(batches([Counted("a", 11, 10)], files_max=5)) == [Batch(("a",), Shard(n, 3), 3, 3) for n in (1, 2, 3)]
+    found = list(batches([Counted("a", 101, 100)], files_max=100))
+    assert found == [Batch(("a",), Shard(n, 3), 33, 33) for n in (1, 2, 3)]
     assert len(list(batches([Counted("a", 2, 1000)], bytes_max=10))) == 2
+
+
+@pytest.mark.parametrize("files", [5_000, 5_001, 10_000, 46_000])
+def test_no_share_of_a_directory_is_too_large(files: int) -> None:
+    """Which share a file belongs to is a hash of its name: their numbers differ, and the largest counts."""
+    shares = [batch.share for batch in batches([Counted("a", files, 0)])]
+    assert len(shares) <= files / 5000 * 1.08 + 1
+    held = Counter(next(n for n, share in enumerate(shares) if share.holds(f"{number}.csv")) for number in range(files))
+    assert max(held.values()) <= 5000
 
 
 def test_batches_have_names_of_their_own() -> None:

@@ -14,7 +14,10 @@ _LEDGER = (
 _SHARD = "carry this share of the directories, such as 3/8; processes with 1/8 to 8/8 together carry all (default: 1/1)"
 
 
-_ON = "spread the work over processes: local:4, or the address of a scheduler of Dask, dask://host:8786 (outhaul[dask])"
+_ON = (
+    "spread the work over processes: local:4, or the address of a scheduler of Dask, dask://host:8786 (outhaul[dask]); "
+    "-v and --json then name no file that was carried"
+)
 
 
 def add_ledger(command: argparse.ArgumentParser) -> None:
