@@ -17,6 +17,7 @@ from outhaul.cluster.plan import Batch
 from outhaul.cluster.tasks import Setting, carry, look
 from outhaul.host.landmarks import Landmark
 from outhaul.model.job import Destination, Job
+from servers.server import Server
 
 _TOLD = "the source is not the directory there that it is here; mount it there, or stop that worker"
 
@@ -40,12 +41,16 @@ def test_nothing_is_looked_into_and_nothing_is_recorded(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("with_another", [False, True])
-def test_a_machine_without_the_source_ends_the_run(tmp_path: Path, *, with_another: bool) -> None:
+@pytest.mark.parametrize("with_database", [False, True])
+def test_a_machine_without_the_source_ends_the_run(
+    tmp_path: Path, request: pytest.FixtureRequest, *, with_another: bool, with_database: bool
+) -> None:
     """It is named, also where another one is well. Once it is gone, the next run carries what was left."""
     if os.geteuid() or not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("nothing can be mounted here")
     source, there = tmp_path / "source", tmp_path / "there"
     there.mkdir()
+    shared = ["--ledger", request.getfixturevalue("address")] if with_database else []
     for number in range(200):
         (source / f"d{number}").mkdir(parents=True)
         (source / f"d{number}" / "file").write_bytes(b"%d" % number)
@@ -56,7 +61,7 @@ def test_a_machine_without_the_source_ends_the_run(tmp_path: Path, *, with_anoth
             dask.start_worker("127.0.0.1")
         dask.wait_for_workers(1 + with_another)
         command = [sys.executable, "-m", "outhaul", "move", str(source), f"file://{there}", "--on", dask.address]
-        command += ["--state", str(tmp_path / "state")]
+        command += ["--state", str(tmp_path / "state"), *shared]
         done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         assert (done.returncode, _TOLD in done.stderr) == (1, True), done.stdout + done.stderr
         assert f"{source}: worker on 127.0.0.2: {_TOLD}" in done.stderr
@@ -69,3 +74,30 @@ def test_a_machine_without_the_source_ends_the_run(tmp_path: Path, *, with_anoth
     assert list(files(source)) == [], done.stdout + done.stderr
     assert not (source / ".outhaul").exists()
     assert len([path for path in files(there) if ".outhaul" not in path.parts]) == 200
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_what_fails_on_one_machine_is_told_with_its_name(
+    tmp_path: Path, moto_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many, it is the one without credentials that somebody has to look for."""
+    for name, value in moto_server.environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    source = tmp_path / "source"
+    for number in range(40):
+        (source / f"d{number}").mkdir(parents=True)
+        (source / f"d{number}" / "file").write_bytes(b"%d" % number)
+    command = [sys.executable, "-m", "outhaul", "move", str(source), f"s3://{moto_server.make_bucket()}/site"]
+    command += ["--endpoint-url", moto_server.endpoint_url, "--state", str(tmp_path / "state")]
+    with Dask(tmp_path) as dask:
+        dask.start_worker("127.0.0.2", ("env", "-u", "AWS_ACCESS_KEY_ID", "-u", "AWS_SECRET_ACCESS_KEY"))
+        dask.wait_for_workers(1)
+        done = subprocess.run(
+            [*command, "--on", dask.address], capture_output=True, text=True, timeout=100, check=False
+        )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "cannot be used: no AWS credentials found" in done.stderr
+    assert done.stderr.startswith("move: worker on 127.0.0.2: s3://")
+    assert len(list(files(source))) == 40

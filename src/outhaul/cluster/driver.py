@@ -351,7 +351,7 @@ class _Spread:
         for standing in result.held:
             self._monitor.standing(self._job, standing)
         for text in result.notices:
-            self._monitor.notice(self._job, text)
+            self._monitor.notice(self._job, self._named(text, result.at))
         if result.destination_fault:
             self._destination_fault = self._destination_fault or self._named(result.destination_fault, result.at)
         if result.source_fault:

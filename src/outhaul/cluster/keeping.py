@@ -300,7 +300,7 @@ class Merged:
             elif worker in workers:
                 silent.append(worker)
             for fault in faults:
-                self._tell(fault)
+                self._tell(fault if self._home else f"worker on {machine}: {fault}")
             future.cancel()
         if crew.stopped():
             return None
