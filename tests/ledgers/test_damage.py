@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from outhaul.ledgers.queries import Reading
+from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.errors import LedgerError
+from outhaul.ports import Observation
+from outhaul.testing.contracts.ledger import JOB, NOW, proof, sighting
 
 pytestmark = pytest.mark.slow
 
@@ -71,3 +79,27 @@ def test_a_damaged_ledger_costs_no_byte(tmp_path: Path, how: str) -> None:
     assert not any("Traceback" in run.stderr for run in runs)
     assert contents == {path.name: path.read_bytes() for path in (tmp_path / "target").iterdir()}
     assert list(source.iterdir()) == []
+
+
+@pytest.mark.parametrize("table", ["receipt", "sighting"])
+def test_a_size_that_is_none_is_told_in_one_line(tmp_path: Path, table: str) -> None:
+    """SQLite holds no page to what a table was made with: such damage shows where its rows are added up."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    with closing(SqliteLedger(str(state), lambda: 1)) as ledger:
+        place = ledger.place(JOB)
+        ledger.record(place, [proof(sighting("a", "d"), "site/a")])
+        seen = Observation(sighting("b", "d")._replace(birth_ns=0), NOW, "quiet", "", 1)
+        ledger.note(place, observed=[seen])
+        ledger.settle()
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as raw:
+        raw.execute("PRAGMA writable_schema = ON")
+        raw.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'size INTEGER NOT NULL', 'size INTEGER') WHERE name = ?",
+            (table,),
+        )
+        raw.commit()
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as raw, raw:
+        raw.execute(f"UPDATE {table} SET size = NULL")
+    with Reading(str(state)) as ledger_of_status, pytest.raises(LedgerError, match="cannot be read"):
+        ledger_of_status.status()

@@ -267,7 +267,7 @@ class Reading:
             "WHERE r.id > ? AND r.id <= ? GROUP BY d.place",
             (after, upto),
         )
-        return {place: (files, size) for place, files, size in rows}
+        return {place: (files, int(size)) for place, files, size in rows}
 
     def _status(self, row: tuple[int, str, bytes, str], receipts: tuple[int, int]) -> JobStatus:
         place, job, source, destination = row
@@ -279,7 +279,7 @@ class Reading:
             "WHERE d.place = ? GROUP BY s.reason",
             (place,),
         ):
-            waiting[_known(reason)], waiting_bytes = files, waiting_bytes + held
+            waiting[_known(reason)], waiting_bytes = files, waiting_bytes + int(held)
         oldest = ask(f"{_WAITING}WHERE d.place = ? ORDER BY s.wall_ns LIMIT 1", (place,)).fetchone()
         last = ask(
             "SELECT ended_ns, reasons FROM run WHERE place = ? ORDER BY id DESC LIMIT 1", (place,)

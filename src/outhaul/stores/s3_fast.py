@@ -214,7 +214,7 @@ class FastPuts:
         return _answered(answer, key, region).outcome
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
-        """A few requests of any kind, one after the other.
+        """A few requests of any kind, all at the same time.
 
         Each is method, key, headers in small letters, the body that is signed, and the one that is sent.
         """
@@ -233,7 +233,7 @@ class FastPuts:
 
         lane = Lane(self._endpoint)
         try:
-            return lane.send(len(requests), request, 1)
+            return lane.send(len(requests), request, len(requests))
         finally:
             lane.close()
 
