@@ -46,8 +46,7 @@ def test_a_machine_without_the_source_ends_the_run(
     tmp_path: Path, request: pytest.FixtureRequest, *, with_another: bool, with_database: bool
 ) -> None:
     """It is named, also where another one is well. Once it is gone, the next run carries what was left."""
-    if os.geteuid() or not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        pytest.skip("nothing can be mounted here")
+    _need_mounts()
     source, there = tmp_path / "source", tmp_path / "there"
     there.mkdir()
     shared = ["--ledger", request.getfixturevalue("address")] if with_database else []
@@ -55,8 +54,7 @@ def test_a_machine_without_the_source_ends_the_run(
         (source / f"d{number}").mkdir(parents=True)
         (source / f"d{number}" / "file").write_bytes(b"%d" % number)
     with Dask(tmp_path) as dask:
-        empty = "unshare", "-m", "sh", "-c", f'mount -t tmpfs none {source}; exec "$@"', "sh"
-        bad = dask.start_worker("127.0.0.2", empty)
+        bad = dask.start_worker("127.0.0.2", _with(f"mount -t tmpfs none {source}"))
         if with_another:
             dask.start_worker("127.0.0.1")
         dask.wait_for_workers(1 + with_another)
@@ -74,6 +72,37 @@ def test_a_machine_without_the_source_ends_the_run(
     assert list(files(source)) == [], done.stdout + done.stderr
     assert not (source / ".outhaul").exists()
     assert len([path for path in files(there) if ".outhaul" not in path.parts]) == 200
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_source_that_may_only_be_read_is_known_by_its_number(tmp_path: Path, address: str) -> None:
+    """Nothing can be left there. A copy goes on, and another directory is none all the same."""
+    _need_mounts()
+    source, there = tmp_path / "source", tmp_path / "there"
+    for path in (source, there):
+        path.mkdir()
+    (source / "file").write_bytes(b"content")
+    read_only = _with(f"mount --bind {source} {source}; mount -o remount,ro,bind {source}")
+    command = [*read_only, sys.executable, "-m", "outhaul", "copy", str(source), f"file://{there}"]
+    command += ["--state", str(tmp_path / "state"), "--ledger", address, "--on"]
+    with Dask(tmp_path) as dask:
+        dask.start_worker("127.0.0.2", _with(f"mount -t tmpfs none {source}"))
+        dask.wait_for_workers(1)
+        bad = subprocess.run([*command, dask.address], capture_output=True, text=True, timeout=100, check=False)
+    good = subprocess.run([*command, "local:1"], capture_output=True, text=True, timeout=100, check=False)
+    assert (bad.returncode, _TOLD in bad.stderr, good.returncode) == (1, True, 0), bad.stderr + good.stderr
+    assert (there / "file").read_bytes() == b"content"
+
+
+def _need_mounts() -> None:
+    if os.geteuid() or not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+
+
+def _with(mounts: str) -> tuple[str, ...]:
+    """What runs a command that sees other mounts than we do."""
+    return "unshare", "-m", "sh", "-c", f'{mounts}; exec "$@"', "sh"
 
 
 @pytest.mark.slow
