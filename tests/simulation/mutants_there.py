@@ -61,7 +61,7 @@ THERE = (
         "parts are believed by their number, and any ETag",
         (
             Edit("outhaul.testing.network:Network._parts", "has.get(number) != body", "number not in has"),
-            Edit(PROVE, "upload.etag == upload.proving_etag", "upload.etag"),
+            Edit("outhaul.stages.prove:_is_shown_by_etag", "upload.etag == upload.proving_etag", "upload.etag"),
         ),
         ("large, the upload of other bytes",),
     ),
@@ -81,7 +81,7 @@ THERE = (
     Mutant(
         "any ETag is proof enough",
         (
-            Edit(PROVE, "upload.etag == upload.proving_etag", "upload.etag"),
+            Edit("outhaul.stages.prove:_is_shown_by_etag", "upload.etag == upload.proving_etag", "upload.etag"),
             Edit(PROVE, "other and upload.sent", "False"),
         ),
         ("one file",),
@@ -92,7 +92,7 @@ THERE = (
         (
             Edit(
                 PROVE,
-                "rule == 'auto' and upload.proving_etag and (upload.etag == upload.proving_etag)",
+                "_is_shown_by_etag(upload, rule)",
                 "store.head(upload.key).length == upload.package.length",
             ),
         ),

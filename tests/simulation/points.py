@@ -53,10 +53,10 @@ NO_LEASE_HOLDS = Edit(
 )
 NO_LOOK_ASIDE = Edit(DISPOSE, "not aside.is_file(proved) or (leased and (not file.lease_holds()))", "False")
 NO_WRITERS = Edit(PACKAGE, "unwatched = not file.check_writers()", "unwatched = False")
-TRUST = Edit(PROVE, "rule == 'auto' and upload.proving_etag and (upload.etag == upload.proving_etag)", "True")
+TRUST = Edit(PROVE, "_is_shown_by_etag(upload, rule)", "True")
 TRUST_FOUND = Edit(
     PROVE,
-    "rule == 'auto' and upload.proving_etag and (upload.etag == upload.proving_etag)",
+    "_is_shown_by_etag(upload, rule)",
     "not upload.sent or (rule == 'auto' and upload.etag == upload.proving_etag)",
 )
 ANY_OBJECT = "Upload(package, package.key, package.md5.hex(), package.md5.hex(), '', False)"
