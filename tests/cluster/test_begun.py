@@ -12,6 +12,7 @@ from outhaul.cluster.outbox import Outbox, Parcel
 from outhaul.cluster.own import Keeping
 from outhaul.cluster.plan import Batch
 from outhaul.cluster.tasks import Setting, carry
+from outhaul.host.landmarks import Landmark
 from outhaul.model.job import Destination, Job
 
 
@@ -47,7 +48,8 @@ def test_a_machine_that_is_not_written_down_begins_nothing(tmp_path: Path) -> No
     (tmp_path / "here" / "file").write_bytes(b"content")
     there = str(tmp_path / "there")
     job = Job("one", str(tmp_path / "here"), Destination(f"file://{there}", "file", "", "", there))
-    setting = Setting(Keeping("", Outbox("ab12ab12ab12", b"secret", str(tmp_path / "home"))), None, "token")
+    keeping = Keeping("", Outbox("ab12ab12ab12", b"secret", str(tmp_path / "home")))
+    setting = Setting(keeping, None, "token", Landmark("", (tmp_path / "here").stat().st_ino))
     done = carry(job, Batch(("",)), setting, Parcel(1, (), machines=frozenset({"10.0.0.1"})))
     assert (done.is_busy, done.links, done.tally.seen) == (True, 0, 0)
     assert [(tmp_path / "here" / "file").exists(), *(tmp_path / "there").iterdir()] == [True]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from outhaul.cluster.crew import Crew
 from outhaul.cluster.keeping import Merged
 from outhaul.cluster.numbers import Numbers
 from outhaul.cluster.outbox import Outbox, Parcel, fetch, ship
@@ -59,7 +60,7 @@ def test_a_number_that_somebody_else_may_have_stays_open(driver: Merged) -> None
     driver.take(Parcel(number, ()), WORKER, 0)
     found = [number in driver._numbers.open]
     for asked in (None, {"10.0.0.1"}, {"10.0.0.2"}):
-        driver._merge_all([number], asked)
+        driver._merge_all([number], asked, lambda: False)
         found.append(number in driver._numbers.open)
     assert found == [True, True, True, False]
 
@@ -72,7 +73,7 @@ def test_a_number_that_did_not_come_back_waits_for_all_machines(tmp_path: Path, 
     assert (number in next_run.open, next_run.machines) == (True, {"10.0.0.1": False, "10.0.0.2": False})
     found = []
     for asked in (None, {"10.0.0.1"}, {"10.0.0.1", "10.0.0.2"}):
-        driver._merge_all([number], asked)
+        driver._merge_all([number], asked, lambda: False)
         found.append(number in driver._numbers.open)
     assert found == [True, True, False]
 
@@ -175,6 +176,6 @@ def test_a_driver_that_may_not_read_begins_nothing(tmp_path: Path, job: Job, mon
         bucket = job._replace(destination=Destination("s3://bucket/p", "s3", "bucket", "p"), connection=there)
         with driver.opened(bucket, lambda _: None):
             with pytest.raises(Denied, match="allow s3:GetObject"):
-                driver.gather(None, first=True)
+                driver.gather(Crew(None, print, lambda: False), first=True)
             assert driver._numbers.open == {1}
         server.shutdown()

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from cluster.lab import FILES, SEED, Lab, workers
 from kill.places import files
@@ -87,7 +88,10 @@ def test_a_driver_that_is_killed_loses_nothing(lab: Alone) -> None:
 
 
 def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
-    """Also where it was lost with its first receipt, which is on its disk. Once it is back, the next run ships and merges it."""
+    """Also where it was lost with its first receipt, which is on its disk; later runs do not fail for it, and name no other.
+
+    Once it is back, the next run ships and merges it.
+    """
     lab.command[lab.command.index("local:3")] = "dask://127.0.0.1:0"
     with Dask(lab.home) as dask:
         lab.command[lab.command.index("dask://127.0.0.1:0")] = dask.address
@@ -108,6 +112,10 @@ def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
         missing = lab.written.keys() - lab.recorded().keys()
         assert 0 < len(missing) < FILES
         assert lab.stored() == lab.written
+        before = len(lab.output)
+        with lab.start() as process:
+            assert process.wait(150) == 0, lab.output[-2000:]
+        assert "may be on 127.0.0.2, where no worker is left" in lab.output[before:]
         dask.start_worker("127.0.0.2")
         with lab.start() as process:
             assert process.wait(150) == 0, lab.output[-2000:]
@@ -183,10 +191,16 @@ class Dask:
         """As when its machine dies."""
         self._processes[0].kill()
 
-    def start_worker(self, host: str) -> "subprocess.Popen[bytes]":
-        """One without a nanny, which nobody starts again."""
+    def start_worker(self, host: str, within: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
+        """One without a nanny, which nobody starts again; `within` is a command that runs another."""
         more = ["--host", host, "--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory"]
-        return self._start("worker", self._tcp, *more, str(self._home / host), XDG_STATE_HOME=str(self._home / host))
+        arguments = "worker", self._tcp, *more, str(self._home / host)
+        return self._start(*arguments, within=within, XDG_STATE_HOME=str(self._home / host))
+
+    def wait_for_workers(self, count: int) -> None:
+        """Until so many are there."""
+        with Client(self._tcp, timeout=20) as there:
+            there.wait_for_workers(count, timeout=60)
 
     def wait_for_receipts(self, host: str, process: "subprocess.Popen[bytes]") -> None:
         """Until a worker has recorded some that it has not shipped."""
@@ -205,8 +219,10 @@ class Dask:
                     return True
         return False
 
-    def _start(self, what: str, *arguments: str, **environ: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "distributed.cli.dask_" + what, *arguments]
+    def _start(
+        self, what: str, *arguments: str, within: tuple[str, ...] = (), **environ: str
+    ) -> "subprocess.Popen[bytes]":
+        command = [*within, sys.executable, "-m", "distributed.cli.dask_" + what, *arguments]
         with (self._home / f"{what}-{len(self._processes)}.log").open("wb") as log:
             process = subprocess.Popen(command, env=os.environ | environ, stdout=log, stderr=log)
         self._processes.append(process)

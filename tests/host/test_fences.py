@@ -69,7 +69,9 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_a_ledger_of_a_worker_lies_on_a_disk_of_its_machine(tmp_path: Path) -> None:
     """In a directory that nobody else may write to, and on no network."""
     mounts = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:42 / /home rw shared:1 - nfs4 server:/home rw\n"
-    assert [network_kind("0:42", mounts), network_kind("8:1", mounts), network_kind("9:9", mounts)] == ["nfs4", "", ""]
+    mounts += "3 1 0:43 / /mnt rw - fuse.mfs mfs#master:9421 rw\n4 1 0:44 / /host rw - virtiofs home rw\n"
+    found = [network_kind(device, mounts) for device in ("0:42", "0:43", "0:44", "8:1", "9:9")]
+    assert found == ["nfs4", "fuse.mfs", "virtiofs", "", ""]
     made = made_beneath(str(tmp_path / "workers"), "run", "worker")
     assert os.stat(made).st_mode & 0o777 == 0o700
     (tmp_path / "workers").chmod(0o777)

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from outhaul.app import JobReport, RunReport
 from outhaul.cluster.allowance import Allowance, Allowances
-from outhaul.cluster.begun import Begun
+from outhaul.cluster.begun import Begun, machine_of
+from outhaul.cluster.crew import Crew
 from outhaul.cluster.halting import END, tell_all
 from outhaul.cluster.keeping import Merged, Shared
 from outhaul.cluster.launching import client, where
@@ -29,8 +30,9 @@ from outhaul.cluster.outbox import Parcel
 from outhaul.cluster.plan import Batch, batches, unsuited
 from outhaul.cluster.tasks import Done, Looked, Setting, carry, look
 from outhaul.engine.recovery import recover
+from outhaul.host.landmarks import Leaving
 from outhaul.model.bandwidth import Bandwidth
-from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, OuthaulError, SourceError, StoreError
+from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal
 from outhaul.model.job import Job
@@ -96,14 +98,17 @@ def run(
         if lacking := unsuited(job, shared=bool(ledger)):
             raise ConfigurationError(f'job "{job.name}": {lacking} needs one process; leave it out, or leave out --on')
         compression(job)
-    keeping = Shared(state, ledger) if ledger else Merged(state, is_here=isinstance(where(on), int))
+    is_here = isinstance(where(on), int)
+    keeping = Shared(state, ledger) if ledger else Merged(state, is_here=is_here)
     asked = permits(state)
     with client(on) as there:
         lender = Lender(there, bandwidth, time_zone) if bandwidth is not None else None
         reports = []
         for job in jobs:
             if not stopped():
-                reports.append(_Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked).run())
+                spread = _Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked)
+                spread.is_here = is_here
+                reports.append(spread.run())
         if lender is not None:
             lender.close()
     return RunReport(reports, stopped())
@@ -111,6 +116,9 @@ def run(
 
 class _Spread:
     """One job on its way."""
+
+    is_here = True
+    """Whether all workers are processes of this machine: then it goes unnamed."""
 
     def __init__(
         self,
@@ -124,6 +132,7 @@ class _Spread:
     ) -> None:
         self._job, self._there, self._keeping = job, there, keeping
         self._monitor, self._stopped, self._lender = monitor, stopped, lender
+        self._crew = Crew(there, partial(monitor.notice, job), stopped)
         self._looks: deque[str] = deque([""])
         self._batches: deque[Batch] = deque()
         self._later: deque[tuple[float, Batch]] = deque()
@@ -144,7 +153,11 @@ class _Spread:
         """Until all is done, or nothing goes on any more."""
         self._monitor.started(self._job)
         try:
-            with self._keeping.opened(self._job, partial(self._monitor.notice, self._job)):
+            with (
+                self._keeping.opened(self._job, partial(self._monitor.notice, self._job)),
+                contextlib.closing(Leaving(self._job.source, keep=not self._job.one_off)) as left,
+            ):
+                self._landmark = left.landmark
                 self._run()
         except SourceError as error:
             self._fault = f"{self._job.source}: {error}"
@@ -164,7 +177,7 @@ class _Spread:
 
     def _run_all(self) -> None:
         try:
-            self._keeping.gather(self._there, first=True)
+            self._keeping.gather(self._crew, first=True)
         except StoreError as error:
             self._destination_fault = f"receipts of workers cannot be shipped: {error}"
             self._monitor.notice(self._job, self._destination_fault)
@@ -178,8 +191,8 @@ class _Spread:
                 if self._is_over or not self._left():
                     break
                 self._work(begun)
-        if not (self._stopped() or self._destination_fault):
-            self._keeping.gather(self._there)
+        if not (self._stopped() or self._destination_fault or self._crew.fault):
+            self._keeping.gather(self._crew)
 
     # --- what dead workers have left ------------------------------------------------------------------------------
 
@@ -192,7 +205,7 @@ class _Spread:
                     wired.ledger.place(self._job)
                     return self._take_back(wired)
             except (LedgerError, AnotherInstance) as error:
-                if time.monotonic() - since > _PATIENCE_SECONDS:
+                if self._stopped() or time.monotonic() - since > _PATIENCE_SECONDS:
                     self._fault = str(error)
                     return False
                 time.sleep(_PAUSE_SECONDS)
@@ -220,8 +233,10 @@ class _Spread:
         from distributed import wait
 
         while self._goes_on():
-            if not (self._hindrance or self._is_over):
-                self._hand_out()
+            known = self._crew.workers()
+            self._fault = self._fault or self._crew.fault
+            if known and not (self._hindrance or self._is_over):
+                self._hand_out(known)
             if not self._under_way:
                 time.sleep(0 if self._hindrance else _PAUSE_SECONDS)
                 continue
@@ -265,10 +280,9 @@ class _Spread:
     def _is_over(self) -> bool:
         return self._stopped() or bool(self._destination_fault or self._fault)
 
-    def _hand_out(self) -> None:
-        known = self._there.nthreads()
+    def _hand_out(self, known: set[str]) -> None:
         self._keeping.met(known)
-        workers = max(1, len(known))
+        workers = len(known)
         while self._later and self._later[0][0] <= time.monotonic():
             self._batches.append(self._later.popleft()[1])
         under_way = [work.lending for work in self._under_way.values() if work.lending]
@@ -286,12 +300,12 @@ class _Spread:
                 break
             parcel = self._keeping.parcel(batch)
             parcel = parcel and parcel._replace(spent=allowance.spent)
-            setting = Setting(self._keeping.keeping, lending, self._token)
+            setting = Setting(self._keeping.keeping, lending, self._token, self._landmark)
             self._submit(carry, allowance.job, Work(batch, parcel, lending, allowance), batch, setting, parcel)
         looking = len(self._under_way) - carrying
         while self._looks and looking < _LOOKS_A_WORKER * workers and len(self._batches) < _WAITING_A_WORKER * workers:
             some = tuple(self._looks.pop() for _ in range(min(len(self._looks), _DIRECTORIES_A_LOOK)))
-            self._submit(look, self._job, Work(some), some)
+            self._submit(look, self._job, Work(some), some, self._landmark)
             looking += 1
 
     def _submit(self, task: Callable[..., object], job: Job, work: Work, *arguments: object) -> None:
@@ -302,12 +316,6 @@ class _Spread:
     def _take(self, future: Any, work: Work) -> None:
         try:
             result = future.result()
-        except SourceError as error:
-            self._fault = f"{self._job.source}: {error}"
-        except ConfigurationError as error:
-            self._fault = str(error)
-        except OuthaulError as error:
-            self._again(work, str(error))
         except Exception as error:  # Whatever Dask makes of a worker that died, or of one without outhaul.
             self._again(work, f"a worker failed: {type(error).__name__}: {error}".splitlines()[0])
         else:
@@ -315,6 +323,8 @@ class _Spread:
 
     def _take_result(self, result: Looked | Done, work: Work) -> None:
         if isinstance(result, Looked):
+            if result.fault:
+                self._fault = self._of_source(result.fault, result.at)
             self._looks.extend(result.onward)
             self._batches.extend(batches(result.counted))
             for directory, why in result.closed:
@@ -322,15 +332,18 @@ class _Spread:
                 self._tally.put("closed-directory")
                 self._monitor.standing(self._job, Standing(directory, "closed-directory", why))
             return
-        if work.allowance is not None and not (result.is_busy or result.fault):
+        fault = result.fault or result.refused
+        if work.allowance is not None and not (result.is_busy or fault):
             self._allowances.home(work.allowance, result.tally)
-        if result.is_busy or result.fault:
-            why = result.fault or "a batch stays with a worker that does not answer"
+        if result.is_busy or fault:
+            why = self._named(fault, result.at) if fault else "a batch stays with a worker that does not answer"
             if result.is_busy:
                 self._keeping.met([result.at])
             if result.is_busy and result.links == 0:
                 self._keeping.unused(work.parcel, result.at)
             self._again(work, why, is_busy=result.is_busy)
+            if result.refused:
+                self._fault = why
             return
         self._keeping.take(work.parcel, result.at, result.links)
         self._trouble = 0.0
@@ -338,9 +351,18 @@ class _Spread:
         for standing in result.held:
             self._monitor.standing(self._job, standing)
         for text in result.notices:
-            self._monitor.notice(self._job, text)
-        self._destination_fault = self._destination_fault or result.destination_fault
-        self._fault = self._fault or result.source_fault
+            self._monitor.notice(self._job, self._named(text, result.at))
+        if result.destination_fault:
+            self._destination_fault = self._destination_fault or self._named(result.destination_fault, result.at)
+        if result.source_fault:
+            self._fault = self._fault or self._of_source(result.source_fault, result.at)
+
+    def _named(self, fault: str, worker: str) -> str:
+        """With the machine where it was met."""
+        return fault if self.is_here or not worker else f"worker on {machine_of(worker)}: {fault}"
+
+    def _of_source(self, fault: str, worker: str) -> str:
+        return f"{self._job.source}: {self._named(fault, worker)}"
 
     def _again(self, work: Work, why: str, *, is_busy: bool = False) -> None:
         if work.allowance is not None:

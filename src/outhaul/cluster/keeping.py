@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from outhaul.cluster.begun import machine_of
+from outhaul.cluster.crew import Crew
 from outhaul.cluster.numbers import FOLDER, Numbers
 from outhaul.cluster.outbox import Parcel, fetch, ship
 from outhaul.cluster.own import Keeping
@@ -73,7 +74,7 @@ class Shared:
     def unused(self, parcel: Parcel | None, worker: str) -> None:
         """A worker has written nothing of a batch, and done nothing."""
 
-    def gather(self, there: Any, *, first: bool = False) -> None:
+    def gather(self, crew: Crew, *, first: bool = False) -> None:
         """Have all that workers know told. Raises StoreError: what they tell could not be read, so none is to begin."""
 
     def ended(self, tally: Tally) -> str:
@@ -118,6 +119,8 @@ class Merged:
                 self._is_group = Companions(job).is_group
                 self._unmerged = self._unread = ""
                 self._is_asked = False
+                self._answered = frozenset[str]()
+                """Machines that nobody has to wait for: in the end they had all earlier numbers end there."""
                 self._seen: dict[int, set[str]] = {}
                 self._told: dict[int, int] = {}
                 self._earlier = frozenset(self._numbers.open)
@@ -191,26 +194,34 @@ class Merged:
             return f"workers have shipped {where}: allow s3:GetObject beneath .outhaul/workers"
         return ""
 
-    def gather(self, there: Any, *, first: bool = False) -> None:
-        """Have every worker ship what it has, and what dead ones of its machine have left; and merge all that there is."""
-        self._unmerged, self._is_asked = "", not first
+    def gather(self, crew: Crew, *, first: bool = False) -> None:
+        """Have every worker ship what it has, and what dead ones of its machine have left; and merge all that there is.
+
+        Where the run is to end meanwhile, it is left to the next one.
+        """
+        self._unmerged, self._is_asked, self._answered = "", not first, frozenset()
         while self._numbers.unused:
             self._close(self._numbers.unused.pop())
         if first:
-            self._prove()
-        asked = set() if first and self._numbers.is_new else self._ask_all(there)
+            self._prove(crew)
+        asked = set() if first and self._numbers.is_new else self._ask_all(crew)
         left = sorted(self._numbers.open)
         for pause in (0, *_PAUSES):
-            time.sleep(pause)
-            if not (left := self._merge_all(left, asked)):
+            crew.sleep(pause)
+            if crew.stopped():
+                self._is_asked = False
+                return
+            if not (left := self._merge_all(left, asked, crew.stopped)):
                 break
         else:
             self._unmerged = self._unmerged or self._unread  # The next run goes on with it.
+        if self._is_asked:
+            self._answered = frozenset(asked or ())
         needed = set[str]().union(*(self._machines(number) for number in self._numbers.open))
         for machine in self._numbers.machines.keys() - needed:
             del self._numbers.machines[machine]
 
-    def _prove(self) -> None:
+    def _prove(self, crew: Crew) -> None:
         """Write a segment and read it back, before any file goes: all that workers tell comes by this way."""
         number = self._numbers.next()
         for pause in (*_PAUSES, 0):
@@ -219,14 +230,16 @@ class Merged:
                 self._told[number] = ship(self._job, self._numbers.outbox, number, [nothing])
                 return
             except Transient:
-                if not pause:
+                if not pause or crew.stopped():
                     raise
-            time.sleep(pause)
+            crew.sleep(pause)
 
-    def _merge_all(self, numbers: list[int], asked: set[str] | None) -> list[int]:
+    def _merge_all(self, numbers: list[int], asked: set[str] | None, stopped: Callable[[], bool]) -> list[int]:
         """Merge these; which of them cannot be read now. Those are closed that nobody can write to any more."""
         failed, in_a_row = list[int](), 0
         for at, number in enumerate(numbers):
+            if stopped():
+                return numbers[at:] + failed
             if fault := self._merge(number):
                 failed.append(number)
                 self._unread, in_a_row = fault, in_a_row + 1
@@ -242,22 +255,22 @@ class Merged:
         """Where somebody may be who had this number, beside who has told of it."""
         if (seen := self._seen.get(number)) or number in self._told:
             return set(map(self._machine, seen or ()))
-        return set(self._numbers.machines)
+        return self._numbers.machines.keys() - self._answered
 
-    def _ask_all(self, there: Any) -> set[str] | None:
+    def _ask_all(self, crew: Crew) -> set[str] | None:
         """The machines on which nobody can write under an earlier number any more; None where workers did not answer."""
         from distributed import wait
 
         asked: dict[Any, str] = {}
         numbers: dict[Any, int] = {}
         deadline = time.monotonic() + _GATHER_SECONDS
-        while time.monotonic() < deadline:
-            workers = set(there.nthreads())
+        while time.monotonic() < deadline and not (crew.stopped() or crew.fault):
+            workers = crew.workers()
             self.met(workers)
             for worker in workers - set(asked.values()):
                 number = self._numbers.next()
                 arguments = self._job, self.keeping, number
-                future = there.submit(gather, *arguments, workers=[worker], pure=False, priority=2)
+                future = crew.there.submit(gather, *arguments, workers=[worker], pure=False, priority=2)
                 asked[future], numbers[future] = worker, number
                 self._seen[number] = {worker}
             left = [future for future, worker in asked.items() if worker in workers and not future.done()]
@@ -268,7 +281,7 @@ class Merged:
                 continue
             with contextlib.suppress(TimeoutError):
                 wait(left, timeout=1, return_when="FIRST_COMPLETED")
-        workers = set(there.nthreads())
+        workers = crew.workers()
         answered, held, freed, silent = set[str](), set[tuple[str, str]](), set[tuple[str, str]](), list[str]()
         for future, worker in asked.items():
             machine, faults = self._machine(worker), []
@@ -287,8 +300,10 @@ class Merged:
             elif worker in workers:
                 silent.append(worker)
             for fault in faults:
-                self._tell(fault)
+                self._tell(fault if self._home else f"worker on {machine}: {fault}")
             future.cancel()
+        if crew.stopped():
+            return None
         if silent:
             who = f"{len(silent)} workers" if len(silent) > 1 else "a worker"
             self._tell(f"{who} did not answer, {silent[0]}: run again once it is done, for the receipts that it has")

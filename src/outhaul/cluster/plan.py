@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ def batches(counted: Sequence[Counted], *, files_max: int = FILES_MAX, bytes_max
     for one in counted:
         if not one.files:
             continue
-        parts = max(-(-one.files // files_max), min(-(-one.size // bytes_max), one.files))
+        parts = max(_parts(one.files, files_max), min(-(-one.size // bytes_max), one.files))
         if parts > 1:
             share = one.files // parts, one.size // parts
             yield from (Batch((one.directory,), Shard(n, parts), *share) for n in range(1, parts + 1))
@@ -59,6 +60,17 @@ def batches(counted: Sequence[Counted], *, files_max: int = FILES_MAX, bytes_max
         files, size = files + one.files, size + one.size
     if some:
         yield Batch(tuple(some), WHOLE, files, size)
+
+
+def _parts(files: int, files_max: int) -> int:
+    """In how many shares files are, so that the largest share most certainly has no more than so many.
+
+    A hash of the name says whose a file is, so how many a share has is as good as Poisson's: five times the root of its mean is
+    passed by one share in some millions.
+    """
+    if files <= files_max:
+        return 1
+    return -(-files // max(1, files_max - 5 * (math.isqrt(files_max) + 1)))
 
 
 def unsuited(job: Job, *, shared: bool = False) -> str:

@@ -20,8 +20,9 @@ from outhaul.cluster.own import Answer, Keeping, Own, Telling, held, is_past, sh
 from outhaul.cluster.plan import Batch, Counted
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Outcome, Pass, Scope
+from outhaul.host.landmarks import Landmark, is_there
 from outhaul.ledgers.sqlite import SqliteLedger
-from outhaul.model.errors import AnotherInstance, LedgerError, SourceError, StoreError
+from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, SourceError, StoreError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
@@ -43,6 +44,8 @@ class Setting(NamedTuple):
     """What it may send; None for no limit."""
     token: str
     """What the driver calls this job of this run when it tells all to halt."""
+    landmark: Landmark
+    """What the source of the driver is known by."""
 
 
 class Looked(NamedTuple):
@@ -53,6 +56,10 @@ class Looked(NamedTuple):
     """Directories that have not been looked into yet."""
     closed: list[tuple[str, str]]
     """Directories that cannot be read, and why."""
+    fault: str = ""
+    """Why nothing was looked into: the source cannot be read, or is another directory."""
+    at: str = ""
+    """Address of the worker."""
 
 
 class Done(NamedTuple):
@@ -62,8 +69,8 @@ class Done(NamedTuple):
     held: list[Standing]
     """Some of the files that are held."""
     notices: list[str]
-    destination_fault: str
-    source_fault: str
+    destination_fault: str = ""
+    source_fault: str = ""
     is_busy: bool = False
     """Whether another worker has it, or the driver does not know this machine yet: nothing was done."""
     fault: str = ""
@@ -72,14 +79,28 @@ class Done(NamedTuple):
     """Address of the worker."""
     links: int = -1
     """How many links the number of the batch has by this; -1 where nobody knows."""
+    refused: str = ""
+    """Why this machine cannot have a ledger of its own."""
 
 
-def look(job: Job, directories: Sequence[str]) -> Looked:
-    """Look into some directories and what is beneath them, until it is enough for once.
+def look(job: Job, directories: Sequence[str], landmark: Landmark) -> Looked:
+    """Look into some directories and what is beneath them, until it is enough for once."""
+    try:
+        _check(job, landmark)
+        found = _look(job, directories)
+        _check(job, landmark)  # What was unmounted meanwhile looks empty.
+        return found
+    except SourceError as error:
+        return Looked([], [], [], str(error), _address())
 
-    Raises:
-        SourceError: the source itself cannot be read.
-    """
+
+def _check(job: Job, landmark: Landmark) -> None:
+    """Raise SourceError where the source is not here: there would be nothing to do, and all would seem well."""
+    if not is_there(job.source, landmark):
+        raise SourceError("the source is not the directory there that it is here; mount it there, or stop that worker")
+
+
+def _look(job: Job, directories: Sequence[str]) -> Looked:
     from outhaul.host.filesystem import HostFileSystem
 
     found, to_visit, entries = Looked([], [], []), list(directories), 0
@@ -116,22 +137,23 @@ _own = Own()
 
 
 def carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None = None) -> Done:
-    """Carry a batch. A destination or a ledger that cannot be used is told, not raised.
-
-    Raises:
-        SourceError: the source has no locks.
-        ConfigurationError: there is no disk for a ledger of its own.
-    """
+    """Carry a batch. What cannot be used is told, not raised: who is told has to know where that is."""
     _stop_profiling()
     watcher = _Watcher()
     with _own.lock:
+        nothing = Done(Tally(), watcher.held, watcher.notices, at=_address())
         try:
+            _check(job, setting.landmark)
             return _carry(job, batch, setting, parcel, watcher)
         except (LedgerError, AnotherInstance) as error:
             _own.give_up()
-            return Done(Tally(), watcher.held, watcher.notices, "", "", fault=str(error))
+            return nothing._replace(fault=str(error))
         except StoreError as error:
-            return Done(Tally(), watcher.held, watcher.notices, "", "", fault=f"receipts cannot be shipped: {error}")
+            return nothing._replace(fault=f"receipts cannot be shipped: {error}")
+        except SourceError as error:
+            return nothing._replace(source_fault=str(error))
+        except ConfigurationError as error:
+            return nothing._replace(refused=str(error))
 
 
 def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watcher: _Watcher) -> Done:
@@ -140,12 +162,12 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
     place, telling, links = ledger.place(job), None, -1
     scope = Scope(Part(batch.directories, _Everything(), batch.share))
     if parcel is not None and setting.keeping.outbox and is_past(setting.keeping.outbox, parcel.number):
-        return Done(Tally(), [], [], "", "", fault="a batch has come too late")
+        return Done(Tally(), [], [], fault="a batch has come too late", at=_address())
     if parcel is not None and parcel.machines and machine_of(_address()) not in parcel.machines:
-        return Done(Tally(), [], [], "", "", is_busy=True, at=_address(), links=0)
+        return Done(Tally(), [], [], is_busy=True, at=_address(), links=0)
     with held(ledger, place, job, batch) as is_ours:
         if not is_ours:
-            return Done(Tally(), [], [], "", "", is_busy=True, at=_address(), links=0)
+            return Done(Tally(), [], [], is_busy=True, at=_address(), links=0)
         if parcel is not None and isinstance(ledger, SqliteLedger) and setting.keeping.outbox:
             if worker := _address():
                 _say(setting.token, parcel.number, worker)
@@ -158,6 +180,7 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
             )  # fmt: skip
             try:
                 outcome = Pass(job, ports, scope=scope).run()
+                _check(job, setting.landmark)
             except SourceError as error:
                 outcome = Outcome(Tally(), "", str(error))
         if telling is not None:

@@ -8,11 +8,14 @@ import stat
 from outhaul.model.errors import ConfigurationError, LedgerError
 
 _NETWORK = (
-    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "fuse.ceph", "fuse.glusterfs", "fuse.lustre", "fuse.sshfs",
-    "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb3", "smbfs",
-    "wekafs",
+    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "cvfs", "fakeowner", "fhgfs", "fuse.blobfuse", "fuse.blobfuse2",
+    "fuse.ceph", "fuse.ceph-fuse", "fuse.daos", "fuse.gcsfuse", "fuse.glusterfs", "fuse.goofys", "fuse.grpcfuse",
+    "fuse.juicefs", "fuse.lizardfs", "fuse.lustre", "fuse.mfs", "fuse.osxfs", "fuse.rclone", "fuse.s3fs", "fuse.seaweedfs",
+    "fuse.sshfs", "fuse.vmhgfs-fuse", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs",
+    "panfs", "prl_fs", "pvfs2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "wekafs",
 )  # fmt: skip
-"""File systems that several machines share, as /proc/self/mountinfo names them."""
+"""File systems that several machines share, or a machine and its guests, as /proc/self/mountinfo names them. Some in user space
+are named `fuse` alone there, and nobody can tell."""
 
 
 def made_beneath(home: str, *names: str) -> str:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
     if options.config and is_kingfisher_file(options.config):
-        if options.shard:
+        if options.shard is not None:
             raise ConfigurationError("--shard: Kingfisher Archive decides about whole months; leave it out")
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     be_nice(options, said.nice)
     if options.dry_run:
         return _carry(wanted, options, said)
-    if options.shard and said.program == "archive-upload":
+    if options.shard is not None and said.program == "archive-upload":
         raise ConfigurationError(
             "--shard: archive-upload knows none; translate its configuration, and run that in shards"
         )
@@ -307,7 +307,7 @@ def _run(jobs: list[Job], options: argparse.Namespace, said: Configured | None, 
         given_shard(options),
     )
     zone = said.time_zone if said else ""
-    if options.on:
+    if options.on is not None:
         refuse_beside_workers(options)
         from outhaul.cluster.driver import run as spread
 
