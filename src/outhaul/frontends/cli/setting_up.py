@@ -25,7 +25,6 @@ def add(command: Add, state: argparse.ArgumentParser, connection: argparse.Argum
     policy.add_argument(
         "--shard",
         metavar="I/N",
-        default="",
         help="for processes that run with --shard 1/N to N/N: of what they tell a fleet",
     )
     command(
