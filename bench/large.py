@@ -1,8 +1,9 @@
 """Large files, copied to a server by each tool in turn: `python -m bench.large [--files 1000 --mebibytes 1] [--server null]`.
 
 True here: each trial has a server of its own. `rclone` is `rclone serve s3 :memory:`, which checks signatures and holds the
-objects; `null` is nginx with Lua, which reads each body, digests it (MD5) and forgets it; `sink` is the same, and believes
-the MD5 that a request tells, which is the least that a server can cost. What arrived is compared by number and length.
+objects; `null` is nginx with Lua, which reads each body, digests it (MD5) and forgets it; `sink` is the same, but digests
+nothing, keeps the SHA-256 that a request tells, and gives ETags that are no digests, as with SSE-KMS: the least that a server
+can cost. What arrived is compared by number and length.
 outhaul reads, hashes, proves and records; the others do not.
 Not done here: removal (all tools copy).
 """
