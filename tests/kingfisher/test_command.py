@@ -57,6 +57,8 @@ def test_outhaul_knows_the_configuration(world: World) -> None:
     world.collection(1)
     assert world.outhaul("run", str(world.config), "--state", str(world.state)) == 0
     assert world.decisions() == {1: ("ARCHIVED", "first", False)}
+    for option, value in (("--on", "local:2"), ("--shard", "1/2"), ("--bandwidth", "1MB/s"), ("--job", "x")):
+        assert world.outhaul("run", str(world.config), "--state", str(world.state), option, value) == 2
     assert world.outhaul("translate", str(world.config)) == 2
     command = [sys.executable, "-m", "outhaul", "translate", str(world.config)]
     done = subprocess.run(command, env=world.environ, capture_output=True, text=True, check=False)

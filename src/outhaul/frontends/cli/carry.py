@@ -39,8 +39,11 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """One pass over every job of a configuration."""
     if options.config and is_kingfisher_file(options.config):
-        if options.shard is not None:
-            raise ConfigurationError("--shard: Kingfisher Archive decides about whole months; leave it out")
+        for name in ("job", "shard", "on", "ledger", "bandwidth", "nice"):
+            if getattr(options, name):
+                raise ConfigurationError(
+                    f"--{name}: Kingfisher Archive knows none, and decides about whole months; leave it out"
+                )
         from outhaul.frontends.older.kingfisher_archive import run as archive
 
         return archive(options.config, options.state or "", dry_run=options.dry_run)
