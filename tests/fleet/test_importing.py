@@ -112,6 +112,13 @@ def test_everything_is_there_once(outhaul: Program, database: tuple[str, Ask]) -
     assert tuple(found[2][0][:3]) == ("b", 3, 2)
 
 
+def test_where_nobody_has_told_anything(outhaul: Program) -> None:
+    """The address may be wrong: one line, and exit code 1."""
+    ran = outhaul("fleet", "import", "meet", "--to", "fleet.sqlite", "-q")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "no device has told anything beneath" in ran.err
+
+
 def test_what_is_refused_stops_nothing(outhaul: Program) -> None:
     """It is named, each time, and the rest is imported."""
     bad = put(outhaul, "a", 1, 3, content=b"nonsense")

@@ -83,6 +83,12 @@ def place(options: argparse.Namespace, address: str) -> tuple[Destination, Conne
     return there, connection if there.kind == "s3" else Connection()
 
 
+def nobody(there: Destination) -> str:
+    """What is said where no device is found: the address may be wrong, or all of it removed; no news is not that all are well."""
+    where = there.address
+    return f"no device has told anything beneath {where}/{RESERVED}: is {where} what they have as `to` in [fleet]?"
+
+
 def _rest(seconds: float) -> bool:
     """Wait; False where it is asked to end."""
     end = time.monotonic() + seconds
@@ -118,13 +124,8 @@ def _look(reader: Reader, there: Destination, options: argparse.Namespace, alarm
         if options.watch and sys.stdout.isatty():
             print("\x1b[H\x1b[2J", end="")
         print("\n".join(_lines(judged, now, options)), flush=True)
-    if (
-        not judged
-    ):  # As where an address is wrong, or somebody has removed all of them: no news is none that all are well.
-        where = there.address
-        _complain(
-            f"no device has told anything beneath {where}/{RESERVED}: is {where} what they have as `to` in [fleet]?"
-        )
+    if not judged:
+        _complain(nobody(there))
     return 1 if troubled or not judged else 0
 
 

@@ -1,4 +1,4 @@
-"""`fleet import`: what a fleet tells, into a database, for SQL. Exit code 1 where some of it was refused."""
+"""`fleet import`: what a fleet tells, into a database, for SQL. Exit code 1 where some of it was refused, or there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from outhaul.fleet.databases import open_database
 from outhaul.fleet.importing import bring_in as bring_into
 from outhaul.frontends.cli import say
-from outhaul.frontends.cli.fleet import place
+from outhaul.frontends.cli.fleet import nobody, place
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable
 from outhaul.wiring import open_meeting
@@ -37,4 +37,6 @@ def bring_in(options: argparse.Namespace) -> int:
             f"{count.segments:,} new segment{'' if count.segments == 1 else 's'} with {say.files(count.receipts)}; "
             f"{count.devices:,} device{'' if count.devices == 1 else 's'}"
         )
-    return 1 if count.refused else 0
+    if is_empty := not (count.devices or count.segments or count.refused):
+        print(f"outhaul: {printable(nobody(there))}", file=sys.stderr)
+    return 1 if count.refused or is_empty else 0
