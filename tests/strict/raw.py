@@ -46,7 +46,7 @@ class Conversation:
         return self._taken(end + 4)
 
     def _taken(self, size: int) -> int:
-        found = re.match(rb"PUT /(\d+) ", self._buffer)
+        found = re.match(rb"(?:PUT|HEAD) /(\d+) ", self._buffer)
         assert found is not None, self._buffer[:80]
         self._buffer = self._buffer[size:]
         self._seen.append(int(found[1]))

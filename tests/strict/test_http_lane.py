@@ -1,5 +1,6 @@
 """stores/http_lane.py against a server that answers in every odd way: one answer or one error a request, in its place."""
 
+import contextlib
 import gc
 import itertools
 import socket
@@ -99,6 +100,30 @@ def test_each_request_has_its_own_answer(lanes: Lanes, at_once: int) -> None:
         assert list(range(200)) == sorted(server.seen)
         assert most <= at_once
         assert len(server.conversations) <= at_once
+
+
+def test_a_head_has_no_body(lanes: Lanes) -> None:
+    """Whatever length is told: the connection is good for the next request. One that was refused may be followed by a body
+    nevertheless, and is not."""
+
+    def talk(conversation: Conversation, index: int) -> None:
+        conversation.send(b'HTTP/1.1 200 OK\r\nETag: "%d"\r\nContent-Length: 5000000\r\n\r\n' % index)
+
+    def refuse(conversation: Conversation, index: int) -> None:
+        conversation.send(b'HTTP/1.1 404 Not Found\r\nETag: "%d"\r\nContent-Length: 5\r\n\r\n' % index)
+        with contextlib.suppress(OSError):  # The other side has closed.
+            time.sleep(0.002)
+            conversation.send(b"wrong")
+
+    def head(index: int) -> bytes:
+        return b"HEAD /%d HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n" % index
+
+    for talking, connections in ((talk, 2), (refuse, 20)):
+        with raw_server(forever(talking)) as server:
+            answers = lanes(server.port).send(20, head, 2)
+            assert [number_of(answer) for answer in answers] == list(range(20))
+            assert {answer.body for answer in answers if isinstance(answer, Answer)} == {b""}
+            assert len(server.conversations) == connections
 
 
 class Body(bytearray):

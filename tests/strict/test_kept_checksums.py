@@ -6,7 +6,7 @@ import pytest
 
 from outhaul.model.errors import Misconfigured
 from outhaul.model.job import Connection, Destination
-from outhaul.ports import Abilities
+from outhaul.ports import Abilities, Stored
 from outhaul.stores.s3 import S3Store
 from strict.faults import Fault, Kind
 from strict.journeys import Journey
@@ -46,6 +46,7 @@ def test_one_head_for_each_file(journey: Journey, capsys: Capsys) -> None:
         Fault("HeadObject", Kind.LOST, "in/", times=2),
         Fault("HeadObject", Kind.HEADERS, "in/", headers={"x-amz-checksum-sha256": "bm90IHdoYXQgd2FzIHNlbnQ="}),
         Fault("HeadObject", Kind.HEADERS, "in/", headers={"x-amz-checksum-type": "COMPOSITE"}),
+        Fault("HeadObject", Kind.HEADERS, "in/", headers={"ETag": '"of-another-object"'}),
     ],
     ids=str,
 )
@@ -74,7 +75,7 @@ def test_where_the_general_client_knows_better(server: StrictServer, monkeypatch
     stored = [store.put(f"p/{number}", b"%d" % number) for number in range(3)]
     alone = [store.stored_sha256(f"p/{number}", one.version) for number, one in enumerate(stored)]
     server.have(Fault("HeadObject", Kind.ERROR, "p/1", code="BadRequest", status=400))
-    asked = [(f"p/{number}", one.version) for number, one in enumerate(stored)]
+    asked = [(f"p/{number}", one) for number, one in enumerate(stored)]
     assert store.stored_sha256s(asked, 2) == alone
     assert store.stored_sha256s([], 2) == []
 
@@ -93,4 +94,5 @@ def test_credentials_that_are_gone_meanwhile(server: StrictServer, monkeypatch: 
         raise OSError("no more")
 
     store._fast._account = store._fast._account._replace(provider=gone)
-    assert [type(found) for found in store.stored_sha256s([("p/1", ""), ("p/2", "")], 2)] == [Misconfigured] * 2
+    asked = [(f"p/{number}", Stored("", "")) for number in (1, 2)]
+    assert [type(found) for found in store.stored_sha256s(asked, 2)] == [Misconfigured] * 2

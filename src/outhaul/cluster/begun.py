@@ -24,7 +24,10 @@ class Begun:
 
     def heard(self) -> list[tuple[int, str]]:
         """Numbers of batches, and the address of the worker that began each, since the last call. Raises OSError."""
-        return [(number, worker) for number, worker in self._said.get(batch=True)]
+        try:
+            return [(number, worker) for number, worker in self._said.get(batch=True)]
+        except KeyError as error:
+            raise OSError("the scheduler has begun anew, and knows of nothing") from error
 
     def close(self) -> None:
         """Nobody asks any more."""

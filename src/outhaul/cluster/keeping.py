@@ -288,9 +288,10 @@ class Merged:
             if future.status == "finished":
                 answer = future.result()
                 faults = answer.faults
-                answered.add(machine)
-                held.update((machine, name) for name in answer.held)
-                freed.update((machine, name) for name in answer.freed)
+                both = {machine, self._machine(answer.at or worker)}
+                answered |= both
+                held.update((one, name) for one in both for name in answer.held)
+                freed.update((one, name) for one in both for name in answer.freed)
                 if answer.links >= 0:
                     self._told[numbers[future]] = answer.links
                     del self._seen[numbers[future]]

@@ -62,6 +62,8 @@ class Answer(NamedTuple):
     """Ledgers that it could not have: a process has them, which may still ship something."""
     freed: list[str]
     """Those that it had."""
+    at: str = ""
+    """Address of the worker, as it knows itself: the scheduler may have another one of it, by number where it has a name."""
 
 
 class Own:

@@ -231,7 +231,7 @@ def gather(job: Job, keeping: Keeping, number: int) -> Answer:
     """Ship what dead workers of this machine have left, and what this one has."""
     with _own.lock:
         try:
-            return ship_left(_own, job, keeping, number)
+            return ship_left(_own, job, keeping, number)._replace(at=_address())
         except (LedgerError, StoreError) as error:
             return Answer(-1, [f"receipts cannot be shipped: {error}"], ["?"], [])
 

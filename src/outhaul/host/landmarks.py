@@ -54,7 +54,8 @@ class Leaving:
     def close(self) -> None:
         """Take it away."""
         if self.landmark.name:
-            self._holds.give_back(self._outer, self.landmark.name, remove=True)
+            with contextlib.suppress(OSError):  # A server that has gone takes it with it.
+                self._holds.give_back(self._outer, self.landmark.name, remove=True)
         if self._outer >= 0:
             os.close(self._outer)
         if not self._keep:

@@ -109,10 +109,10 @@ class Abilities(NamedTuple):
 
 
 def one_by_one(
-    stored_sha256: Callable[[str, str], bytes | None], objects: Sequence[tuple[str, str]]
+    stored_sha256: Callable[[str, str], bytes | None], objects: Sequence[tuple[str, Stored]]
 ) -> list[bytes | StoreError | None]:
     """`Store.stored_sha256s` of a store that can do no better."""
-    return [_outcome(stored_sha256, *each) for each in objects]
+    return [_outcome(stored_sha256, key, stored.version) for key, stored in objects]
 
 
 def _outcome(stored_sha256: Callable[[str, str], bytes | None], key: str, version: str) -> bytes | StoreError | None:
@@ -219,8 +219,13 @@ class Store(Protocol):
     def stored_sha256(self, key: str, version: str) -> bytes | None:
         """The SHA-256 of the whole object that the store keeps with it; None where it keeps none, or does not say."""
 
-    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
-        """`stored_sha256` for each of these, by its key and its version, up to `at_once` at the same time where the store can.
+    def stored_sha256s(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[bytes | StoreError | None]:
+        """`stored_sha256` for each of these, up to `at_once` at the same time where the store can.
+
+        Args:
+            objects: The key of each, and what the store answered when it was written or looked at: an answer of another ETag
+                tells nothing of it.
+            at_once: How many.
 
         Returns:
             For each, in order, what `stored_sha256` would have returned or raised.

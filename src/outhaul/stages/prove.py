@@ -15,7 +15,7 @@ from functools import partial
 from outhaul.model.errors import Denied, NotAsAsked, NotThere, StoreError, Unproved
 from outhaul.model.evidence import Proof, ProofKind, Upload
 from outhaul.model.job import ProofRule
-from outhaul.ports import Store
+from outhaul.ports import Store, Stored
 from outhaul.ports.vouching import VouchedStore
 
 Kept = Callable[[], bytes | None]
@@ -56,7 +56,8 @@ def ask_many(uploads: Sequence[Upload], rule: ProofRule, store: Store, at_once: 
     if isinstance(store, VouchedStore):
         return [None] * len(uploads)
     needs = [index for index, upload in enumerate(uploads) if _needs_sha256(upload, rule, store)]
-    answers = store.stored_sha256s([(uploads[index].key, uploads[index].version) for index in needs], at_once)
+    objects = [(uploads[index].key, Stored(uploads[index].etag, uploads[index].version)) for index in needs]
+    answers = store.stored_sha256s(objects, at_once)
     known = dict(zip(needs, answers, strict=True))
     return [partial(_said, known[index]) if index in known else None for index in range(len(uploads))]
 

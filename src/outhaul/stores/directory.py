@@ -120,7 +120,7 @@ class DirectoryStore:
         """A file system keeps none."""
         return None
 
-    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+    def stored_sha256s(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[bytes | StoreError | None]:
         """A file system keeps none."""
         return [None] * len(objects)
 

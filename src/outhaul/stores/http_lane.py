@@ -274,7 +274,8 @@ class Lane:
         self._answers[connection.index] = Answer(status, head, body, time.monotonic_ns() - connection.started_ns)
         self._busy.discard(connection)
         # What was not taken to the end, or answered before it was sent, leaves a connection that cannot be trusted.
-        if keep and connection.to_send is None:
+        # Nor one where a body may follow on what has none: who refuses a HEAD may say why, against the rules.
+        if keep and connection.to_send is None and not (connection.bodiless and status != 200):
             connection.used = True
             connection.received = b""
             self._end_turn(connection)

@@ -329,7 +329,7 @@ class S3Store:
         """See `ports.Store`."""
         return self._control().stored_sha256(key, version) if self._keeps_sha256 else None
 
-    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+    def stored_sha256s(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[bytes | StoreError | None]:
         """See `ports.Store`. What the fast way makes nothing of goes the general way, one by one."""
         if not self._keeps_sha256:
             return [None] * len(objects)
@@ -339,7 +339,7 @@ class S3Store:
             answers = self._fast.head_many(objects, at_once)
         except StoreError as error:  # There are no credentials any more.
             return [bare(error) for _ in objects]
-        found = [kept_sha256(answer, key) for answer, (key, _) in zip(answers, objects, strict=True)]
+        found = [kept_sha256(answer, key, stored.etag) for answer, (key, stored) in zip(answers, objects, strict=True)]
         return [
             one_by_one(self.stored_sha256, [each])[0] if isinstance(kept, Redirected) else kept
             for kept, each in zip(found, objects, strict=True)

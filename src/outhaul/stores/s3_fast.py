@@ -12,8 +12,9 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -214,7 +215,7 @@ class FastPuts:
         return _answered(answer, key, region).outcome
 
     def ask(self, requests: Sequence[tuple[str, str, dict[str, str], bytes, bytes]]) -> list[Answer | LaneError]:
-        """A few requests of any kind, all at the same time.
+        """A few requests of any kind: those of one key one after the other, and of different keys at the same time.
 
         Each is method, key, headers in small letters, the body that is signed, and the one that is sent.
         """
@@ -231,11 +232,17 @@ class FastPuts:
                 + body
             )
 
+        keys = [key for _, key, *_ in requests]
+        rounds = [keys[:index].count(key) for index, key in enumerate(keys)]
+        answers: dict[int, Answer | LaneError] = {}
         lane = Lane(self._endpoint)
         try:
-            return lane.send(len(requests), request, len(requests))
+            for turn in range(max(rounds) + 1):
+                now = [index for index, its in enumerate(rounds) if its == turn]
+                answers |= zip(now, lane.send(len(now), partial(_of, request, now), len(now)), strict=True)
         finally:
             lane.close()
+        return [answers[index] for index in range(len(requests))]
 
     def replace(self, key: str, body: bytes) -> tuple[Answered, int]:
         """Put one small object in the place of what is there.
@@ -252,44 +259,59 @@ class FastPuts:
 
     def get_many(self, keys: Sequence[str], at_once: int) -> list[Answer | LaneError]:
         """The whole of many small objects, up to `at_once` at the same time. Raises Misconfigured: no credentials."""
+        identity = self._identity()
         with self._lane() as (lane, _):
-            return lane.send(len(keys), lambda index: self.get_request(keys[index], "", {}), at_once)
+            return lane.send(len(keys), lambda index: self._reading("GET", keys[index], "", {}, identity), at_once)
 
     @property
     def endpoint(self) -> Endpoint:
         """Whom to connect to."""
         return self._endpoint
 
-    def head_many(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[Answer | LaneError]:
+    def head_many(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[Answer | LaneError]:
         """What a HEAD says of many objects and of the checksums that are kept with them, up to `at_once` at the same time.
 
-        Each is its key and its version. Raises Misconfigured: no credentials.
+        Each is its key, and of which version. One that has no answer, or the store's own fault for one, is asked once more (L15).
+        Raises Misconfigured: no credentials.
         """
+        answers = self._heads(objects, at_once)
+        again = [index for index, answer in enumerate(answers) if _is_unanswered(answer)]
+        if again:
+            for index, answer in zip(again, self._heads([objects[index] for index in again], at_once), strict=True):
+                answers[index] = answer
+        return answers
+
+    def _heads(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[Answer | LaneError]:
+        identity = self._identity()
 
         def request(index: int) -> bytes:
-            return self.get_request(*objects[index], {"x-amz-checksum-mode": "ENABLED"}, method="HEAD")
+            key, stored = objects[index]
+            return self._reading("HEAD", key, stored.version, {"x-amz-checksum-mode": "ENABLED"}, identity)
 
         with self._lane() as (lane, _):
             return lane.send(len(objects), request, at_once)
 
-    def get_request(self, key: str, version: str, headers: dict[str, str], *, method: str = "GET") -> bytes:
+    def get_request(self, key: str, version: str, headers: dict[str, str]) -> bytes:
         """A whole GET, signed.
 
         Args:
             key: Of the object.
             version: Of it; '' for the latest.
             headers: In small letters, besides those of the bucket.
-            method: Or a HEAD.
 
         Raises:
             Misconfigured: there are no credentials.
         """
-        identity, region = self._identity(), self._account.region
+        return self._reading("GET", key, version, headers, self._identity())
+
+    def _reading(
+        self, method: str, key: str, version: str, headers: dict[str, str], identity: tuple[str, str, str]
+    ) -> bytes:
         operation = "HeadObject" if method == "HEAD" else "GetObject"
         told = {**self._headers.of(operation, int(time.time()) + self._offset), **headers}
         query = f"versionId={quote(version, safe='-_.~')}" if version else ""
         path, nothing = f"{self._base}/{key}", hashlib.sha256(b"").hexdigest()
-        return signed_head(method, self._host, path, told, nothing, region, identity, self._offset, query)
+        return signed_head(method, self._host, path, told, nothing, self._account.region, identity, self._offset, query)
 
     def _new_lane(self) -> tuple[Lane, PutSigner]:
         return Lane(self._endpoint, self._share), PutSigner(
@@ -307,10 +329,19 @@ class FastPuts:
         return given["access_key_id"], given["secret_access_key"], given.get("token") or ""
 
 
-def kept_sha256(answer: Answer | LaneError, key: str) -> bytes | StoreError | None:
+def _of(request: Callable[[int], bytes], some: Sequence[int], at: int) -> bytes:
+    return request(some[at])
+
+
+def _is_unanswered(answer: Answer | LaneError) -> bool:
+    return answer.status >= 500 if isinstance(answer, Answer) else not isinstance(answer, LaneStopped)
+
+
+def kept_sha256(answer: Answer | LaneError, key: str, etag: str) -> bytes | StoreError | None:
     """What an answer of `head_many` says that the store keeps: the SHA-256 of the whole object, none, or why it does not say.
 
-    `Redirected` stands for whatever the general client knows better.
+    `Redirected` stands for whatever the general client knows better. So it does for an answer of another ETag than the one that
+    is known: where a server sends a body that does not belong there, its bytes are taken for the answer to what was asked next.
     """
     if isinstance(answer, LaneStopped):
         return Interrupted("it waited for its turn")
@@ -319,6 +350,8 @@ def kept_sha256(answer: Answer | LaneError, key: str) -> bytes | StoreError | No
     if answer.status != 200:
         known = answer.status in (403, 404) or answer.status >= 500
         return classify(answer.status, "", "", f"HEAD {key}") if known else Redirected(f"HEAD {key}: {answer.status}")
+    if etag and ((seen := _ETAG.search(answer.head)) is None or seen[1].decode("latin-1") != etag):
+        return Redirected(f"HEAD {key}: an answer of another object")
     if _COMPOSITE.search(answer.head) or (found := _SHA256.search(answer.head)) is None:
         return None
     return base64.b64decode(found[1])

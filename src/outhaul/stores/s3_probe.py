@@ -171,7 +171,7 @@ def _try_wrong_values(
         ("PUT", long_key(prefix), {}, PROBE_BODY, PROBE_BODY),
         ("PUT", object_key(prefix, ODD_NAME), {}, PROBE_BODY, PROBE_BODY),
     ])  # fmt: skip
-    there = by_head() if by_head else kept_sha256(seen, key)
+    there = by_head() if by_head else kept_sha256(seen, key, "")
     keeps = _refused(sha256) is True and there == hashlib.sha256(content).digest()
     return known._replace(
         keeps_sha256=keeps,

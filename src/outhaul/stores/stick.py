@@ -114,7 +114,7 @@ class StickStore(VouchedStore):
         found = self._visit.find(self._bucket, key)
         return found.offer.sha256 if found else None
 
-    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+    def stored_sha256s(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[bytes | StoreError | None]:
         """See `ports.Store`."""
         return one_by_one(self.stored_sha256, objects)
 

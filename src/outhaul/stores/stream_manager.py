@@ -341,7 +341,7 @@ class StreamManagerStore:
         """See `ports.Store`."""
         return self._direct.stored_sha256(key, version)
 
-    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+    def stored_sha256s(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[bytes | StoreError | None]:
         """See `ports.Store`."""
         return self._direct.stored_sha256s(objects, at_once)
 

@@ -146,7 +146,7 @@ class Network:
             self._be_late(key)
             return self.store.stored_sha256(key, version)
 
-    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+    def stored_sha256s(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[bytes | StoreError | None]:
         """See `ports.Store`."""
         return one_by_one(self.stored_sha256, objects)
 

@@ -232,7 +232,7 @@ class SimulatedStore:
             found = self._find(key, version)
             return hashlib.sha256(found.content).digest() if self.keeps_sha256 else None
 
-    def stored_sha256s(self, objects: Sequence[tuple[str, str]], at_once: int) -> list[bytes | StoreError | None]:
+    def stored_sha256s(self, objects: Sequence[tuple[str, Stored]], at_once: int) -> list[bytes | StoreError | None]:
         """See `ports.Store`."""
         return one_by_one(self.stored_sha256, objects)
 

@@ -246,9 +246,9 @@ class StoreContract:
 
     def test_many_stored_checksums_are_those_of_each(self, store: Store, prefix: str) -> None:
         """In their order, and one that cannot be told holds up no other."""
-        asked = [(f"{prefix}/{name}", store.put(f"{prefix}/{name}", name.encode()).version) for name in "abc"]
-        there = [store.stored_sha256(*each) for each in asked]
-        found = store.stored_sha256s([asked[0], (f"{prefix}/none", ""), *asked[1:]], 2)
+        asked = [(f"{prefix}/{name}", store.put(f"{prefix}/{name}", name.encode())) for name in "abc"]
+        there = [store.stored_sha256(key, stored.version) for key, stored in asked]
+        found = store.stored_sha256s([asked[0], (f"{prefix}/none", Stored("", "")), *asked[1:]], 2)
         assert [there[0], *there[1:]] == [found[0], *found[2:]]
         assert found[1] is None or isinstance(found[1], NotThere)
 
