@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -122,6 +123,22 @@ def test_a_machine_that_is_lost_is_named(lab: Alone) -> None:
     lab.check()
 
 
+def test_a_worker_is_known_by_its_name_and_by_its_number(lab: Alone) -> None:
+    """It calls itself by a name, which the scheduler has looked up. Killed, another one of its machine ships what it had."""
+    at = lab.command.index("local:3")
+    with Dask(lab.home) as dask:
+        lab.command[at] = dask.address
+        first = dask.start_worker("127.0.0.1", name="localhost")
+        lab.command += ["--bandwidth", "1MB/s"]
+        with lab.start() as process:
+            dask.wait_for_receipts("127.0.0.1", process)
+            first.kill()
+            first.wait()
+            dask.start_worker("127.0.0.1", name="localhost")
+            assert process.wait(150) == 0, lab.output[-2000:]
+    lab.check()
+
+
 def test_a_scheduler_that_dies_is_told_in_one_line(lab: Alone) -> None:
     """Nothing is lost; the files go on with the next run."""
     at = lab.command.index("local:3")
@@ -191,9 +208,21 @@ class Dask:
         """As when its machine dies."""
         self._processes[0].kill()
 
-    def start_worker(self, host: str, within: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
-        """One without a nanny, which nobody starts again; `within` is a command that runs another."""
-        more = ["--host", host, "--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory"]
+    def start_worker(self, host: str, within: tuple[str, ...] = (), name: str = "") -> "subprocess.Popen[bytes]":
+        """One without a nanny, which nobody starts again.
+
+        Args:
+            host: Where it listens.
+            within: A command that runs another.
+            name: What it calls its host.
+        """
+        where = ["--host", host]
+        if name:
+            with socket.socket() as free:
+                free.bind((host, 0))
+                port = free.getsockname()[1]
+            where = ["--listen-address", f"tcp://{host}:{port}", "--contact-address", f"tcp://{name}:{port}"]
+        more = [*where, "--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory"]
         arguments = "worker", self._tcp, *more, str(self._home / host)
         return self._start(*arguments, within=within, XDG_STATE_HOME=str(self._home / host))
 
