@@ -17,11 +17,14 @@ from outhaul.app import JobReport, RunReport
 from outhaul.engine.carrying import Carriage, Carrier, carry_stick
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import ConfigurationError, LedgerError, Misconfigured, Refused, StoreError, bare
+from outhaul.model.events import Tally
+from outhaul.model.evidence import Proof, Receipt
 from outhaul.model.job import ConflictRule, Connection, Destination, Job, ProofRule
+from outhaul.model.lifecycle import REASONS, State
 from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.stick import Offer
 from outhaul.ports import Monitor, Store
-from outhaul.stores.stick_export import Trust
+from outhaul.stores.stick_export import Trust, Visit
 
 if TYPE_CHECKING:
     from outhaul.stores.carrier_memory import CarrierMemory
@@ -40,7 +43,7 @@ class StickReport(NamedTuple):
     """Packages that are on the stick now, and were not before."""
     bytes_written: int
     receipts: int
-    """Receipts that the stick has brought, and that are believed."""
+    """Receipts that the stick has brought, and that are in the ledger now."""
     refused: int
     """Those that are not, for want of a signature with the key."""
     unsigned: int
@@ -109,7 +112,6 @@ def export(
     from outhaul.host.at_work import Noting
     from outhaul.stores.stick import StickStore
     from outhaul.stores.stick_directory import StickDirectory
-    from outhaul.stores.stick_export import Visit
     from outhaul.stores.stick_memory import StickMemory
     from outhaul.wiring import Wiring, at_its_endpoint, compression, permits
 
@@ -125,15 +127,22 @@ def export(
         memory = StickMemory(state)
         visit = Visit(stick, memory, trust, wired.clock.wall_ns, again=again)
         ports = Ports(
-            wired.files, wired.ledger, wired.workers, wired.clock, noting, partial(StickStore, visit=visit), stopped,
-            compression, permits(state),
+            wired.files, wired.ledger, wired.workers, wired.clock, _Recording(noting, visit), partial(StickStore, visit=visit),
+            stopped, compression, permits(state),
         )  # fmt: skip
         placed = [at_its_endpoint(_alone(job)) for job in jobs]
-        for index, (tally, fault, source_fault, *_) in run_jobs(placed, ports):
+        looked_at: list[str] = []
+        for index, outcome in run_jobs(placed, ports):
             noting.ended()
-            reports.append(JobReport(jobs[index], tally, fault or source_fault, bool(fault)))
+            fault = outcome.destination_fault or outcome.source_fault
+            reports.append(JobReport(jobs[index], outcome.tally, fault, bool(outcome.destination_fault)))
+            if fault or stopped():
+                continue
+            visit.went_well(jobs[index].name)
+            if outcome.whole and not _passed_over(outcome.tally):
+                looked_at.append(jobs[index].name)
         whole = len(reports) == len(jobs) and not stopped() and not any(report.fault for report in reports)
-        fault = _end(visit, [job.name for job in jobs], whole=whole)
+        fault = _end(visit, looked_at, whole=whole)
         memory.close()
         disks = {os.stat(job.source).st_dev for job in jobs if os.path.isdir(job.source)}
         return StickReport(
@@ -151,13 +160,36 @@ def _alone(job: Job) -> Job:
     return free._replace(bundle_bytes=0, via="")
 
 
-def _end(visit: object, jobs: Sequence[str], *, whole: bool) -> str:
-    from outhaul.stores.stick_export import Visit
+_LOOKED_AT = ("on-its-way", "changed", "not-removed", "name-too-long")
 
-    assert isinstance(visit, Visit)
+
+def _passed_over(tally: Tally) -> bool:
+    """Whether there may be files with a receipt on the stick for which nobody has asked: in use, paused, unreadable, ...
+
+    One that is not settled may be the same as ever: after a start of the machine all have to be seen anew.
+    """
+    open_ones = {reason for reason, meant in REASONS.items() if meant.state in (State.WAITING, State.HELD)}
+    return any(count and reason in open_ones.difference(_LOOKED_AT) for reason, count in tally.by_reason.items())
+
+
+class _Recording:
+    """A monitor before another one, by which a visit learns what is in the ledger, also where its job has a fault later on."""
+
+    def __init__(self, monitor: Monitor, visit: Visit) -> None:
+        self._monitor, self._visit = monitor, visit
+        self.started, self.standing, self.released = monitor.started, monitor.standing, monitor.released
+        self.progress, self.notice, self.finished = monitor.progress, monitor.notice, monitor.finished
+
+    def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        """See `ports.Monitor`."""
+        self._visit.recorded(job.destination.bucket, [proof.key for proof in proofs])
+        self._monitor.carried(job, receipts, proofs)
+
+
+def _end(visit: Visit, looked_at: Sequence[str], *, whole: bool) -> str:
     try:
         visit.finish()
-        visit.depart(whole=whole, jobs=jobs)
+        visit.depart(whole=whole, looked_at=looked_at)
     except Misconfigured as error:
         return str(error)
     return ""

@@ -152,6 +152,109 @@ def test_what_went_with_another_stick_is_not_on_its_way(journey: Journey) -> Non
     assert (ran.code, journey.left(), journey.on_stick(), "1 on their way" in ran.out) == (0, ["two"], [], True)
 
 
+def _with_another_job(journey: Journey, settle: str = "0s") -> None:
+    """Besides the device's job, one with the name `b`."""
+    journey.configure()
+    with journey.configuration.open("a") as file:
+        file.write(
+            f'[[job]]\nname = "b"\nsource = "{journey.outhaul.home / "b"}"\nto = "s3://{journey.bucket}/site-7/b"\n'
+            f'settle = {{ quiet = "{settle}" }}\nendpoint-url = "{journey.server.endpoint_url}"\n'
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("why", ["not named", "paused", "not settled", "its source is not there"])
+def test_receipts_of_a_job_whose_turn_it_is_not(journey: Journey, why: str) -> None:
+    """They stay on the stick until it is, and no file travels twice. What is taken is not waited for any more."""
+    journey.outhaul.write("one", b"1")
+    source = journey.outhaul.home / "b"
+    source.mkdir()
+    (source / "two").write_bytes(b"2")
+    _with_another_job(journey)
+    assert "2 packages written" in journey.export().out
+    assert journey.carry().code == 0
+    pause = ["b", "--state", str(journey.outhaul.state)]
+    if why == "paused":
+        assert journey.outhaul("pause", *pause).code == 0
+    elif why == "not settled":  # As after a start of the machine, when all have to be seen anew.
+        _with_another_job(journey, "1h")
+    elif why == "its source is not there":
+        source.rename(journey.outhaul.home / "away")
+    for taken in ("1 receipt taken, ", ""):
+        ran = journey.export(*(["--job", "logger"] if why == "not named" else []))
+        assert (ran.code, journey.left(), journey.on_stick()) == (
+            int(why == "its source is not there"),
+            [],
+            [".manifest", ".receipt"],
+        )
+        assert f": {taken}0 packages written (0 B), 0 on their way" in ran.out
+    if why == "paused":
+        assert journey.outhaul("resume", *pause).code == 0
+    elif why == "not settled":
+        _with_another_job(journey)
+    elif why == "its source is not there":
+        (journey.outhaul.home / "away").rename(source)
+    ran = journey.export()
+    assert ": 1 receipt taken, 0 packages written (0 B), 0 on their way" in ran.out
+    assert (ran.code, list(source.iterdir()), journey.on_stick()) == (0, [], [])
+
+
+@pytest.mark.slow
+def test_a_file_in_use_when_its_receipt_comes(journey: Journey) -> None:
+    """The receipt waits for it."""
+    for name in ("one", "two"):
+        journey.outhaul.write(name, name.encode())
+    assert (journey.export().code, journey.carry().code) == (0, 0)
+    with (journey.outhaul.source / "two").open("ab"):
+        ran = journey.export()
+        assert ("1 receipt taken, 0 packages written" in ran.out, journey.left()) == (True, ["two"])
+    ran = journey.export()
+    assert ("1 receipt taken, 0 packages written" in ran.out, journey.left()) == (True, [])
+    assert journey.on_stick() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [False, True])
+def test_a_pack_that_is_carried_in_two_parts(journey: Journey, change: bool) -> None:
+    """Beside a file that is always in use: each part is taken when it comes, and in the end nothing is left of the pack."""
+    for name in ("one", "two"):
+        journey.outhaul.write(name, name.encode())
+    assert "2 packages written" in journey.export().out
+    with journey.server.client() as client:
+        client.put(journey.bucket, "site-7/two", b"theirs")
+    with journey.outhaul.write("log").open("ab"):
+        assert journey.carry("--on-conflict", "hold").code == 1
+        assert "1 receipt taken, 0 packages written (0 B), 1 on their way" in journey.export().out
+        assert (journey.left(), journey.on_stick()) == (["log", "two"], [".manifest", ".pack", ".receipt"])
+        assert "stick" in journey.export().out
+        if change:
+            journey.outhaul.write("two", b"another")
+        assert journey.carry().code == 0
+        journey.export()
+        if change:
+            assert (journey.carry().code, journey.export().code) == (0, 0)
+        assert (journey.left(), journey.on_stick()) == (["log"], [])
+    memory = journey.outhaul.state / "sticks"
+    assert [path.name for path in memory.iterdir()] == ["device"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [10, 5 << 20], ids=["small", "large"])
+def test_half_of_a_group_beside_a_file_in_use(journey: Journey, size: int) -> None:
+    """The receipt of the group waits for that of its manifest; then both are taken, and nothing is left on the stick."""
+    journey.configure('group = "run-*"')
+    journey.outhaul.write("run-1/one", os.urandom(size))
+    with journey.outhaul.write("log").open("ab"):
+        assert journey.export().code == 0
+        with journey.server.client() as client:
+            client.put(journey.bucket, "site-7/run-1.tar.manifest.json", b"theirs")
+        assert journey.carry("--on-conflict", "hold").code == 1
+        assert "receipt" not in journey.export().out
+        assert journey.carry().code == 0
+        assert "2 receipts taken, 0 packages written (0 B), 0 on their way" in journey.export().out
+        assert (journey.left(), journey.on_stick()) == (["log"], [])
+
+
 @pytest.mark.slow
 def test_receipts_without_the_key(journey: Journey) -> None:
     """Where the desk has carried without it nevertheless, both machines say so, and --again has the files carried once more."""

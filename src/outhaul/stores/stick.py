@@ -148,6 +148,7 @@ class StickStore(VouchedStore):
             raise OnItsWay(f"stick {found.stick[:8]}, since {since}")
         if not suffices(found.receipt.proof, rule):
             raise Unproved(f"the carrier's proof is {found.receipt.proof}, and the job asks for {rule}")
+        self._visit.answered(self._job.name, self._bucket, key)
         return Vouch(found.receipt.etag, found.receipt.version)
 
     def _offer(self, key: str, length: int, notes: Notes = ()) -> Offer:

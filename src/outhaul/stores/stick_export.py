@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import NamedTuple
 
 from outhaul.model.bundle import MANIFEST, MANIFEST_SUFFIX
@@ -66,10 +66,12 @@ class Visit:
         self._known: dict[tuple[str, str], Known] = {}
         self._foreign: set[tuple[str, str]] = set()
         self._asked: set[tuple[str, str]] = set()
+        self._answered: dict[str, set[tuple[str, str]]] = {}
+        self._recorded: set[tuple[str, str]] = set()
         self._looked_at: frozenset[str] = frozenset()
         self._visited: set[str] = set()
         self._unbelieved: dict[str, set[int]] = {}
-        self._vouched: set[tuple[str, int]] = set()
+        self._vouched: dict[str, tuple[str, str]] = {}
         self._writer: PackWriter | None = None
         self._open: list[Offer] = []
         there = {*stick.packs(), *[pack for kind in ("manifest", "receipt") for pack, _ in stick.texts(kind)]}
@@ -90,10 +92,24 @@ class Visit:
         """Whether the carrier has met other bytes under this key."""
         return (bucket, key) in self._foreign
 
+    def answered(self, job: str, bucket: str, key: str) -> None:
+        """This job has been given the receipt of what stands under this key."""
+        with self._lock:
+            self._answered.setdefault(job, set()).add((bucket, key))
+
+    def went_well(self, job: str) -> None:
+        """Every receipt that this job was given is in the ledger."""
+        self._recorded |= self._answered.get(job, set())
+
+    def recorded(self, bucket: str, keys: Iterable[str]) -> None:
+        """What stands under these keys has receipts in the ledger."""
+        self._recorded.update([(bucket, key) for key in keys])
+
     @property
     def receipts(self) -> int:
-        """How many receipts it has brought that are believed."""
-        return len(self._vouched)
+        """How many receipts it has brought that are in the ledger now, and were not before."""
+        offers = [offer for trip in self._here.values() for offer in trip.offers]
+        return sum([self._vouched.get(one.place) in self._recorded and not self._awaits(one) for one in offers])
 
     @property
     def away(self) -> int:
@@ -169,7 +185,7 @@ class Visit:
             receipt = said if said and answers(said, offer) and suffices(said.proof, offer.rule) else None
             known, place = Known(offer, trip.stick, trip.since_ns, receipt), (offer.bucket, offer.key)
             if receipt is not None:
-                self._vouched.add((trip.pack, offer.number))
+                self._vouched[offer.place] = (offer.bucket, receipt.key)
                 if receipt.key != offer.key:
                     self._foreign.add(place)
                     place = (offer.bucket, receipt.key)
@@ -256,24 +272,41 @@ class Visit:
         found = [self._known.get((offer.bucket, key)) for key in others]
         return any(known is not None and known.receipt is None for known in found)
 
-    def depart(self, *, whole: bool, jobs: Iterable[str] = ()) -> None:
-        """Clear away the packs whose receipts are all in the ledger.
+    def _superseded(self) -> set[tuple[str, str]]:
+        """Where a file has changed since it was packed: what it is now goes to a second key."""
+        offers = [known.offer for known in self._known.values()]
+        first = [(one, one.key[: -len(second_key("", one.sha256))]) for one in offers]
+        return {(one.bucket, key) for one, key in first if second_key(key, one.sha256) == one.key}
+
+    def depart(self, *, whole: bool, looked_at: Iterable[str] = ()) -> None:
+        """Clear away the packs that nobody waits for any more, and forget what is known of the others and needs no waiting.
 
         Args:
-            whole: Whether every file of the device was looked at, and all is recorded: a receipt that nobody has asked for
-                is one of a file that is not there any more. Else nothing is cleared away.
-            jobs: The names of those whose files were looked at.
+            whole: Whether nothing went wrong: what the stick has lost was looked for, and is given again.
+            looked_at: The names of the jobs of which every file was looked at: a receipt of theirs that is not recorded is
+                one of a file that is not there any more. Those of other jobs stay, for a later visit.
 
         Raises:
             Misconfigured: the stick is gone.
+            LedgerError: what is left cannot be remembered.
         """
-        if not whole:
-            return
-        self._looked_at = frozenset(jobs)
+        self._looked_at = frozenset(looked_at)
+        superseded = self._superseded()
         texts = [*self.stick.texts("manifest"), *self.stick.texts("receipt")]
         for pack, trip in self._here.items():
-            if all((pack, offer.number) in self._vouched and not self._awaits(offer) for offer in trip.offers):
-                self.stick.remove_pack(pack)
-                for name in [name for of, name in texts if of == pack]:
-                    self.stick.remove(name)
-                self._memory.forget(pack)
+            left = tuple([offer for offer in trip.offers if not self._is_done(offer, superseded)])
+            if left or not (trip.offers or whole):
+                if left != trip.offers:
+                    self._memory.remember(trip._replace(offers=left))
+                continue
+            self.stick.remove_pack(pack)
+            for name in [name for of, name in texts if of == pack]:
+                self.stick.remove(name)
+            self._memory.forget(pack)
+
+    def _is_done(self, offer: Offer, superseded: Set[tuple[str, str]]) -> bool:
+        """Whether nobody waits for its receipt any more, since that has come, and is recorded, or its file is gone or another."""
+        place = self._vouched.get(offer.place)
+        if place is None or self._awaits(offer):
+            return False
+        return place in self._recorded or offer.job in self._looked_at or (offer.bucket, offer.key) in superseded
