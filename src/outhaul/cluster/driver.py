@@ -106,8 +106,7 @@ def run(
         reports = []
         for job in jobs:
             if not stopped():
-                spread = _Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked)
-                spread.is_here = is_here
+                spread = _Spread(at_its_endpoint(job), there, keeping, monitor, stopped, lender, asked, is_here=is_here)
                 reports.append(spread.run())
         if lender is not None:
             lender.close()
@@ -116,9 +115,6 @@ def run(
 
 class _Spread:
     """One job on its way."""
-
-    is_here = True
-    """Whether all workers are processes of this machine: then it goes unnamed."""
 
     def __init__(
         self,
@@ -129,9 +125,12 @@ class _Spread:
         stopped: Callable[[], bool],
         lender: Lender | None,
         asked: Permits,
+        *,
+        is_here: bool,
     ) -> None:
+        """`is_here`: whether all workers are processes of this machine: then it goes unnamed."""
         self._job, self._there, self._keeping = job, there, keeping
-        self._monitor, self._stopped, self._lender = monitor, stopped, lender
+        self._monitor, self._stopped, self._lender, self._is_here = monitor, stopped, lender, is_here
         self._crew = Crew(there, partial(monitor.notice, job), stopped)
         self._looks: deque[str] = deque([""])
         self._batches: deque[Batch] = deque()
@@ -359,7 +358,7 @@ class _Spread:
 
     def _named(self, fault: str, worker: str) -> str:
         """With the machine where it was met."""
-        return fault if self.is_here or not worker else f"worker on {machine_of(worker)}: {fault}"
+        return fault if self._is_here or not worker else f"worker on {machine_of(worker)}: {fault}"
 
     def _of_source(self, fault: str, worker: str) -> str:
         return f"{self._job.source}: {self._named(fault, worker)}"
