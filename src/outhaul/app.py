@@ -156,6 +156,7 @@ def _ports(
         stopped,
         compression,
         permits(state),
+        digests=wired.digests,
     )
 
 

@@ -128,7 +128,7 @@ def export(
         visit = Visit(stick, memory, trust, wired.clock.wall_ns, again=again)
         ports = Ports(
             wired.files, wired.ledger, wired.workers, wired.clock, _Recording(noting, visit), partial(StickStore, visit=visit),
-            stopped, compression, permits(state),
+            stopped, compression, permits(state), digests=wired.digests,
         )  # fmt: skip
         placed = [at_its_endpoint(_alone(job)) for job in jobs]
         looked_at: list[str] = []

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from outhaul.host.clock import SystemClock
+from outhaul.host.digests import SideBySide
 from outhaul.host.filesystem import HostFileSystem
 from outhaul.host.landing import HostLanding
 from outhaul.host.system_calls import rename_exclusive
@@ -53,6 +54,7 @@ class Wiring:
         self.ledger = open_ledger(state, self.clock.wall_ns, owner, ledger)
         self.files = HostFileSystem(state, archived_by, owner)
         self.workers = ThreadWorkers()
+        self.digests = SideBySide()
 
     def __enter__(self) -> Wiring:
         return self

@@ -9,7 +9,7 @@ from outhaul.engine.passes import WHOLE, Outcome, Pass, Scope
 from outhaul.ledgers.sqlite import SqliteLedger
 from outhaul.model.evidence import Receipt
 from outhaul.model.job import Destination, Job
-from outhaul.ports import Codec, Compression, Observation, Store
+from outhaul.ports import ONE_BY_ONE, Codec, Compression, Digests, Observation, Store
 from outhaul.ports.permits import FREE
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
@@ -38,6 +38,7 @@ class Machine:
             job.compress, job.compress_level
         )
         self.permits = FREE
+        self.digests: Digests = ONE_BY_ONE
         self.files.archived_by = self.archived_by
         self.seed: int | None = None
         self.produced: set[bytes] = set()
@@ -71,6 +72,7 @@ class Machine:
                 self.stopped,
                 self.compression,
                 self.permits,
+                digests=self.digests,
             )
             ports = ports._replace(leave_store=self.leave_store) if self.leave_store else ports
             return Pass(job, ports, dry_run=dry_run, scope=scope).run()

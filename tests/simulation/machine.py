@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from outhaul.codecs.choice import compression
-from outhaul.engine import rounds
+from outhaul.engine import pace, rounds
 from outhaul.engine.batches import Ports
 from outhaul.engine.passes import Pass
 from outhaul.ledgers import reserve
@@ -39,7 +39,8 @@ SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (upload, "_CHUNK", 48), (rounds
          (rounds, "BYTES_IN_FLIGHT_MAX", 200),
          (bundle, "_FRAME_MAX", 600),
          (group, "_PIECE_MIN", 600), (group, "_READ", 48),
-         (rounds, "_BATCH_BYTES_MAX", 150), (reserve, "_BYTES_MAX", 4096))  # fmt: skip
+         (rounds, "BATCH_BYTES_MIN", 150), (pace, "BATCH_BYTES_MIN", 150), (pace, "BATCH_BYTES_MAX", 180),
+         (reserve, "_BYTES_MAX", 4096))  # fmt: skip
 """The product's sizes, made small, so that small worlds cross all of them; the last, so that a world is cheap to make."""
 SMALL_MAX, PART_BYTES = 64, 32
 LEDGER = "ledger.sqlite"

@@ -23,6 +23,11 @@ THERE = (
         (Edit(SMALL, "uploads.append((outcome, took_ns))", f"uploads.append(({ANY_OBJECT}, took_ns))"),),
         ("one file",),
     ),
+    Mutant(
+        "files of a batch have each other's digests",
+        (Edit("outhaul.stages.package:digested", "digests.sha256(bodies)", "digests.sha256(bodies)[::-1]"),),
+        ("two files",),
+    ),
     Mutant("other bytes are replaced", (Edit(CONFLICT, "rule == 'replace'", "True"),), ("conflict",)),
     Mutant(
         "the second key has no digest",

@@ -8,7 +8,8 @@ import pytest
 from outhaul.codecs.choice import Always
 from outhaul.model.errors import KeyTooLong, SourceChanged, SourceInUse, Unproved, WritersUnknown
 from outhaul.model.evidence import Package, Settled
-from outhaul.stages.package import UNWATCHED_QUIET_NS, package
+from outhaul.ports import ONE_BY_ONE
+from outhaul.stages.package import UNWATCHED_QUIET_NS, digested, package
 from stages.faulty import Faulty
 from stages.world import World
 
@@ -20,9 +21,8 @@ def packed(world: World, *, observed_ns: int = 0, path: str = PATH) -> Package:
     seen = world.sighting(path)._replace(birth_ns=0)
     directory, _, name = path.rpartition("/")
     with world.files.tree(world.job) as tree, tree.folder(directory) as folder, folder.open(name) as file:
-        return package(
-            world.job, Settled(seen, observed_ns), file, world.store.small_max, wants_md5=world.store.wants_md5
-        )
+        made = package(world.job, Settled(seen, observed_ns), file, world.store.small_max)
+    return digested([made], ONE_BY_ONE, wants_md5=world.store.wants_md5)[0]
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 16, (1 << 16) + 1, 3 << 20])
@@ -107,6 +107,7 @@ def test_what_comes_out_larger_is_sent_as_it_is(world: World, content: bytes, sm
     seen = world.sighting(PATH)._replace(birth_ns=0)
     with world.files.tree(world.job) as tree, tree.folder("a") as folder, folder.open("file.csv") as file:
         made = package(world.job, Settled(seen, 0), file, world.store.small_max, _Eager("bzip2", None))
+        (made,) = digested([made], ONE_BY_ONE)
     assert made.body is not None
     assert (made.codec, made.key.endswith(".bz2")) == (("bzip2", True) if smaller else ("", False))
     assert content == (bz2.decompress(made.body) if smaller else made.body)

@@ -4,7 +4,8 @@ import hashlib
 
 from outhaul.model.evidence import Package, Receipt, Settled, Sighting
 from outhaul.model.job import Destination, Job
-from outhaul.stages.package import package
+from outhaul.ports import ONE_BY_ONE
+from outhaul.stages.package import digested, package
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.files import SimulatedFileSystem
 from outhaul.testing.store import BytesOf, SimulatedStore
@@ -37,6 +38,7 @@ class World:
         directory, _, name = path.rpartition("/")
         with self.files.tree(self.job) as tree, tree.folder(directory) as folder, folder.open(name) as file:
             made = package(self.job, Settled(file.sighting, 0), file, self.store.small_max)
+        (made,) = digested([made], ONE_BY_ONE)
         return made._replace(source=BytesOf(self.files.read(path) or b""))
 
     def receipt(self, path: str, number: int = 1) -> Receipt:

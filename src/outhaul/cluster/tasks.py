@@ -176,7 +176,7 @@ def _carry(job: Job, batch: Batch, setting: Setting, parcel: Parcel | None, watc
             ports = Ports(
                 wired.files, after(ledger, parcel.spent) if parcel is not None and parcel.spent else ledger,
                 wired.workers, wired.clock, watcher, open_store, partial(is_to_end, setting.token), compression,
-                permits_of(setting.token, _own.state),
+                permits_of(setting.token, _own.state), digests=wired.digests,
             )  # fmt: skip
             try:
                 outcome = Pass(job, ports, scope=scope).run()

@@ -26,12 +26,26 @@ from outhaul.model.events import Passing
 from outhaul.model.evidence import ByteSource, Disposal, Package, Proof, Receipt, Settled, Upload
 from outhaul.model.job import After, Job
 from outhaul.model.keys import is_key_of
-from outhaul.ports import Begun, Clock, Codec, Compression, FileSystem, Ledger, Monitor, OpenFile, Store, Tree, Workers
+from outhaul.ports import (
+    ONE_BY_ONE,
+    Begun,
+    Clock,
+    Codec,
+    Compression,
+    Digests,
+    FileSystem,
+    Ledger,
+    Monitor,
+    OpenFile,
+    Store,
+    Tree,
+    Workers,
+)
 from outhaul.ports.permits import FREE, Permits
 from outhaul.stages.bundle import Packed
 from outhaul.stages.dispose import dispose
 from outhaul.stages.group import Group
-from outhaul.stages.package import package
+from outhaul.stages.package import digested, package
 from outhaul.stages.prove import ask_many, prove
 from outhaul.stages.upload import begin, upload, upload_small
 
@@ -64,6 +78,7 @@ class Ports(NamedTuple):
     """Whether files of a job may go now."""
     leave_store: Callable[[Job, Store], None] = _close
     """Called when the pass is over, with a store that could be used; one that could not is closed."""
+    digests: Digests = ONE_BY_ONE
 
 
 class Carried(NamedTuple):
@@ -109,7 +124,7 @@ def carry(
     """
     carried = Carried(weight, [], [], 0)
     with in_turn(ports.workers, weight, len(batch)):
-        packages = _package_all(batch, carried, job, tree, store, ports.compression(job))
+        packages = _package_all(batch, carried, job, tree, store, ports)
     if ports.stopped():
         return carried
     answer_ns, by_bytes = 0, job.proof == "read-back"
@@ -135,12 +150,16 @@ def _package_all(
     job: Job,
     tree: Tree,
     store: Store,
-    compression: Compression | None,
+    ports: Ports,
 ) -> list[tuple[Settled, Package]]:
-    def packaged(settled: Settled, file: OpenFile) -> Package:
-        return package(job, settled, file, store.small_max, compression, wants_md5=store.wants_md5)
+    compression = ports.compression(job)
 
-    return each_opened(batch, carried, tree, packaged)
+    def packaged(settled: Settled, file: OpenFile) -> Package:
+        return package(job, settled, file, store.small_max, compression)
+
+    read = each_opened(batch, carried, tree, packaged)
+    packages = digested([one for _, one in read], ports.digests, wants_md5=store.wants_md5)
+    return [(settled, one) for (settled, _), one in zip(read, packages, strict=True)]
 
 
 def each_opened(
@@ -174,7 +193,7 @@ def carry_large(
     try:
         with tree.folder(settled.sighting.directory) as folder, folder.open(settled.sighting.name) as file:
             compression = ports.compression(job)
-            packed = package(job, settled, file, store.small_max, compression)
+            (packed,) = digested([package(job, settled, file, store.small_max, compression)], ports.digests)
             packed = packed._replace(source=UntilStopped(file, job, ports, passing))
             codec = compression.named(packed.codec) if compression and packed.codec else None
             sent = send_large(packed, begun, codec, file.unchanged, job, store, ports)

@@ -75,7 +75,7 @@ def pack_bundle(batch: Sequence[Settled], weight: int, job: Job, tree: Tree, por
         return carried
     files = [settled for settled, _ in read]
     try:
-        packed = pack(job.destination.prefix, [one for _, one in read], ports.compression(job))
+        packed = pack(job.destination.prefix, [one for _, one in read], ports.compression(job), ports.digests)
     except Unproved as error:
         carried.setbacks.extend((settled, error) for settled in files)
         return carried

@@ -22,6 +22,11 @@ LARGE_BODY = 1 << 18
 AT_ONCE_MAX_LARGE = 24
 BATCH_MIN = 32
 BATCH_MAX = 256
+BATCH_BYTES_MIN = 4 << 20
+BATCH_BYTES_MAX = 16 << 20
+"""Files of a mebibyte are digested sixteen side by side, in a quarter of the time that four of them take each."""
+_NEAR_NS = 200 * 10**6
+"""A store that answers sooner takes a batch in a moment. Elsewhere receipts are not to wait for many bytes."""
 _BATCH_NS = 8 * 10**6
 _COST_FILES = 256
 
@@ -113,3 +118,8 @@ class Pace:
         if self._many:
             return max(BATCH_MIN, min(BATCH_MAX, self.at_once_each))
         return max(1, min(BATCH_MIN, _BATCH_NS // self._answer_ns))
+
+    @property
+    def batch_bytes(self) -> int:
+        """How many bytes of small files one worker takes at a time, about."""
+        return BATCH_BYTES_MAX if 0 < self._answer_ns < _NEAR_NS else BATCH_BYTES_MIN

@@ -16,7 +16,7 @@ from outhaul.engine.grouping import by_group, carry_group, finish_group, release
 from outhaul.engine.large import LargeUploads, Slots
 from outhaul.engine.limits import Limits
 from outhaul.engine.opening import Door, Opened
-from outhaul.engine.pace import Pace
+from outhaul.engine.pace import BATCH_BYTES_MIN, Pace
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, FAILURES_MAX, pause_ns, reason_of, unanswered
 from outhaul.engine.standings import Standings
 from outhaul.model.bundle import Bundle
@@ -40,9 +40,8 @@ from outhaul.stages.group import Group
 from outhaul.stages.record import record
 from outhaul.stages.settle import SECOND_NS
 
-BYTES_IN_FLIGHT_MAX = 32 << 20
-"""Memory for file contents, for all jobs together; a job of which nothing is under way has one batch besides."""
-_BATCH_BYTES_MAX = 4 << 20
+BYTES_IN_FLIGHT_MAX = 48 << 20
+"""Memory for file contents, for all jobs together; a job of which nothing is under way has one short batch besides."""
 _RECEIPTS_PER_TRANSACTION = 512
 _FLUSH_NS = 50 * 10**6
 _DRAIN_SECONDS = 10
@@ -112,7 +111,7 @@ class Round:
             return
         self._batch.append(settled)
         self._batch_bytes += settled.sighting.size
-        if len(self._batch) >= self._pace.batch or self._batch_bytes >= _BATCH_BYTES_MAX:
+        if len(self._batch) >= self._pace.batch or self._batch_bytes >= self._pace.batch_bytes:
             self._send(tree)
 
     def _add_large(self, large: Settled | Group, tree: Tree) -> None:
@@ -192,7 +191,7 @@ class Round:
         """Whether too many tasks, or bytes of memory, are under way for one more of this weight."""
         if self._tasks >= 2 * self._pace.threads:
             return True
-        there = self._slots.bytes if self._tasks or weight > _BATCH_BYTES_MAX else 0
+        there = self._slots.bytes if self._tasks or weight > BATCH_BYTES_MIN else 0
         return there > 0 and there + weight > BYTES_IN_FLIGHT_MAX
 
     @property
@@ -217,7 +216,7 @@ class Round:
         size = settled.sighting.size
         if self._gathered.takes(settled):
             return self._gathered.weight // 2 + size >= self.job.bundle_bytes
-        return len(self._batch) + 1 >= self._pace.batch or self._batch_bytes + size >= _BATCH_BYTES_MAX
+        return len(self._batch) + 1 >= self._pace.batch or self._batch_bytes + size >= self._pace.batch_bytes
 
     def _send_back(self, files: Sequence[Settled]) -> None:
         """The destination cannot be used."""

@@ -74,7 +74,7 @@ class Package(NamedTuple):
     key: str
     length: int
     sha256: bytes
-    """b'' of a large package that has not been read yet; its upload, the one reading that there is, fills it in."""
+    """b'' of a package that has not been digested yet: of a large one the upload, its one reading, fills it in."""
     md5: bytes
     body: bytes | None
     """All that will be sent, where it is small; otherwise it is read from `source`, part by part."""

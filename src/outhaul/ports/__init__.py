@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from outhaul.ports.clock import Clock, Moment
 from outhaul.ports.codec import Codec, Compression
+from outhaul.ports.digests import ONE_BY_ONE, Digests
 from outhaul.ports.files import Aside, FileSystem, Folder, LeftAside, Listing, OpenFile, Space, Tree
 from outhaul.ports.ledger import BegunBundle, Ledger, Observation
 from outhaul.ports.monitor import Monitor
@@ -17,6 +18,7 @@ from outhaul.ports.store import Abilities, Answered, Begun, Held, NewObject, Out
 from outhaul.ports.workers import Workers
 
 __all__ = [
+    "ONE_BY_ONE",
     "Abilities",
     "Answered",
     "Aside",
@@ -25,6 +27,7 @@ __all__ = [
     "Clock",
     "Codec",
     "Compression",
+    "Digests",
     "FileSystem",
     "Folder",
     "Held",

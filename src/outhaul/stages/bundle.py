@@ -18,7 +18,7 @@ from outhaul.model.evidence import Package, Proof, Settled, Sighting, Within
 from outhaul.model.job import Job
 from outhaul.model.keys import second_key
 from outhaul.model.tar import END, header, padding
-from outhaul.ports import Codec, Compression, OpenFile, Store
+from outhaul.ports import ONE_BY_ONE, Codec, Compression, Digests, OpenFile, Store
 from outhaul.stages.package import check_decodes, md5_of, refuse_unfinished
 from outhaul.stages.prove import prove
 from outhaul.stages.upload import upload, whole_at
@@ -34,6 +34,7 @@ class Content(NamedTuple):
     sighting: Sighting
     mode: int
     sha256: bytes
+    """b'' until `pack` has digested it, together with the others."""
     data: bytes
 
 
@@ -55,21 +56,24 @@ def content(settled: Settled, file: OpenFile) -> Content:
     data = file.pread(file.sighting.size, 0)
     if not file.unchanged():
         raise SourceChanged("it changed while it was read")
-    return Content(file.sighting, file.mode, hashlib.sha256(data).digest(), data)
+    return Content(file.sighting, file.mode, b"", data)
 
 
-def pack(prefix: str, contents: Sequence[Content], compression: Compression | None) -> Packed:
+def pack(
+    prefix: str, contents: Sequence[Content], compression: Compression | None, digests: Digests = ONE_BY_ONE
+) -> Packed:
     """The bundle of these files. The same files always make the same bundle.
 
     Args:
         prefix: Of the destination.
         contents: At least one.
         compression: What the job wants compressed; it is decided for the bundle as a whole.
+        digests: What digests the contents.
 
     Raises:
         Unproved: it cannot be compressed so that it can be decompressed again.
     """
-    contents = sorted(contents, key=_path)
+    contents = _digested(sorted(contents, key=_path), digests)
     sample = _sample(contents)
     codec = compression.codec_for(sample, len(sample.data)) if compression else None
     packed = _packed(prefix, contents, codec)
@@ -136,6 +140,13 @@ def proofs_of_members(bundle: Bundle, number: int, proof: Proof) -> list[Proof]:
         )
         for member in bundle.members
     ]  # fmt: skip
+
+
+def _digested(contents: Sequence[Content], digests: Digests) -> list[Content]:
+    each = digests.sha256([one.data for one in contents])
+    return [
+        Content(sighting, mode, sha256, data) for (sighting, mode, _, data), sha256 in zip(contents, each, strict=True)
+    ]
 
 
 def _packed(prefix: str, contents: Sequence[Content], codec: Codec | None) -> Packed:

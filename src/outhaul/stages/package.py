@@ -1,20 +1,20 @@
 """Make what will be sent.
 
-A small file is read whole into memory, and digested. A large one is not read here: it is read once, as it is sent, and
-that reading is what is digested and proved (`stages/upload.py`). Whatever changes in between is noticed there, or at the
-removal, and is then a new sighting, never a loss.
+A small file is read whole into memory, and then digested, together with others (`digested`). A large one is not read here: it
+is read once, as it is sent, and that reading is what is digested and proved (`stages/upload.py`). Whatever changes in between
+is noticed there, or at the removal, and is then a new sighting, never a loss.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from outhaul.model.errors import KeyTooLong, OuthaulError, SourceChanged, Unproved, WritersUnknown
 from outhaul.model.evidence import Package, Settled, Sighting, same_generation
 from outhaul.model.job import Job
 from outhaul.model.keys import KEY_BYTES_MAX, object_key, placed
-from outhaul.ports import Codec, Compression, OpenFile
+from outhaul.ports import Codec, Compression, Digests, OpenFile
 
 UNWATCHED_QUIET_NS = 60 * 10**9
 """Where nobody can tell whether a file is open for writing: how long outhaul must itself have seen it unchanged."""
@@ -26,13 +26,10 @@ def package(
     file: OpenFile,
     small_max: int,
     compression: Compression | None = None,
-    *,
-    wants_md5: bool = True,
 ) -> Package:
-    """The package of a settled file that has just been opened.
+    """The package of a settled file that has just been opened; `digested` completes it.
 
-    A small one is compressed here, where the job asks for that; of a large one only the codec is chosen. `wants_md5` is the
-    store's.
+    A small one is compressed here, where the job asks for that; of a large one only the codec is chosen.
 
     Raises:
         SourceInUse: a process has it open for writing.
@@ -44,12 +41,22 @@ def package(
     sighting = file.sighting
     refuse_unfinished(settled, file)
     key = object_key(job.destination.prefix, placed(job.key, sighting.path))
-    made = _read(key, sighting, file, small_max, compression, md5_of if wants_md5 else _none_of)
+    made = _read(key, sighting, file, small_max, compression)
     if len(made.key) * 4 > KEY_BYTES_MAX and len(made.key.encode()) > KEY_BYTES_MAX:
         raise KeyTooLong(f"its key has {len(made.key.encode())} bytes, and a store takes at most {KEY_BYTES_MAX}")
     if not file.unchanged():
         raise SourceChanged("it changed while it was read")
     return made
+
+
+def digested(packages: Sequence[Package], digests: Digests, *, wants_md5: bool = True) -> list[Package]:
+    """The same packages with the digests of what will be sent, as far as it is in memory. `wants_md5` is the store's."""
+    bodies = [package.body or b"" for package in packages]
+    md5s = digests.md5(bodies) if wants_md5 else [b""] * len(bodies)
+    return [
+        package if package.body is None else package._replace(sha256=sha256, md5=md5)
+        for package, sha256, md5 in zip(packages, digests.sha256(bodies), md5s, strict=True)
+    ]
 
 
 def refuse_unfinished(settled: Settled, file: OpenFile) -> None:
@@ -73,22 +80,20 @@ def _read(
     file: OpenFile,
     small_max: int,
     compression: Compression | None,
-    md5: Callable[[bytes], bytes],
 ) -> Package:
     codec = compression.codec_for(file, sighting.size) if compression else None
     suffix, name = (codec.suffix, codec.name) if codec else ("", "")
     if sighting.size > small_max:
         return Package(sighting, key + suffix, sighting.size, b"", b"", None, file, name, mode=file.mode)
     content = file.pread(sighting.size, 0)
-    sha256 = hashlib.sha256(content).digest()
     if codec is None:
-        return Package(sighting, key, len(content), sha256, md5(content), content, file, mode=file.mode)
+        return Package(sighting, key, len(content), b"", b"", content, file, mode=file.mode)
     body = codec.encode_bytes(content)
     if compression and compression.plain_if_larger and len(body) >= len(content):
-        return Package(sighting, key, len(content), sha256, md5(content), content, file, mode=file.mode)
+        return Package(sighting, key, len(content), b"", b"", content, file, mode=file.mode)
     check_decodes(codec, body, content)
-    digest = hashlib.sha256(body).digest()
-    return Package(sighting, key + suffix, len(body), digest, md5(body), body, file, name, sha256, file.mode)
+    sha256 = hashlib.sha256(content).digest()
+    return Package(sighting, key + suffix, len(body), b"", b"", body, file, name, sha256, file.mode)
 
 
 def check_decodes(codec: Codec, body: bytes, content: bytes) -> None:
@@ -104,7 +109,3 @@ def check_decodes(codec: Codec, body: bytes, content: bytes) -> None:
 def md5_of(data: bytes) -> bytes:
     """MD5: what many a store gives as the ETag of an object. It takes three times as long as SHA-256 does in hardware."""
     return hashlib.md5(data, usedforsecurity=False).digest()
-
-
-def _none_of(_data: bytes) -> bytes:
-    return b""
