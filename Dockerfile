@@ -5,6 +5,8 @@ FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src ./src
+# For digests.c, which is optional: what runs has no compiler.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 RUN python -m venv /opt/outhaul \
  && /opt/outhaul/bin/pip install --no-cache-dir --disable-pip-version-check . \
  && /opt/outhaul/bin/python -m pip uninstall --yes pip

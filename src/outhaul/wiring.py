@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from outhaul.stores.kept import Kept
     from outhaul.stores.s3_copying import S3Copying
 
+DIGESTS = SideBySide()
+"""All that this process digests together: what the processor can do is found out once."""
+
 
 class Wiring:
     """The real adapters around one state directory. Used as a context manager; it gives back what it opened.
@@ -54,7 +57,7 @@ class Wiring:
         self.ledger = open_ledger(state, self.clock.wall_ns, owner, ledger)
         self.files = HostFileSystem(state, archived_by, owner)
         self.workers = ThreadWorkers()
-        self.digests = SideBySide()
+        self.digests = DIGESTS
 
     def __enter__(self) -> Wiring:
         return self
@@ -119,7 +122,7 @@ def open_store(
 
     if job.via == "stream-manager":
         return _through_stream_manager(job, share, stopped, state or default_state())
-    return S3Store(job.destination, job.connection, job.objects, share)
+    return S3Store(job.destination, job.connection, job.objects, share, DIGESTS)
 
 
 def _through_stream_manager(job: Job, share: Share | None, stopped: Callable[[], bool], state: str) -> Store:

@@ -33,6 +33,7 @@ from outhaul.model.job import Connection, Destination
 from outhaul.model.notes import Notes
 from outhaul.model.object_settings import NO_SETTINGS, Lock, ObjectSettings
 from outhaul.ports import Abilities, Answered, Begun, Held, NewObject, Outgoing, Sent, Stored, one_by_one
+from outhaul.ports.digests import ONE_BY_ONE, Digests
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import account
 from outhaul.stores.s3_fast import FastPuts, Redirected, can_go_fast, kept_sha256
@@ -69,10 +70,11 @@ class S3Store:
         connection: Connection,
         settings: ObjectSettings = NO_SETTINGS,
         share: Share | None = None,
+        digests: Digests = ONE_BY_ONE,
     ) -> None:
         connection = with_region(connection, destination.bucket, os.environ)
         self._destination, self._connection, self._settings = destination, connection, settings
-        self._share = share
+        self._share, self._digests = share, digests
         self._account = account(connection, os.environ)
         self._headers = RequestHeaders(settings, connection)
         self._create_only = False
@@ -377,7 +379,9 @@ class S3Store:
             if self._control_ is None:
                 from outhaul.stores.s3_control import Control
 
-                self._control_ = Control(self._account, self._destination.bucket, self._headers, self._share)
+                self._control_ = Control(
+                    self._account, self._destination.bucket, self._headers, self._share, self._digests
+                )
             return self._control_
 
     # --- create-only, where the endpoint does not do it -----------------------------------------------------------

@@ -10,6 +10,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from outhaul.ports.digests import ONE_BY_ONE, Digests
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_account import Account
 from outhaul.stores.s3_botocore import ByBotocore
@@ -25,7 +26,12 @@ class Control:
     """One bucket, by botocore. Its client may be used from several threads."""
 
     def __init__(
-        self, known: Account, bucket: str, headers: RequestHeaders | None = None, share: Share | None = None
+        self,
+        known: Account,
+        bucket: str,
+        headers: RequestHeaders | None = None,
+        share: Share | None = None,
+        digests: Digests = ONE_BY_ONE,
     ) -> None:
         import botocore.session
         from botocore.config import Config
@@ -70,7 +76,7 @@ class Control:
         if self._headers:
             self._client.meta.events.register("before-parameter-build.s3", self._with_type)
             self._client.meta.events.register("before-call.s3", self._with_headers)
-        self.large = Multipart(self._client, bucket, share)
+        self.large = Multipart(self._client, bucket, share, digests)
         self.objects = ByBotocore(self._client, bucket, has_customer_key=self._headers.has_customer_key, share=share)
 
     def close(self) -> None:

@@ -23,8 +23,8 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 _MD5 = re.compile("[0-9a-f]{32}").fullmatch
 
 
-class Digests(NamedTuple):
-    """Digests of a part, and what is done with them."""
+class PartDigests(NamedTuple):
+    """PartDigests of a part, and what is done with them."""
 
     md5: bytes
     """b'' where the proof needs none."""
@@ -43,7 +43,7 @@ class FastParts:
         self._fast = fast
         self._tell_all = False  # Once the endpoint, or a policy of the bucket, has refused what was not signed or told.
 
-    def put(self, begun: Begun, number: int, body: bytes, digests: Digests) -> str:
+    def put(self, begun: Begun, number: int, body: bytes, digests: PartDigests) -> str:
         """Send one part.
 
         Args:
@@ -73,7 +73,7 @@ class FastParts:
             raise UploadGone(f"the store has other bytes of part {number}: its ETag is not their MD5; it is begun anew")
         return etag
 
-    def _sent(self, begun: Begun, query: str, body: bytes, digests: Digests, *, tell_all: bool) -> str:
+    def _sent(self, begun: Begun, query: str, body: bytes, digests: PartDigests, *, tell_all: bool) -> str:
         """Where nobody is on the way the store is told no MD5, and so need not compute it twice."""
         headers, is_guarded = {"content-length": str(len(body))}, self._fast.is_guarded
         if digests.md5 and (digests.tell_md5 or (self._fast.send_md5 and (tell_all or not is_guarded))):

@@ -1,7 +1,8 @@
 """Large objects in parts: explicit multipart uploads that go on after a restart.
 
 Parts are read from the one open descriptor, in their order, and sent by several threads; memory is the part size times the
-parts under way. An upload that goes on asks the store which parts it has, and believes none by its number: the MD5 or SHA-256
+parts under way. Where a store takes them about as fast as they are read, some are digested together (decision 0035).
+An upload that goes on asks the store which parts it has, and believes none by its number: the MD5 or SHA-256
 that the store gives for a part is compared with that of our own bytes, and where one differs it is begun anew (AWS,
 "Uploading and copying objects using multipart upload"; ListParts). What shows that the object holds these bytes is the ETag
 that follows from the MD5s of all parts or, where the store keeps checksums, the checksum of their SHA-256s
@@ -13,21 +14,29 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 from outhaul.model.errors import Denied, SourceError, StoreError, Transient, UploadGone
-from outhaul.ports import Begun, Outgoing, Sent, Stored
+from outhaul.ports import ONE_BY_ONE, Begun, Digests, Outgoing, Sent, Stored
 from outhaul.ports.sending import Share
 from outhaul.stores.s3_errors import classify
 from outhaul.stores.s3_fast import Redirected
-from outhaul.stores.s3_fast_parts import Digests, FastParts
+from outhaul.stores.s3_fast_parts import FastParts, PartDigests
 from outhaul.stores.throttled import throttled
 
 PART_BYTES = 8 << 20
 """The default of the AWS command line, so that ETags are the same."""
 PARTS_AT_ONCE = 4
+_TOGETHER = 6
+"""Parts that are digested together, while as many are sent."""
+_HELD = 12
+"""Parts in memory, then. Larger parts than the usual ones go one by one."""
+_NEAR_NS = 250 * 10**6
+"""What a part takes on its way to a store that is fast enough. Elsewhere nothing is won, and memory is not taken for it."""
 _PARTS_MAX = 10_000  # AWS, "Amazon S3 multipart upload limits"
 _MEBIBYTE = 1 << 20
 
@@ -50,11 +59,12 @@ def part_bytes(length: int) -> int:
 class Multipart:
     """The multipart uploads of one bucket. May be used from several threads."""
 
-    def __init__(self, client: Any, bucket: str, share: Share | None = None) -> None:
+    def __init__(self, client: Any, bucket: str, share: Share | None = None, digests: Digests = ONE_BY_ONE) -> None:
         """`share` is what the job has of a limit of bytes a second; None where there is none."""
         self._client = client
         self._bucket = bucket
         self._share = share
+        self.digests = digests
         self.content_md5 = True
         """Whether each part tells its MD5."""
         self.sha256 = False
@@ -122,7 +132,7 @@ class Multipart:
         if (fast := self.fast) is not None:
             try:
                 with errors(f"UploadPart {number}", begun.key):
-                    digests = Digests(part.md5, part.sha256, tell_md5=self.must_tell, md5_etags=self.md5_etags)
+                    digests = PartDigests(part.md5, part.sha256, tell_md5=self.must_tell, md5_etags=self.md5_etags)
                     return fast.put(begun, number, body, digests)
             except Redirected:
                 self.fast = None
@@ -171,44 +181,99 @@ class Multipart:
             after = parts[-1]["PartNumber"]
 
 
+class _Some:
+    """Some parts, which are digested when the first of them is sent."""
+
+    def __init__(self, bodies: list[bytes], multipart: Multipart) -> None:
+        self._bodies = bodies
+        self._kept = multipart.sha256
+        self._digests = multipart.digests
+        self._lock = threading.Lock()
+        self._found: list[bytes] = []
+
+    def take(self, index: int) -> tuple[bytes, Part]:
+        """One of them, which is then no longer held here, and its digest."""
+        with self._lock:
+            if not self._found:
+                self._found = (self._digests.sha256 if self._kept else self._digests.md5)(self._bodies)
+            body, self._bodies[index] = self._bodies[index], b""
+        found = self._found[index]
+        return body, Part("", b"", found) if self._kept else Part("", found, b"")
+
+
 class _Sending:
     """One upload under way: this thread reads, others send."""
+
+    _lock = threading.Lock()
+    _all = 0
+    """How many are under way in this process: several have as much memory together as one has alone, about."""
 
     def __init__(self, multipart: Multipart, begun: Begun, has: dict[int, tuple[int, str, str]]) -> None:
         self._multipart = multipart
         self._begun = begun
         self._has = has
+        self._took_ns = 0
+        """What a part of late took on its way; 0 while that is not known."""
 
     def all_parts(self, source: Outgoing) -> list[Part]:
-        size = self._begun.part_bytes
+        with self._lock:
+            _Sending._all += 1
+        try:
+            return self._parts(source)
+        finally:
+            with self._lock:
+                _Sending._all -= 1
+
+    def _parts(self, source: Outgoing) -> list[Part]:
         futures: list[Future[Part]] = []
         under_way: set[Future[Part]] = set()
         with ThreadPoolExecutor(PARTS_AT_ONCE) as threads:
             try:
-                while body := source.read(size):  # While as many as may be are under way, one is held ready.
-                    while len(under_way) >= PARTS_AT_ONCE:
-                        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                        for future in done:
-                            future.result()
-                    futures.append(threads.submit(self._one, len(futures) + 1, body))
-                    under_way.add(futures[-1])
+                while bodies := self._read(source, under_way):
+                    some = _Some(bodies, self._multipart)
+                    for index in range(len(bodies)):
+                        futures.append(threads.submit(self._one, len(futures) + 1, some, index))
+                        under_way.add(futures[-1])
                 return [future.result() for future in futures]
             except (StoreError, SourceError):
                 for future in futures:
                     future.cancel()
                 raise
 
-    def _one(self, number: int, body: bytes) -> Part:
+    def _read(self, source: Outgoing, under_way: set[Future[Part]]) -> list[bytes]:
+        """The next parts, to be digested together; while as many are held as may be, others are waited for."""
+        together, bodies = self._together, list[bytes]()
+        held = _HELD if together > 1 else PARTS_AT_ONCE + 1
+        while len(bodies) < together:
+            while len(under_way) + len(bodies) >= held:
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                under_way -= done
+                for future in done:
+                    future.result()
+            body = source.read(self._begun.part_bytes)
+            if not body:
+                break
+            bodies.append(body)
+        return bodies
+
+    @property
+    def _together(self) -> int:
+        is_alone = _Sending._all == 1 and self._begun.part_bytes <= PART_BYTES
+        return _TOGETHER if is_alone and 0 < self._took_ns < _NEAR_NS else 1
+
+    def _one(self, number: int, some: _Some, index: int) -> Part:
+        body, part = some.take(index)
         size, etag, sha256 = self._has.get(number, (-1, "", ""))
         kept = self._multipart.sha256
-        md5 = b"" if kept else hashlib.md5(body, usedforsecurity=False).digest()
-        part = Part("", md5, hashlib.sha256(body).digest() if kept else b"")
-        there = sha256 == _base64(part.sha256) if kept else etag.strip('"') == md5.hex()
+        there = sha256 == _base64(part.sha256) if kept else etag.strip('"') == part.md5.hex()
         if size == len(body) and there:
             return part._replace(etag=etag)
         if size >= 0 and etag.strip('"'):  # Some stores take no other bytes for a part that they have.
             raise UploadGone(f"the store has other bytes of part {number}; it is begun anew")
-        return part._replace(etag=self._multipart.put_part(self._begun, number, body, part))
+        begun_ns = time.monotonic_ns()
+        etag = self._multipart.put_part(self._begun, number, body, part)
+        self._took_ns = time.monotonic_ns() - begun_ns
+        return part._replace(etag=etag)
 
 
 def _etag_of(parts: list[Part]) -> str:
