@@ -61,7 +61,7 @@ def bodies_of(lengths: list[int], seed: int = 0) -> list[bytes]:
     return [chance.randbytes(length) for length in lengths]
 
 
-def is_right(found: Digests, bodies: list[bytes]) -> None:
+def is_right(found: Digests | Built, bodies: list[bytes]) -> None:
     """Both digests of each, in order."""
     assert found.md5(bodies) == [hashlib.md5(body).digest() for body in bodies]
     assert found.sha256(bodies) == [hashlib.sha256(body).digest() for body in bodies]
@@ -71,7 +71,9 @@ def is_right(found: Digests, bodies: list[bytes]) -> None:
 def test_it_is_built_where_there_is_a_compiler() -> None:
     """The project's own install compiles it: the tests below are of what users run."""
     assert Path(LIBRARY).exists()
-    assert all(cost < math.inf for cost in SideBySide().costs().values())
+    found = SideBySide()
+    assert all(cost < math.inf for cost in found.costs().values())
+    assert not found.gains("md5", 1)  # A lane is slower than the whole processor.
 
 
 @built
@@ -148,6 +150,7 @@ def test_what_gives_a_wrong_digest_is_not_used(tmp_path: Path) -> None:
     found = SideBySide(wrong)
     is_right(found, bodies)
     assert found.costs() == {"md5": math.inf, "sha256": math.inf}
+    assert not found.gains("sha256", 8)
 
 
 @pytest.mark.parametrize("what", ["nothing", "no library", "directory"])

@@ -12,7 +12,7 @@ import pytest
 
 from outhaul.model.errors import Transient, UploadGone
 from outhaul.ports import Begun
-from outhaul.ports.digests import OneByOne
+from outhaul.ports.digests import Algorithm, OneByOne
 from outhaul.stores import s3_parts
 from outhaul.stores.s3_parts import PART_BYTES, Multipart, part_bytes
 from outhaul.testing.store import BytesOf
@@ -63,13 +63,18 @@ def test_where_parts_may_not_be_listed() -> None:
 class Noting(OneByOne):
     """Notes how many bodies it is given at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_faster: bool = True) -> None:
+        self.is_faster = is_faster
         self.given: list[int] = []
 
     def md5(self, bodies: Sequence[bytes]) -> list[bytes]:
         """See `Digests`."""
         self.given.append(len(bodies))
         return super().md5(bodies)
+
+    def gains(self, algorithm: Algorithm, count: int) -> bool:
+        """See `Digests`."""
+        return self.is_faster
 
 
 class Counting:
@@ -130,21 +135,22 @@ def another_upload(is_there: bool) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "part_bytes", "others", "together", "held"),
+    ("seconds", "part_bytes", "others", "is_faster", "together", "held"),
     [
-        (0.002, 64, False, 6, 12),
-        (0.3, 64, False, 1, 5),  # A thin link: nothing is won, and no memory is taken for it.
-        (0.002, PART_BYTES + 1, False, 1, 5),
-        (0.002, 64, True, 1, 5),
+        (0.002, 64, False, True, 6, 12),
+        (0.3, 64, False, True, 1, 5),  # A thin link: nothing is won, and no memory is taken for it.
+        (0.002, PART_BYTES + 1, False, True, 1, 5),
+        (0.002, 64, True, True, 1, 5),
+        (0.002, 64, False, False, 1, 5),  # Several threads digest on several cores.
     ],
 )
 def test_parts_are_digested_together_where_the_store_is_fast(
-    seconds: float, part_bytes: int, others: bool, together: int, held: int
+    seconds: float, part_bytes: int, others: bool, is_faster: bool, together: int, held: int
 ) -> None:
     """Each part arrives once, under its number; the ETag follows from their MD5s; no more are held than may be."""
     parts = 26 if seconds < 0.1 else 10
     source = Counting(parts)
-    client, noting = Taking(source, seconds), Noting()
+    client, noting = Taking(source, seconds), Noting(is_faster)
     with another_upload(others):
         sent = Multipart(client, "bucket", None, noting).send(
             Begun("key", "upload", part_bytes), source, lambda: None, create_only=True

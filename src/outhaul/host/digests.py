@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from outhaul.ports.digests import ONE_BY_ONE
+from outhaul.ports.digests import ONE_BY_ONE, Algorithm
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libdigests.so")
 _LANES = 8
@@ -32,7 +32,7 @@ _TRIALS = 2
 _LENGTHS = (*range(130), 1000, 4096, 5001)
 """A body ends in one block of padding or in two, from 56 bytes behind a block on."""
 
-_NAMES = ("md5", "sha256")
+_NAMES: tuple[Algorithm, ...] = ("md5", "sha256")
 _Each = Callable[[Sequence[bytes]], list[bytes]]
 
 
@@ -43,7 +43,7 @@ class SideBySide:
         """`path` is what was built from digests.c; it need not be there, and is looked for when there is much to digest."""
         self._path = path
         self._lock = threading.Lock()
-        self._costs: dict[str, float] | None = None
+        self._costs: dict[Algorithm, float] | None = None
 
     def sha256(self, bodies: Sequence[bytes]) -> list[bytes]:
         """See `Digests`."""
@@ -53,7 +53,11 @@ class SideBySide:
         """See `Digests`."""
         return self._digested("md5", bodies)
 
-    def _digested(self, name: str, bodies: Sequence[bytes]) -> list[bytes]:
+    def gains(self, algorithm: Algorithm, count: int) -> bool:
+        """See `Digests`."""
+        return len(worth_it([1] * count, self.costs()[algorithm])) == count
+
+    def _digested(self, name: Algorithm, bodies: Sequence[bytes]) -> list[bytes]:
         alone: _Each = getattr(ONE_BY_ONE, name)
         lengths = list(map(len, bodies))
         if len(bodies) < _FEW or sum(lengths) < _LITTLE:
@@ -65,7 +69,7 @@ class SideBySide:
         found = dict(zip(together, each([bodies[index] for index in together]), strict=True))
         return [found[index] if index in found else alone((body,))[0] for index, body in enumerate(bodies)]
 
-    def costs(self) -> dict[str, float]:
+    def costs(self) -> dict[Algorithm, float]:
         """How many times as long as `hashlib` one lane takes for a byte: with eight lanes, less than eight is a gain.
 
         Infinite where what was built is not there, or is wrong.
@@ -83,7 +87,7 @@ class SideBySide:
 
 
 class Built:
-    """What was built from digests.c; of the same form as `ports.digests.Digests`, and always side by side.
+    """What was built from digests.c; it digests always side by side, be that faster or not.
 
     Raises:
         OSError, AttributeError: `path` is no such thing.

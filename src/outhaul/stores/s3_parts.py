@@ -258,8 +258,10 @@ class _Sending:
 
     @property
     def _together(self) -> int:
-        is_alone = _Sending._all == 1 and self._begun.part_bytes <= PART_BYTES
-        return _TOGETHER if is_alone and 0 < self._took_ns < _NEAR_NS else 1
+        multipart = self._multipart
+        if _Sending._all > 1 or self._begun.part_bytes > PART_BYTES or not 0 < self._took_ns < _NEAR_NS:
+            return 1
+        return _TOGETHER if multipart.digests.gains("sha256" if multipart.sha256 else "md5", _TOGETHER) else 1
 
     def _one(self, number: int, some: _Some, index: int) -> Part:
         body, part = some.take(index)
