@@ -137,7 +137,7 @@ def another_upload(is_there: bool) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("seconds", "part_bytes", "others", "is_faster", "together", "held"),
     [
-        (0.002, 64, False, True, 6, 12),
+        (0.002, 64, False, True, 6, 11),
         (0.3, 64, False, True, 1, 5),  # A thin link: nothing is won, and no memory is taken for it.
         (0.002, PART_BYTES + 1, False, True, 1, 5),
         (0.002, 64, True, True, 1, 5),

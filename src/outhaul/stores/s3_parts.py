@@ -33,7 +33,7 @@ PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 4
 _TOGETHER = 6
 """Parts that are digested together, while as many are sent."""
-_HELD = 12
+_HELD = 11
 """Parts in memory, then. Larger parts than the usual ones go one by one."""
 _NEAR_NS = 250 * 10**6
 """What a part takes on its way to a store that is fast enough. Elsewhere nothing is won, and memory is not taken for it."""
