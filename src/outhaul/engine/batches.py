@@ -79,6 +79,7 @@ class Ports(NamedTuple):
     leave_store: Callable[[Job, Store], None] = _close
     """Called when the pass is over, with a store that could be used; one that could not is closed."""
     digests: Digests = ONE_BY_ONE
+    """What digests the files that are in memory."""
 
 
 class Carried(NamedTuple):

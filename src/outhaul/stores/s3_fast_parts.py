@@ -24,7 +24,7 @@ _MD5 = re.compile("[0-9a-f]{32}").fullmatch
 
 
 class PartDigests(NamedTuple):
-    """PartDigests of a part, and what is done with them."""
+    """Digests of a part, and what is done with them."""
 
     md5: bytes
     """b'' where the proof needs none."""
