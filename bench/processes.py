@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
+_PORTS_FROM = 10_240
+_CHANCE = random.SystemRandom()
 
 
 class BenchError(Exception):
@@ -117,11 +120,18 @@ class Background:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nobody listens on, and that no connection is given until somebody does.
+
+    A port that bind(2) finds for 0 is one of those that the kernel gives to outgoing connections (ip(7),
+    ip_local_port_range), so another process may have it before the server does: tests that ran side by side met that.
+    Where that range begins so low that nothing is below it, one of those has to do.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        tried = _CHANCE.randrange(_PORTS_FROM, first) if first > _PORTS_FROM else 0
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", tried)) as probe:
+            port: int = probe.getsockname()[1]
+            return port
 
 
 def wait_for_port(port: int, server: Background, seconds: float = 10.0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from bench.processes import free_port
 
 from cli.program import Program
 
@@ -90,9 +90,7 @@ class Watching:
 
     def __init__(self, outhaul: Program) -> None:
         self.home = outhaul.home
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         hook = outhaul.home / "hook"
         hook.write_text(
             '#!/bin/sh\necho "$OUTHAUL_EVENT $OUTHAUL_FILES" >> "$0.told"\n[ "$OUTHAUL_EVENT" = held ] && sleep 60\n'

@@ -39,6 +39,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.processes import free_port
+
 from docs.pages import ROOT, Block, blocks, file_name, said, shown
 from docs.scripts import script
 from outhaul.frontends.cli.main import build_parser
@@ -132,7 +134,7 @@ class Machine:
         """Words of the page as they are on this machine."""
         text = _PATHS.sub(f"{self.root}/", text)
         for word in _LOCAL.findall(text):
-            self.addresses.setdefault(word, f"127.0.0.1:{_free_port()}")
+            self.addresses.setdefault(word, f"127.0.0.1:{free_port()}")
         for word, address in self.addresses.items():
             text = text.replace(word, address)
         return text
@@ -154,7 +156,7 @@ class Machine:
             self.run(rest)
             assert self.code == 0, f"{block}: {rest}"
         elif kind == "network":
-            closed = f"http://127.0.0.1:{_free_port()}"
+            closed = f"http://127.0.0.1:{free_port()}"
             self.environment["AWS_ENDPOINT_URL"] = closed if rest.strip() == "off" else self.endpoint
         elif kind == "file":
             path, _, text = rest.partition("\n")
@@ -258,7 +260,7 @@ def _write_programs(root: Path) -> None:
     lines = {
         "outhaul": f'case "$1" in {"|".join(_stateless())}) exec "$program" "$@" ;; esac\n'
         f'[ "$1" != install-service ] || exec "$program" "$@" --to "{root}/etc/systemd/system"\n'
-        f'[ "$*" != web ] || set -- web --listen "127.0.0.1:{_free_port()}"\n{told}',
+        f'[ "$*" != web ] || set -- web --listen 127.0.0.1:0\n{told}',
         **dict.fromkeys(("archive-upload", "c3", "kingfisher-archive", "outhaul-greengrass", "s3-uploader-cli"), told),
         "stay": f'exec "{sys.executable}" "{Path(__file__).with_name("stay.py")}" "$@"\n',
         "four-devices": f'PYTHONPATH="{Path(__file__).parents[1]}" exec "{sys.executable}" -m docs.four_devices "$@"\n',
@@ -277,12 +279,6 @@ def _stateless() -> list[str]:
     (commands,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
     names = [name for name, command in commands.choices.items() if "--state" not in command._option_string_actions]
     return [*names, "--version", "--help"]
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait_for(address: str) -> None:

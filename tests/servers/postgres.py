@@ -10,7 +10,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from bench.processes import free_port
 
 from servers.process import running
 from servers.start import Unavailable, _directory
@@ -107,7 +107,7 @@ def durable_postgres(*, fsync: bool = True) -> Iterator[Cluster]:
         done = subprocess.run(_as_other(making), capture_output=True, text=True, check=False, cwd=home)
         if done.returncode:
             raise RuntimeError(f"initdb: {done.stderr[-2000:]}")
-        port = _free_port()
+        port = free_port()
         told = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
         told |= {"shared_buffers": "16MB", "max_connections": "40"}
         told |= {} if fsync else {"fsync": "off", "full_page_writes": "off"}
@@ -162,10 +162,3 @@ def _as_other(command: Sequence[str]) -> list[str]:
     if os.geteuid() != 0:
         return list(command)
     return [sys.executable, "-I", "-c", _AS, *map(str, _other_user()), *command]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert isinstance(port, int)
-    return port

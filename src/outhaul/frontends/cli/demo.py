@@ -12,8 +12,8 @@ import contextlib
 import hashlib
 import os
 import random
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -145,22 +145,24 @@ def _store(home: str) -> Iterator[tuple[dict[str, str], str, str]]:
         return
     served = os.path.join(home, "objects")
     os.makedirs(os.path.join(served, _BUCKET))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with open(os.path.join(home, "server.log"), "wb") as log:
+    written = os.path.join(home, "server.log")
+    with open(written, "wb") as log:
         server = subprocess.Popen(
-            [rclone, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{_KEY},{_SECRET}",
+            [rclone, "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", f"{_KEY},{_SECRET}",
              "--config", os.devnull, served],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        _wait_for(port, server)
+        endpoint = _announced(written, server)
         environment = {
             "AWS_ACCESS_KEY_ID": _KEY, "AWS_SECRET_ACCESS_KEY": _SECRET, "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+            "AWS_ENDPOINT_URL": endpoint, "AWS_ENDPOINT_URL_S3": endpoint,
         }  # fmt: skip
-        yield environment, f"s3://{_BUCKET}/station-7", f"an S3 server on 127.0.0.1:{port} (rclone serve s3)"
+        yield (
+            environment,
+            f"s3://{_BUCKET}/station-7",
+            f"an S3 server on {endpoint.removeprefix('http://')} (rclone serve s3)",
+        )
     finally:
         _end(server)
 
@@ -171,14 +173,14 @@ def _rclone() -> str | None:
     return beside if os.access(beside, os.X_OK) else shutil.which("rclone")
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+def _announced(written: str, server: subprocess.Popen[bytes]) -> str:
+    """The address that the server listens on, as it says itself: a port chosen for it could be another's by then."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
+        with open(written, encoding="utf-8", errors="replace") as log:
+            if found := re.search(r"\[(http://127\.0\.0\.1:[0-9]+)/\]", log.read()):
+                return found[1]
+        time.sleep(0.02)
     raise OuthaulError("the embedded S3 server did not start")
 
 
