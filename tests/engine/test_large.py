@@ -99,6 +99,21 @@ def test_parts_that_nobody_needs_are_abandoned(machine: Machine, what: str) -> N
         assert ledger.uploads(ledger.place(JOB)) == []
 
 
+@pytest.mark.parametrize("what", ["vanished", "changed"])
+def test_parts_of_a_file_that_changes_on_its_way_are_abandoned(machine: Machine, what: str) -> None:
+    """In the very run that has found out: it may be the only one."""
+    steps = Steps()
+    change = (
+        (lambda: machine.files.remove("a/large"))
+        if what == "vanished"
+        else (lambda: machine.files.append("a/large", b"1"))
+    )
+    machine.produced.clear()
+    steps.before("store.put_part", change)
+    machine.run(steps=steps)
+    assert (machine.stored(), machine.store.uploads) == ({}, {})
+
+
 def test_a_store_that_does_not_forget_is_asked_again(machine: Machine) -> None:
     """That is said, and tried at the next pass."""
     crashed_at_part(machine, 4)
@@ -173,7 +188,7 @@ def test_the_same_where_nothing_was_begun(machine: Machine) -> None:
 
 
 def test_a_crash_between_the_beginning_and_its_writing_down(machine: Machine) -> None:
-    """The upload that nobody knows of has no parts, and is taken up again."""
+    """The upload that nobody knows of has no parts, costs nothing, and is left: whose it is nobody can tell."""
     steps = Steps()
 
     def end() -> None:
@@ -184,7 +199,8 @@ def test_a_crash_between_the_beginning_and_its_writing_down(machine: Machine) ->
         machine.run(steps=steps)
     assert [parts for _, parts in machine.store.uploads.values()] == [{}]
     machine.run()
-    assert machine.store.uploads == {}
+    assert [parts for _, parts in machine.store.uploads.values()] == [{}]
+    assert machine.stored() == {"site/a/large": LARGE}
 
 
 def test_a_store_that_begins_nothing(machine: Machine) -> None:

@@ -162,14 +162,14 @@ def test_a_poison_file_does_not_stop_the_others(machine: Machine, what: str) -> 
 
 
 def test_a_file_that_cannot_be_removed_is_not_sent_again(machine: Machine) -> None:
-    """After the receipt nothing goes back: the source waits for its removal, and costs no request."""
+    """After the receipt nothing goes back: the source waits for its removal, and the store is asked for its object alone."""
     put(machine, 2)
     folder = machine.files.find("a")
     assert folder is not None
     folder.changeable = False
     assert machine.run().tally.by_reason == {"not-removed": 2}
     assert machine.run().tally.by_reason == {"not-removed": 2}
-    assert [name for name in machine.steps.names() if name.startswith("store.")] == []
+    assert [name for name in machine.steps.names() if name.startswith("store.")] == ["store.head"] * 2
     folder.changeable = True
     assert machine.run().tally.by_reason == {"removed": 2}
 
@@ -423,7 +423,47 @@ def test_a_copy_then_a_move_sends_nothing_again(machine: Machine) -> None:
     put(machine, 3)
     machine.run(KEEP)
     assert machine.run().tally.by_reason == {"removed": 3}
-    assert [name for name in machine.steps.names() if name.startswith("store.")] == []
+    assert [name for name in machine.steps.names() if name.startswith("store.")] == ["store.head"] * 3
+
+
+def test_no_source_goes_by_a_receipt_alone(machine: Machine) -> None:
+    """What a store has lost since its proof is not removed, but carried anew by the next run."""
+    put(machine, 3)
+    machine.run(KEEP)
+    lost = machine.stored().popitem()
+    machine.store.objects.clear()
+    assert machine.run().tally.by_reason == {"missing": 3}
+    assert len(machine.files.files()) == 3
+    assert machine.run().tally.by_reason == {"removed": 3}
+    assert machine.stored()[lost[0]] == lost[1]
+
+
+def test_other_bytes_under_its_key_keep_a_source(machine: Machine) -> None:
+    """An object of another length is another; with `read-back` its bytes are read, too."""
+    put(machine, 2)
+    machine.run(KEEP)
+    first, second = sorted(machine.store.objects)
+    machine.store.put(first, b"short", replace=True)
+    machine.store.put(second, b"CONTENT 1", replace=True)
+    assert machine.run(JOB._replace(proof="read-back")).tally.by_reason == {"missing": 2}
+    assert machine.run(JOB._replace(proof="read-back")).tally.by_reason == {"removed": 2}
+    assert sorted(machine.stored().values()) == [b"CONTENT 1", b"content 0", b"content 1", b"short"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(Denied("403"), "removed"), (Transient("503"), "retry"), (NotThere("404"), "missing")]
+)
+def test_a_store_that_does_not_tell(machine: Machine, error: StoreError, expected: str) -> None:
+    """One that does not answer is waited for; one that may not be asked leaves the receipt to count."""
+    put(machine, 1)
+    machine.run(KEEP)
+    steps = Steps()
+
+    def fault() -> None:
+        raise error
+
+    steps.before("store.head", fault)
+    assert machine.run(steps=steps).tally.by_reason == {expected: 1}
 
 
 def test_a_receipt_counts_for_its_endpoint_only(machine: Machine) -> None:

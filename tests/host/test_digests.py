@@ -177,6 +177,8 @@ def test_without_it_hashlib_does_the_work(tmp_path: Path, what: str) -> None:
         ([0, 0, 0], 2.5, []),
         ([], 2.5, []),
         ([100] * 4, math.inf, []),
+        ([0, 0, 0, 100], math.inf, []),
+        ([0, 0, 0, 1000], 2.5, []),
     ],
 )
 def test_what_is_worth_it(lengths: list[int], cost: float, expected: list[int]) -> None:

@@ -74,7 +74,7 @@ def test_no_name_is_taken_twice(job: Job, tmp_path: Path) -> None:
 def test_a_crash_leaves_no_name(job: Job, tmp_path: Path) -> None:
     """What a crash has left half written has a name of outhaul's own, and is written anew."""
     Path(job.archive).mkdir()
-    digest = hashlib.sha256(b"content")
+    digest = hashlib.sha256(hashlib.sha256(b"content").digest() + b"x.bz2")
     (Path(job.archive) / f".outhaul-{digest.hexdigest()[:24]}").write_bytes(b"BZh9 hal")
     archive(job, tmp_path, "a/x", b"content")
     assert there(job) == {"x.bz2": b"content"}

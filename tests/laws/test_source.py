@@ -130,6 +130,7 @@ def test_where_a_users_file_is_removed() -> None:
         ("host/private.py", "self.unlink"),  # the same, once the file has its name in the archive, on disk
         ("host/archive.py", "os.unlink"),  # its own copy, or a name that it has just given
         ("host/system_calls.py", "os.unlink"),  # the second half of a rename, by hard link
+        ("host/system_calls.py", "os.rename"),  # into the private directory, to a name that nobody has
         ("stores/directory.py", "os.unlink"),  # its own temporary file
         ("stores/stream_manager_spool.py", "os.unlink"),  # its own copy, in the state directory
         ("stores/stream_manager_spool.py", "os.rename"),  # the same, once it is whole, to a name that nobody else has

@@ -35,7 +35,7 @@ from outhaul.testing.workers import InlineWorkers
 from simulation.checker import Found, LetGo, graves_of, plain, rows_of
 from simulation.producer import Producer
 
-SCALE = ((dispose, "HASH_UNDER_LEASE_MAX", 100), (upload, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
+SCALE = ((dispose, "CHUNK", 100), (upload, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
          (rounds, "BYTES_IN_FLIGHT_MAX", 200),
          (bundle, "_FRAME_MAX", 600),
          (group, "_PIECE_MIN", 600), (group, "_READ", 48),

@@ -14,13 +14,13 @@ import pytest
 from outhaul.model.errors import SourceChanged, SourceError, SourceInUse, SourceStuck, SourceVanished
 from outhaul.model.evidence import Receipt
 from outhaul.model.job import After
-from outhaul.stages.dispose import HASH_UNDER_LEASE_MAX, expire
+from outhaul.stages.dispose import CHUNK, expire
 from outhaul.testing.files import ARCHIVE
 from stages.test_dispose import finished, left_aside, let_go
 from stages.world import World
 
 PATH = "a/file.csv"
-SMALL, LARGE = 20, HASH_UNDER_LEASE_MAX + 1
+SMALL, LARGE = 20, CHUNK + 1
 REPLACED, THIRD = b"another file", b"a third file"
 OUTCOME: dict[After, str] = {"delete": "removed", "archive": "archived"}
 
@@ -59,7 +59,12 @@ def expected(case: Case, size: int, after: After) -> str:
     lines = [
         (not case.is_there, SourceVanished),
         (not case.same_generation, SourceChanged),
-        *((lease, digest) if size == SMALL else (digest, lease)),
+        lease,
+        (
+            size == LARGE and case.lease == "granted" and not case.lease_holds,
+            SourceInUse,
+        ),  # Seen after the first piece.
+        digest,
         (not case.unchanged, SourceChanged),
         (case.taken == "vanished", SourceVanished),
         (case.taken == "stuck", SourceStuck),

@@ -8,7 +8,7 @@ import pytest
 from outhaul.model.errors import SourceChanged, SourceError, SourceInUse, SourceStuck, SourceVanished
 from outhaul.model.evidence import Disposal, Receipt
 from outhaul.model.job import After
-from outhaul.stages.dispose import HASH_UNDER_LEASE_MAX, dispose, finish
+from outhaul.stages.dispose import CHUNK, dispose, finish
 from stages.world import World
 
 PATH = "a/file.csv"
@@ -29,9 +29,9 @@ def test_the_file_that_was_proved_goes(world: World) -> None:
     assert (world.files.read(PATH), world.files.private) == (None, {})
 
 
-@pytest.mark.parametrize("size", [0, 1, HASH_UNDER_LEASE_MAX, HASH_UNDER_LEASE_MAX + 1])
+@pytest.mark.parametrize("size", [0, 1, CHUNK, CHUNK + 1])
 def test_files_of_every_size_go(world: World, size: int) -> None:
-    """An empty file, and one that is hashed before its lease, go like others."""
+    """An empty file, and one that is hashed in several pieces, go like others."""
     world.files.write(PATH, b"x" * size)
     let_go(world, world.receipt(PATH))
     assert world.files.read(PATH) is None
@@ -73,7 +73,7 @@ def test_a_birth_time_that_differs_is_another_file(world: World) -> None:
     assert world.files.read(PATH) == BEFORE
 
 
-@pytest.mark.parametrize("size", [len(BEFORE), HASH_UNDER_LEASE_MAX + 1])
+@pytest.mark.parametrize("size", [len(BEFORE), CHUNK + 1])
 def test_other_bytes_under_the_same_time_stamps_stay(world: World, size: int) -> None:
     """Where time stamps are too coarse to show a change, the digest does."""
     world.files.coarse = True
@@ -88,14 +88,14 @@ def test_other_bytes_under_the_same_time_stamps_stay(world: World, size: int) ->
 
 @pytest.mark.parametrize("call", ["files.take_lease", "files.unchanged"])
 def test_a_change_that_hides_its_modification_time_shows(world: World, call: str) -> None:
-    """A large file is hashed before its lease; what is written in between, under the old mtime, shows in its ctime."""
-    world.files.write(PATH, b"1" * (HASH_UNDER_LEASE_MAX + 1))
+    """What is written at the last moment, under the old mtime, shows in the content, or in the ctime."""
+    world.files.write(PATH, b"1" * (CHUNK + 1))
     receipt = world.receipt(PATH)
     inode = world.files.find(PATH)
     assert inode is not None
 
     def rewritten() -> None:
-        world.files.write(PATH, b"2" * (HASH_UNDER_LEASE_MAX + 1))
+        world.files.write(PATH, b"2" * (CHUNK + 1))
         inode.mtime_ns = receipt.sighting.mtime_ns
         inode.lease_broken = False
 
@@ -103,6 +103,21 @@ def test_a_change_that_hides_its_modification_time_shows(world: World, call: str
     with pytest.raises(SourceChanged):
         let_go(world, receipt)
     assert {b"2"[0]} == set(world.files.read(PATH) or b"")
+
+
+def test_nobody_waits_until_a_large_file_is_hashed(world: World) -> None:
+    """Who wants to write breaks the lease: the file is left to him after the piece at hand, whatever its time stamps say."""
+    world.files.coarse = True
+    world.files.write(PATH, b"1" * (CHUNK * 3))
+    receipt = world.receipt(PATH)
+    inode = world.files.find(PATH)
+    assert inode is not None
+    world.files.steps.before("files.lease_holds", lambda: setattr(inode, "lease_broken", True))
+    start = len(world.files.steps.calls)
+    with pytest.raises(SourceInUse):
+        let_go(world, receipt)
+    assert world.files.steps.names()[start:].count("files.pread") == 1
+    assert world.files.read(PATH) == b"1" * (CHUNK * 3)
 
 
 def test_a_file_in_use_stays(world: World) -> None:
@@ -137,7 +152,7 @@ def _calls(knows_writers: bool, size: int) -> list[str]:
 BETWEEN = [
     (knows_writers, size, name)
     for knows_writers in (True, False)
-    for size in (20, HASH_UNDER_LEASE_MAX + 1)
+    for size in (20, CHUNK + 1)
     for name in dict.fromkeys(_calls(knows_writers, size))
 ]
 

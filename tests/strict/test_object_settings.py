@@ -367,7 +367,7 @@ def test_what_is_no_key_is_not_repeated(tmp_path: Path, content: bytes) -> None:
 
 
 def test_an_upload_goes_on_with_the_settings_it_began_with(journey: Journey) -> None:
-    """One that was begun with others is abandoned and begun anew; one that was begun and left is not taken up."""
+    """One that was begun with others is abandoned and begun anew."""
     where = Destination(f"s3://the-bucket/{PREFIX}", "s3", "the-bucket", PREFIX)
     reached = Connection(journey.server.endpoint_url, journey.server.region)
     plain, sealed = S3Store(where, reached), S3Store(where, reached, KMS)

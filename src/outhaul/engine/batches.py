@@ -15,8 +15,10 @@ from outhaul.model.bundle import Bundle
 from outhaul.model.errors import (
     AlreadyThere,
     Interrupted,
+    Missing,
     OnItsWay,
     OuthaulError,
+    OutOfMemory,
     SourceError,
     StoreError,
     UploadGone,
@@ -47,6 +49,7 @@ from outhaul.stages.dispose import dispose
 from outhaul.stages.group import Group
 from outhaul.stages.package import digested, package
 from outhaul.stages.prove import ask_many, prove
+from outhaul.stages.shown import not_shown
 from outhaul.stages.upload import begin, upload, upload_small
 
 _APART_BYTES = 64 << 10
@@ -177,6 +180,8 @@ def each_opened(
                             taken.append((settled, take(settled, file)))
                     except (SourceError, StoreError) as error:
                         carried.setbacks.append((settled, bare(error)))
+                    except MemoryError:
+                        carried.setbacks.append((settled, OutOfMemory()))
         except SourceError as error:  # The directory itself: whoever is left of the group shares its fate.
             carried.setbacks.extend((settled, bare(error)) for settled in group)
     return taken
@@ -203,6 +208,8 @@ def carry_large(
             carried.proofs.append(sent)
     except (SourceError, StoreError) as error:
         carried.setbacks.append((settled, bare(error)))
+    except MemoryError:
+        carried.setbacks.append((settled, OutOfMemory()))
     return carried
 
 
@@ -260,6 +267,21 @@ class UntilStopped:
         data = self._source.pread(length, offset)
         self._passing.passed = offset + len(data)
         return data
+
+
+def release_old(
+    batch: Sequence[Receipt], tree: Tree, job: Job, store: Store, workers: Workers, is_full: bool
+) -> Released:
+    """Let go by receipts of an earlier pass, as far as the store still shows what they speak of.
+
+    Where the disk `is_full`, a store that does not answer keeps nothing here.
+    """
+    lacks = not_shown(batch, job, store)
+    if is_full:
+        lacks = {number: lack for number, lack in lacks.items() if isinstance(lack, Missing)}
+    released = release([receipt for receipt in batch if receipt.number not in lacks], tree, job.after, workers)
+    released.setbacks.extend((receipt, lacks[receipt.number]) for receipt in batch if receipt.number in lacks)
+    return released
 
 
 def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers) -> Released:

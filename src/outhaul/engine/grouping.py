@@ -15,8 +15,10 @@ from outhaul.engine.retry import reason_of
 from outhaul.model.bundle import Bundle, beside
 from outhaul.model.errors import (
     GroupWaits,
+    Missing,
     OnItsWay,
     OuthaulError,
+    OutOfMemory,
     SourceChanged,
     SourceError,
     SourceVanished,
@@ -31,6 +33,7 @@ from outhaul.model.lifecycle import REASONS
 from outhaul.ports import Begun, Store, Tree, Workers
 from outhaul.stages.bundle import proofs_of_members, send_text
 from outhaul.stages.group import Group, GroupTar, bundle_of, package_group
+from outhaul.stages.shown import not_shown
 from outhaul.stages.tidy import remove_empty
 
 
@@ -64,6 +67,8 @@ def carry_group(
         carried.setbacks.extend(_blamed(group, tar.at, bare(error)))
     except StoreError as error:
         carried.setbacks.extend((settled, bare(error)) for settled in group.members)
+    except MemoryError:
+        carried.setbacks.extend((settled, OutOfMemory()) for settled in group.members)
     finally:
         tar.close()
     return carried
@@ -101,6 +106,16 @@ def by_group(
     for number in {proof.within.bundle for proof in proofs if proof.within}:
         groups.pop(number, None)
     return together.items()
+
+
+def release_old_group(
+    directory: str, receipts: Sequence[Receipt], tree: Tree, job: Job, store: Store, workers: Workers, is_full: bool
+) -> Released:
+    """As `batches.release_old`: where the store does not show the object of a group, all of it stays."""
+    lacks = [lack for lack in not_shown(receipts, job, store).values() if not is_full or isinstance(lack, Missing)]
+    if lacks:
+        return Released([], [(receipt, lacks[0]) for receipt in receipts])
+    return release_group(directory, receipts, tree, job.after, workers)
 
 
 def release_group(directory: str, receipts: Sequence[Receipt], tree: Tree, after: After, workers: Workers) -> Released:

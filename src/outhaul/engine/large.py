@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from outhaul.model.errors import StoreError
+from outhaul.model.errors import OuthaulError, Refused, SourceChanged, SourceVanished, StoreError, Unproved, UploadGone
 from outhaul.model.evidence import Sighting
 from outhaul.ports import Begun, Ledger, Store
 
+_ENDED = (SourceChanged, SourceVanished, Refused, Unproved)
+"""Its bytes are not what was sent so far, or the store takes no more of it: whatever is carried later begins anew."""
 AT_ONCE = 2
 """Large files under way at the same time; each is sent in several parts at once."""
 
@@ -58,6 +60,13 @@ class LargeUploads:
         for sighting in map(_plain, sightings) if self._begun else ():
             if begun := self._begun.pop(sighting, None):
                 self._ledger.end_upload(self._place, sighting, begun)
+
+    def failed(self, sighting: Sighting, error: OuthaulError) -> None:
+        """What was begun for this file, or group, is not gone on with where this is its fault, and the store is to forget it."""
+        if isinstance(error, UploadGone):
+            self.useless(sighting, str(error))
+        elif isinstance(error, _ENDED):
+            self.useless(sighting)
 
     def useless(self, sighting: Sighting, why: str = "") -> None:
         """It cannot go on: another one is begun for the file. Why is said."""

@@ -7,27 +7,32 @@ files are left. How a file travels is in `rounds.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from outhaul.engine.batches import Ports
+from outhaul.engine.batches import Ports, Released, in_pieces, release_old
 from outhaul.engine.bundling import record_left_behind
 from outhaul.engine.closing import close, make_room
+from outhaul.engine.grouping import release_old_group
 from outhaul.engine.large import Slots
 from outhaul.engine.ordering import Reservoir
 from outhaul.engine.recovery import recover
 from outhaul.engine.room import Room
 from outhaul.engine.rounds import Round
 from outhaul.engine.walking import Walk
-from outhaul.model.errors import SourceError
+from outhaul.model.errors import Misconfigured, SourceError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Settled, Sighting
+from outhaul.model.evidence import Disposal, Receipt, Settled, Sighting
 from outhaul.model.job import Job
 from outhaul.ports import Moment, Observation, Tree
 from outhaul.ports.permits import Hindrance
 from outhaul.stages.discover import Part
 from outhaul.stages.group import Group
 from outhaul.stages.settle import SECOND_NS
+
+_ASKED_TOGETHER = 16
+"""Receipts of an earlier pass that one worker asks the store about, one after the other."""
 
 
 class Outcome(NamedTuple):
@@ -241,11 +246,34 @@ class Pass(Round):
                 self._add_group(looked.group, tree)
             if looked.proved and not self.dry_run:
                 yield from self._room(tree)
-            self._release(looked.proved, tree, looked.proved_group)
+                self._release_old(looked.proved, tree, looked.proved_group)
+            else:
+                self._release(looked.proved, tree, looked.proved_group)
             if self.turn_over():
                 yield True
         for settled in waiting.rest():
             yield from self._carry(settled, tree)
+
+    def _release_old(self, receipts: Sequence[Receipt], tree: Tree, group: str) -> None:
+        """By receipts of an earlier pass, which the store has to bear out; on a full disk they do where it cannot be asked."""
+        if why := self.ports.permits.hindrance(self.job):
+            for receipt in receipts:
+                self._standings.set_back(receipt.sighting._replace(birth_ns=0), why.reason, why.detail)
+            return
+        store, is_full = self._door.store(), self._disk.is_short
+        if store is None and is_full:
+            self._release(receipts, tree, group)
+            return
+        for piece in [receipts] if group else in_pieces(receipts, _ASKED_TOGETHER):
+            if store is None:
+                fault = Misconfigured(self._door.fault)
+                self._take_released(Released([], [(receipt, fault) for receipt in piece]))
+            elif group:
+                self._submit(
+                    partial(release_old_group, group, piece, tree, self.job, store, self.ports.workers, is_full)
+                )
+            else:
+                self._submit(partial(release_old, piece, tree, self.job, store, self.ports.workers, is_full))
 
     def _carry(self, settled: Settled, tree: Tree) -> Iterator[bool]:
         if self._admits([settled]):

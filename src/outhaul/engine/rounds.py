@@ -23,11 +23,11 @@ from outhaul.model.bundle import Bundle
 from outhaul.model.errors import (
     Denied,
     Misconfigured,
+    Missing,
     OuthaulError,
     SourceChanged,
     SourceVanished,
     Transient,
-    UploadGone,
 )
 from outhaul.model.events import Passing
 from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, stored_bytes
@@ -288,8 +288,7 @@ class Round:
         for settled, error in carried.setbacks:
             if isinstance(error, Denied | Misconfigured):
                 self._door.give_up(str(error))
-            if isinstance(error, UploadGone):
-                self._uploads.useless(settled.sighting, str(error))
+            self._uploads.failed(settled.sighting, error)
             if isinstance(error, Transient) and carried.group is None and self._may_try_again(settled):
                 self._again.append(settled)
             else:
@@ -321,11 +320,11 @@ class Round:
     def _again_as_a_whole(self, carried: Carried) -> bool:
         """Whether a group that did not go is tried again in this pass."""
         group, error = carried.group, next((error for _, error in carried.setbacks), None)
-        if group is None or not isinstance(error, Transient):
+        if group is None:
             return False
-        if isinstance(error, UploadGone):
-            self._uploads.useless(group.sighting, str(error))
-        if not self._may_try_again(group):
+        for _, fault in carried.setbacks:
+            self._uploads.failed(group.sighting, fault)
+        if not isinstance(error, Transient) or not self._may_try_again(group):
             return False
         if unanswered(error):
             self._pause(str(error))
@@ -390,8 +389,9 @@ class Round:
                 self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "gone")])
                 self.tally.put("gone")
             else:
-                if isinstance(error, SourceChanged):  # The receipt speaks of a file that is not there any more.
-                    self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "changed")])
+                if isinstance(error, SourceChanged | Missing):  # What it speaks of is not there any more.
+                    outcome = "missing" if isinstance(error, Missing) else "changed"
+                    self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, outcome)])
                 self._standings.set_back(receipt.sighting._replace(birth_ns=0), reason_of(error), str(error))
 
     # --- account for it -------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ class Unbundling:
         for member in index.members:
             if (path := inside(member.path)) is None:
                 continue
-            mtime_ns = member.mtime_ns if abs(member.mtime_ns) < MTIME_NS_MAX else 0
+            mtime_ns = member.mtime_ns if abs(member.mtime_ns) <= MTIME_NS_MAX else 0
             wanted = Wanted(
                 path, 0, key, "", member.size, member.sha256, opened.etag, mtime_ns, index.codec, opened.length,
                 index.sha256, member.within, mode=member.mode & _MODE_BITS,

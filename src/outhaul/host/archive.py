@@ -141,9 +141,10 @@ def _made(root: int, directory: str) -> int:
 def _copy(file: int, target: int, name: str, sha256: bytes, codec: Codec | None) -> None:
     """A copy with the same mode and modification time, whole, read once more and synced before it gets its name."""
     state = os.fstat(file)
-    temporary = f".outhaul-{sha256[:12].hex()}"
+    # Of this name and content: another thread may be copying the same content under another name.
+    temporary = f".outhaul-{hashlib.sha256(sha256 + os.fsencode(name)).hexdigest()[:24]}"
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=target)  # A crash left it: a copy of this very content, or a part of one.
+        os.unlink(temporary, dir_fd=target)  # A crash left it: a copy for this very name, or a part of one.
     copy = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=target)
     try:
         try:

@@ -117,7 +117,7 @@ def worth_it(lengths: Sequence[int], cost: float) -> list[int]:
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     total = sum(lengths)
-    while order and max(lengths[order[-1]], total / _LANES) * cost >= total:
+    while order and (not total or max(lengths[order[-1]], total / _LANES) * cost >= total):
         total -= lengths[order.pop()]
     return order[::-1]
 

@@ -21,6 +21,7 @@ from outhaul.host.private import PRIVATE_NAME, HostAside, Owner, PrivateFolders
 from outhaul.host.space import space
 from outhaul.host.system_calls import (
     FOLDER_FLAGS,
+    in_range,
     lease_holds,
     look,
     open_folder_beneath,
@@ -98,7 +99,8 @@ class HostFile:
             now, then = os.fstat(self._descriptor), self.sighting
         except OSError as error:
             raise source_error(error) from error
-        return (now.st_mtime_ns, now.st_ctime_ns, now.st_size) == (then.mtime_ns, then.ctime_ns, then.size)
+        times = in_range(now.st_mtime_ns), in_range(now.st_ctime_ns)
+        return (*times, now.st_size) == (then.mtime_ns, then.ctime_ns, then.size)
 
     def pread(self, length: int, offset: int) -> bytes:
         """Exactly these bytes, however many calls it takes."""
@@ -311,8 +313,11 @@ class HostTree:
         mode = seen.st_mode
         if stat.S_ISREG(mode):
             listing.files.append(
-                Sighting(directory, name, seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
-            )
+                Sighting(
+                    directory, name, seen.st_dev, seen.st_ino, seen.st_size,
+                    in_range(seen.st_mtime_ns), in_range(seen.st_ctime_ns),
+                )
+            )  # fmt: skip
         elif stat.S_ISDIR(mode):
             if name == PRIVATE_NAME and not directory:
                 return

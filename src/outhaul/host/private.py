@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from outhaul.host.archive import ArchiveFolder
 from outhaul.host.neighbours import Holds, abandoned, is_abandoned, is_neighbour, share
-from outhaul.host.system_calls import FOLDER_FLAGS, rename_exclusive
+from outhaul.host.system_calls import FOLDER_FLAGS, in_range, rename_exclusive, rename_to_own
 from outhaul.model.errors import SourceStuck, SourceVanished
 from outhaul.model.evidence import Sighting
 from outhaul.model.keys import escape, path_of
@@ -60,7 +60,7 @@ class HostAside:
             raise SourceStuck(f"it cannot be looked at in the private directory: {error.strerror}") from error
         return (
             stat.S_ISREG(taken.st_mode)
-            and (taken.st_dev, taken.st_ino, taken.st_size, taken.st_mtime_ns)
+            and (taken.st_dev, taken.st_ino, taken.st_size, in_range(taken.st_mtime_ns))
             == (sighting.device, sighting.inode, sighting.size, sighting.mtime_ns)
         )  # fmt: skip
 
@@ -119,7 +119,7 @@ class PrivateFolders:
             self._archive.ready()
         folder = self._opened()
         try:
-            rename_exclusive(origin, name, folder, entry)
+            rename_to_own(origin, name, folder, entry)
         except FileNotFoundError as error:
             raise SourceVanished("it is not there any more") from error
         except OSError as error:

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import struct
 import sys
 import threading
@@ -79,6 +80,14 @@ if _statx is not None:
     _statx.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p]
 
 
+_NS_MAX = (1 << 63) - 1
+
+
+def in_range(ns: int) -> int:
+    """A time of a file, as near as 64 bits of nanoseconds come to it: 1677 to 2262. ext4 knows 2446, and a ledger does not."""
+    return ns if -_NS_MAX <= ns <= _NS_MAX else (_NS_MAX if ns > 0 else -_NS_MAX)
+
+
 def look(descriptor: int, directory: str, name: str) -> tuple[Sighting, int, int, int]:
     """What an open file is at this moment.
 
@@ -96,15 +105,16 @@ def look(descriptor: int, directory: str, name: str) -> tuple[Sighting, int, int
             birth_ns = birth * 10**9 + birth_part if mask & _STATX_BTIME else 0
             sighting = Sighting(
                 directory, name, os.makedev(major, minor), inode, size,
-                modify * 10**9 + modify_part, change * 10**9 + change_part, birth_ns,
+                in_range(modify * 10**9 + modify_part), in_range(change * 10**9 + change_part), birth_ns,
             )  # fmt: skip
             return sighting, mode, links, owner
-    stat = os.fstat(descriptor)
-    birth_ns = int(getattr(stat, "st_birthtime", 0) * 10**9)
+    seen = os.fstat(descriptor)
+    birth_ns = int(getattr(seen, "st_birthtime", 0) * 10**9)
     sighting = Sighting(
-        directory, name, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, birth_ns
-    )
-    return sighting, stat.st_mode, stat.st_nlink, stat.st_uid
+        directory, name, seen.st_dev, seen.st_ino, seen.st_size,
+        in_range(seen.st_mtime_ns), in_range(seen.st_ctime_ns), birth_ns,
+    )  # fmt: skip
+    return sighting, seen.st_mode, seen.st_nlink, seen.st_uid
 
 
 # --- rename that replaces nothing ----------------------------------------------------------------------------------
@@ -125,16 +135,42 @@ def rename_exclusive(source_folder: int, source: str, target_folder: int, target
         FileExistsError: the target exists.
         OSError: as rename(2).
     """
+    if not _renamed(source_folder, source, target_folder, target):
+        os.link(source, target, src_dir_fd=source_folder, dst_dir_fd=target_folder, follow_symlinks=False)
+        os.unlink(source, dir_fd=source_folder)
+
+
+def rename_to_own(source_folder: int, source: str, own_folder: int, target: str) -> None:
+    """The same, into a directory that nobody but this process writes to.
+
+    In one step everywhere: after a link, the name to be taken away could be that of another file already, which somebody has
+    renamed over the first; and would be removed unread.
+
+    Raises:
+        As `rename_exclusive`.
+    """
+    if not _renamed(source_folder, source, own_folder, target):
+        if stat.S_ISDIR(os.stat(source, dir_fd=source_folder, follow_symlinks=False).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), source)  # By a link it could not go back.
+        try:
+            os.stat(target, dir_fd=own_folder, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(source, target, src_dir_fd=source_folder, dst_dir_fd=own_folder)
+        else:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+
+
+def _renamed(source_folder: int, source: str, target_folder: int, target: str) -> bool:
+    """False where the file system knows no rename that replaces nothing."""
     number = errno.ENOSYS
     if _rename is not None:
         flags = _RENAME_NOREPLACE if LINUX else _RENAME_EXCL
         if _rename(source_folder, os.fsencode(source), target_folder, os.fsencode(target), flags) == 0:
-            return
+            return True
         number = ctypes.get_errno()
     if number not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
         raise OSError(number, os.strerror(number), source)
-    os.link(source, target, src_dir_fd=source_folder, dst_dir_fd=target_folder, follow_symlinks=False)
-    os.unlink(source, dir_fd=source_folder)
+    return False
 
 
 # --- leases ----------------------------------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ class ThreadWorkers:
             while self._threads < threads:
                 threading.Thread(target=self._work, name=f"outhaul-{self._threads}", daemon=True).start()
                 self._threads += 1
+        except (
+            RuntimeError
+        ) as error:  # There is no memory for its stack, or a limit of tasks: those that there are do all.
+            if not self._threads:
+                raise MemoryError(str(error)) from None
         finally:
             threading.stack_size(before)
 

@@ -125,7 +125,7 @@ class PostgresLedger(Session):
             return {}
         rows = self._rows(
             f"SELECT DISTINCT ON (name) {RECEIPT_BACK} FROM receipt WHERE place = %s AND directory = %s "
-            "AND name = ANY(%s) AND disposal IS DISTINCT FROM 'changed' ORDER BY name, id DESC",
+            "AND name = ANY(%s) AND coalesce(disposal, '') NOT IN ('changed', 'missing') ORDER BY name, id DESC",
             (place, number, [to_bytes(name) for name in names]),
         )
         found = [receipt_of_row(directory, self._destinations[place], row) for row in rows]

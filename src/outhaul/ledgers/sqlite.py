@@ -146,7 +146,7 @@ class SqliteLedger:
                 rows = self._database.execute(
                     # Of several rows SQLite gives the other columns of that with the highest id.
                     f"SELECT max(id), {RECEIPT_BACK} FROM receipt WHERE directory = ? AND name IN ({marks[:-1]}) "
-                    "AND disposal IS NOT 'changed' GROUP BY name",
+                    "AND ifnull(disposal, '') NOT IN ('changed', 'missing') GROUP BY name",
                     (number, *some),
                 )
                 for row in rows:

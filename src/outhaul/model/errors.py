@@ -46,6 +46,10 @@ class SourceUnreadable(SourceError):
     """The file cannot be opened or read."""
 
 
+class OutOfMemory(SourceError):
+    """There is too little memory for this one: for what compresses it, or for its parts. Others may go."""
+
+
 class SourceNotRegular(SourceError):
     """A link, FIFO, socket or device stands under the name."""
 
@@ -95,6 +99,10 @@ class AlreadyThere(StoreError):
 
 class NotThere(StoreError):
     """There is no object of this key."""
+
+
+class Missing(StoreError):
+    """The store does not hold any more what it has shown to hold."""
 
 
 class Refused(StoreError):

@@ -86,6 +86,8 @@ class Package(NamedTuple):
     """Of the file itself, where that is not what is sent."""
     mode: int = 0
     """Its permission bits."""
+    content_length: int = -1
+    """Of what was compressed, where that is not the file of the sighting: the tar of a group."""
 
 
 class ProofKind(StrEnum):
@@ -197,4 +199,4 @@ class Disposal(NamedTuple):
     """The receipt's."""
     outcome: str
     """'removed'; 'archived', and later 'expired'; 'gone' where somebody else had removed it; 'changed' where another
-    generation has taken its place."""
+    generation has taken its place; 'missing' where it stayed, because the store does not hold the object any more."""

@@ -102,6 +102,11 @@ REASONS: dict[str, Reason] = {
     ),
     "paused": Reason(State.WAITING, "its job is paused", "It goes when the pause is over, or with `outhaul resume`."),
     "changed": Reason(State.WAITING, "changed while it was being carried", "It is carried anew when it has settled."),
+    "missing": Reason(
+        State.WAITING,
+        "was carried, and the store does not hold it any more",
+        "The next run carries it anew. `outhaul audit` looks whether others are missing.",
+    ),
     "on-its-way": Reason(
         State.WAITING,
         "travelling on a stick",
@@ -118,6 +123,11 @@ REASONS: dict[str, Reason] = {
     # held
     "unreadable": Reason(
         State.HELD, "cannot be opened or read", "Give outhaul's user read permission, or look at the disk."
+    ),
+    "memory": Reason(
+        State.HELD,
+        "there is not enough memory for it",
+        "Allow outhaul more (MemoryMax, ulimit), or compress at a lower level. It stops no other.",
     ),
     "name-too-long": Reason(
         State.HELD,

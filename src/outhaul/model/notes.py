@@ -15,8 +15,8 @@ from outhaul.model.returning import Wanted
 Notes = tuple[tuple[str, str], ...]
 """Names, without the prefix that a store gives them, and values; all of it printable ASCII."""
 CODEC, SHA256, SIZE, MTIME = "outhaul-codec", "outhaul-sha256", "outhaul-size", "outhaul-mtime"
-MTIME_NS_MAX = 1 << 62
-"""Beyond, either way, a modification time is none that a system could set."""
+MTIME_NS_MAX = (1 << 63) - 1
+"""Beyond, either way, outhaul notes no modification time."""
 _SECOND = re.compile(r"(.+?)(~[0-9a-f]{16})?", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")

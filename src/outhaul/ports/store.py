@@ -76,6 +76,8 @@ class Held(NamedTuple):
     length: int
     etag: str
     version: str
+    file: tuple[int, int] = (0, 0)
+    """Device and inode, where the object is a file of this machine."""
 
 
 class Abilities(NamedTuple):

@@ -11,16 +11,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from outhaul.model.errors import OuthaulError, SourceChanged, SourceError, SourceStuck, SourceVanished
+from outhaul.model.errors import OuthaulError, SourceChanged, SourceError, SourceInUse, SourceStuck, SourceVanished
 from outhaul.model.evidence import Disposal, Receipt, Sighting, same_generation
 from outhaul.model.job import After
 from outhaul.model.keys import second_key
 from outhaul.ports import Aside, Codec, Folder, LeftAside, OpenFile
 
-HASH_UNDER_LEASE_MAX = 1 << 20
-"""Bytes. Hashing this much takes under a millisecond; a larger file is hashed before its lease, so as to hold up no writer
-for longer (L8). A change in between shows in its change time."""
-_READ = 1 << 20
+CHUNK = 1 << 20
+"""Bytes. Hashing this much takes milliseconds at most; after each it is asked whether somebody waits to write, who then does not
+wait any longer (L8). To hash a large file before its lease would hold up nobody, and rely on its change time for what is
+written meanwhile: that is in whole seconds on some file systems, and tmpfs does not change it for a mapping."""
 
 
 def dispose(receipt: Receipt, folder: Folder, after: After) -> Disposal:
@@ -39,12 +39,8 @@ def _let_go(receipt: Receipt, proved: Sighting, sha256: bytes, folder: Folder, a
     """`proved` is the file to let go of, as it was seen; that it has this digest is looked at here."""
     with folder.open(proved.name) as file:
         _same(same_generation(file.sighting, proved), "another file has its name, or it was written to")
-        if proved.size > HASH_UNDER_LEASE_MAX:
-            _same(file.digest() == sha256, "its content differs from what was proved")
         leased = file.take_lease()
-        if proved.size <= HASH_UNDER_LEASE_MAX:
-            content = file.pread(proved.size, 0)
-            _same(hashlib.sha256(content).digest() == sha256, "its content differs from what was proved")
+        _same(_digest(file, leased) == sha256, "its content differs from what was proved")
         _same(file.unchanged(), "it was written to")
         aside = folder.take_aside(proved.name, receipt.number)
         if not aside.is_file(proved) or (leased and not file.lease_holds()):
@@ -87,8 +83,8 @@ def _compressed(receipt: Receipt, file: OpenFile, codec: Codec) -> bytes:
     stored, plain = hashlib.sha256(), hashlib.sha256()
 
     def chunks() -> Iterator[bytes]:
-        for offset in range(0, file.sighting.size, _READ):
-            data = file.pread(min(_READ, file.sighting.size - offset), offset)
+        for offset in range(0, file.sighting.size, CHUNK):
+            data = file.pread(min(CHUNK, file.sighting.size - offset), offset)
             stored.update(data)
             yield data
 
@@ -138,6 +134,16 @@ def _archive(receipt: Receipt, aside: Aside) -> Disposal:
             raise
         raise SourceStuck(f"{error}; and its place was taken: it is in the private directory") from error
     return Disposal(receipt.number, "archived")
+
+
+def _digest(file: OpenFile, leased: bool) -> bytes:
+    """Of the whole file. Raises `SourceInUse` where somebody has come who wants to write to it."""
+    digest, size = hashlib.sha256(), file.sighting.size
+    for offset in range(0, size, CHUNK):
+        digest.update(file.pread(min(CHUNK, size - offset), offset))
+        if leased and size > CHUNK and not file.lease_holds():
+            raise SourceInUse("a process waits to write to it")
+    return digest.digest()
 
 
 def _same(is_so: bool, otherwise: str) -> None:

@@ -32,6 +32,8 @@ from outhaul.model.notes import Notes, notes_of
 from outhaul.ports import Begun, Codec, Held, NewObject, Store, Stored
 
 _CHUNK = 1 << 20
+_GROWTH_SHIFT = 6
+"""A compressed file is reckoned to be larger by a 64th at most."""
 _CORES = 2
 """At one file: its parts are sent beside it, and other files too."""
 _Made_co = TypeVar("_Made_co", covariant=True)
@@ -117,7 +119,8 @@ def _notes(package: Package) -> Notes:
     """
     if not package.codec:
         return ()
-    return notes_of(package.codec, package.content_sha256, package.sighting.size, package.sighting.mtime_ns)
+    size = package.sighting.size if package.content_length < 0 else package.content_length
+    return notes_of(package.codec, package.content_sha256, size, package.sighting.mtime_ns)
 
 
 class _Create(Protocol[_Made_co]):
@@ -163,11 +166,12 @@ def _settle_conflict(
 
 class _Begin:
     def __init__(self, package: Package, store: Store) -> None:
-        self._package = package
+        # What no codec makes smaller it makes larger, bzip2 by half a per cent; parts are counted, and there is a most of them.
+        self._length = package.length + (package.length >> _GROWTH_SHIFT if package.codec else 0)
         self._store = store
 
     def __call__(self, key: str, *, replace: bool = False) -> Begun | None:
-        return self._store.begin_large(key, self._package.length, replace=replace)
+        return self._store.begin_large(key, self._length, replace=replace)
 
 
 class _Send:
@@ -334,9 +338,14 @@ def whole_at(package: Package, key: str, store: Store, *, by_bytes: bool = False
 
     Raises:
         NotThere: there is none.
+        Conflict: it is the very file that is to be carried, by way of a link or a mount. That is no second copy.
         StoreError: see `ports.Store`.
     """
     held = store.head(key)
+    if held.file != (0, 0) and held.file == (package.sighting.device, package.sighting.inode):
+        raise Conflict(
+            f"what stands under {key} is this very file: a link, or a mount, leads from the destination to it"
+        )
     if held.length != package.length or not _equal(package, key, held, store, by_bytes):
         return None
     return Upload(package, key, held.etag, package.md5.hex(), held.version, False)

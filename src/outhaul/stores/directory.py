@@ -110,7 +110,8 @@ class DirectoryStore:
     def head(self, key: str) -> Held:
         """See `ports.Store`."""
         try:
-            return Held(os.stat(self._path(key), follow_symlinks=False).st_size, "", "")
+            found = os.stat(self._path(key), follow_symlinks=False)
+            return Held(found.st_size, "", "", (found.st_dev, found.st_ino))
         except NotADirectoryError as error:
             raise NotThere(f"{key}: a file stands where its directory would be") from error
         except OSError as error:

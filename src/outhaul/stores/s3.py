@@ -309,7 +309,6 @@ class S3Store:
         # AWS, "PutObject": under Object Lock the bytes are to be told by their MD5 or a checksum.
         large.must_tell = self._settings.lock != Lock()
         large.content_md5 = self._content_md5 or large.must_tell
-        large.takes_up = not self._headers
         large.shows = self._shows
         large.md5_etags, large.fast = self.md5_etags, self._fast_parts
         return large

@@ -69,8 +69,6 @@ class Multipart:
         """Whether each part tells its MD5."""
         self.sha256 = False
         """Whether each part tells its SHA-256, to be kept by the store, and no MD5 is computed."""
-        self.takes_up = True
-        """Whether an upload that was begun and has nothing may be gone on with: no other settings may have begun it."""
         self.must_tell = False
         """Whether the store takes no part without an MD5 or a checksum."""
         self.md5_etags = False
@@ -79,20 +77,11 @@ class Multipart:
         """Whether the answer to a completion shows all that protects the object."""
         self.fast: FastParts | None = None
         """Sends the parts, where nothing stands in between."""
-        self._may_ask = True
-        """Whether it has not been refused to say which uploads there are (s3:ListBucketMultipartUploads)."""
         self._fresh: set[str] = set()
         """Uploads of which nothing has been sent yet."""
 
     def begin(self, key: str, length: int) -> Begun:
-        """Begin an upload; one of this key that was begun and never got a part is as good as a new one.
-
-        A process that ended between the beginning and the writing down of it leaves such: they cost nothing, and this
-        takes them up again. One that has parts may be another machine's, and is left alone.
-        """
-        if self.takes_up and self._may_ask and (left := self._empty(key)) is not None:
-            self._fresh.add(left)
-            return Begun(key, left, part_bytes(length))
+        """Begin an upload. Whatever else is under way under this key is somebody else's, as far as anybody can tell."""
         kept = {"ChecksumAlgorithm": "SHA256"} if self.sha256 else {}
         with errors("CreateMultipartUpload", key):
             answer = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **kept)
@@ -144,19 +133,6 @@ class Multipart:
                 Bucket=self._bucket, Key=begun.key, UploadId=begun.upload, PartNumber=number, Body=sent, **told
             )
             return said(answer, "ETag")
-
-    def _empty(self, key: str) -> str | None:
-        try:
-            with errors("ListMultipartUploads", key):
-                answer = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
-            for found in answer.get("Uploads") or []:
-                if found.get("Key") == key and not self._has(Begun(key, found["UploadId"], 0)):
-                    return str(found["UploadId"])
-        except Denied:
-            self._may_ask = False  # Nor for the next file: each refusal is in somebody's log.
-        except StoreError:
-            pass  # It does not know: then a new one is begun.
-        return None
 
     def _told(self, number: int, part: Part) -> dict[str, Any]:
         told: dict[str, Any] = {"PartNumber": number, "ETag": part.etag}
@@ -239,6 +215,10 @@ class _Sending:
                 for future in futures:
                     future.cancel()
                 raise
+            except (
+                RuntimeError
+            ) as error:  # "can't start new thread": there is no memory for its stack, or a limit of tasks.
+                raise MemoryError(str(error)) from None
 
     def _read(self, source: Outgoing, under_way: set[Future[Part]]) -> list[bytes]:
         """The next parts, to be digested together; while as many are held as may be, others are waited for."""

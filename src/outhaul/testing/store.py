@@ -161,9 +161,6 @@ class SimulatedStore:
                 self._refuse_present(key)
             if not self.resumes:
                 return None
-            for upload, (of, parts) in self.uploads.items():
-                if of == key and not parts:
-                    return Begun(key, upload, self.part_bytes)
             self._number += 1
             self.uploads[f"upload-{self._number}"] = (key, {})
             return Begun(key, f"upload-{self._number}", self.part_bytes)

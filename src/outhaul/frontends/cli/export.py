@@ -59,12 +59,23 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
+class _Lines:
+    """Rows that end in a line feed alone. Told of that as its line end, the writer would leave a carriage return unquoted."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> None:
+        """One row, as `csv` ends it."""
+        self._file.write(row.removesuffix("\r\n") + "\n")
+
+
 def _text(file: IO[str], rows: Iterator[dict[str, object]], form: str) -> None:
     if form == "jsonl":
         for row in rows:
             file.write(json.dumps(row) + "\n")
         return
-    table = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
+    table = csv.DictWriter(_Lines(file), list(COLUMNS))
     table.writeheader()
     table.writerows(rows)
 

@@ -268,6 +268,7 @@ _DISPOSALS = {
     "expired": "removed from the archive",
     "gone": "somebody else had removed it by",
     "changed": "another file had its name by",
+    "missing": "the store did not hold it any more, so the source stayed,",
 }
 
 

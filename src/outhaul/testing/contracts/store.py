@@ -228,6 +228,19 @@ class StoreContract:
         with pytest.raises(NotThere):
             store.head(f"{prefix}/unsealed")
 
+    def test_an_upload_that_somebody_else_began_is_left_alone(self, store: Store, prefix: str) -> None:
+        """It may have other settings, and whoever began it sends to it: a second one of the same key is another."""
+        first = store.begin_large(f"{prefix}/both", self.large_bytes)
+        if first is None:
+            pytest.skip("this store begins none")
+        second = store.begin_large(f"{prefix}/both", self.large_bytes)
+        assert second is not None
+        assert first.upload != second.upload
+        store.abandon(second)
+        content = _pattern(self.large_bytes)
+        store.put_large(f"{prefix}/both", len(content), BytesOf(content), seal=lambda: None, begun=first)
+        assert content == b"".join(store.read(f"{prefix}/both"))
+
     def test_an_upload_that_was_abandoned_is_gone(self, store: Store, prefix: str) -> None:
         """It cannot go on; to abandon it again is no error."""
         content = _pattern(self.large_bytes)
