@@ -137,6 +137,10 @@ class Conflict(StoreError):
     """Other bytes stand under every key that this content may have."""
 
 
+class NoCopy(Conflict):
+    """What stands under its key is the very file that is to be carried."""
+
+
 # --- the way back -----------------------------------------------------------------------------------------------
 
 

@@ -145,6 +145,11 @@ REASONS: dict[str, Reason] = {
         "other bytes stand under its key in the store",
         "Look at that object; remove or rename it, send this job to another prefix, or let on-conflict be keep-both.",
     ),
+    "no-copy": Reason(
+        State.HELD,
+        "what stands under its key is this very file, and no copy of it",
+        "A link or a mount leads from the destination to the source. Take it away, or send this job elsewhere.",
+    ),
     "unproved": Reason(
         State.HELD,
         "the store took it, but could not show that it holds the same bytes",

@@ -16,6 +16,7 @@ from outhaul.model.errors import (
     AlreadyThere,
     Conflict,
     Denied,
+    NoCopy,
     NotThere,
     OuthaulError,
     SourceChanged,
@@ -338,14 +339,12 @@ def whole_at(package: Package, key: str, store: Store, *, by_bytes: bool = False
 
     Raises:
         NotThere: there is none.
-        Conflict: it is the very file that is to be carried, by way of a link or a mount. That is no second copy.
+        NoCopy: it is the very file that is to be carried, by way of a link or a mount.
         StoreError: see `ports.Store`.
     """
     held = store.head(key)
     if held.file != (0, 0) and held.file == (package.sighting.device, package.sighting.inode):
-        raise Conflict(
-            f"what stands under {key} is this very file: a link, or a mount, leads from the destination to it"
-        )
+        raise NoCopy(f"{key} is another name of it")
     if held.length != package.length or not _equal(package, key, held, store, by_bytes):
         return None
     return Upload(package, key, held.etag, package.md5.hex(), held.version, False)
