@@ -14,6 +14,8 @@ from functools import partial
 from importlib import import_module
 from typing import TextIO
 
+from outhaul.frontends.cli.starting import begin
+
 VERSION = "0.1.0"
 EXIT_CODES = """exit codes:
   0    everything was carried, or there was nothing to do
@@ -30,7 +32,7 @@ _stopped = False
 
 def entry() -> None:
     """The console script."""
-    fill_closed_descriptors()
+    begin()
     sys.exit(main(sys.argv[1:]))
 
 
@@ -99,15 +101,6 @@ def stopped() -> bool:
 def silence(stream: TextIO) -> None:
     """Let a stream that cannot be written lead nowhere, so that Python has nothing to complain of at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def fill_closed_descriptors() -> None:
-    """Started without standard streams (`>&-`), lead them nowhere: else the next file opened would become one of them."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _install_signals() -> None:
