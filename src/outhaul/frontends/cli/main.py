@@ -14,6 +14,7 @@ from functools import partial
 from importlib import import_module
 from typing import TextIO
 
+from outhaul.frontends.cli.parsing import Parser
 from outhaul.frontends.cli.starting import begin
 
 VERSION = "0.1.0"
@@ -124,7 +125,7 @@ _BANDWIDTH = "send no more than so many bytes a second, such as 2MiB/s, or none 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="outhaul",
         description="Carries finished files to object storage, proves that they arrived, and only then lets go of "
         "the local copy.",
@@ -372,7 +373,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Parser],
     name: str,
     where: str,
     text: str,
@@ -385,7 +386,7 @@ def _command(
         help=text,
         description=text[0].upper() + text[1:] + ("" if text.endswith("?") else "."),
         epilog=f"example:\n  {example}",
-        parents=parents,
+        parents=parents,  # type: ignore[arg-type]  # Nothing is parsed with these.
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(module=f"outhaul.frontends.cli.{module}", function=function)

@@ -15,6 +15,7 @@ from outhaul.config.native import of_older, surroundings
 from outhaul.config.profiles.profile import Profile, Profiled
 from outhaul.config.profiles.reading import Old
 from outhaul.frontends.cli.main import guarded
+from outhaul.frontends.cli.parsing import Parser
 from outhaul.frontends.cli.starting import begin
 from outhaul.frontends.telling.logged import hush_libraries
 from outhaul.model.errors import ConfigurationError
@@ -29,7 +30,7 @@ def run_as(program: str, main: Callable[[list[str]], int]) -> None:
 
 def parser(program: str, text: str) -> argparse.ArgumentParser:
     """A parser with what outhaul adds to each of them."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog=program, description=text, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="This is outhaul. `outhaul status`, `ls` and `why` tell what was carried and what waits.",
     )  # fmt: skip
