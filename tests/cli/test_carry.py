@@ -185,6 +185,12 @@ def test_interrupted(outhaul: Program, tmp_path: Path) -> None:
         (("move", "source", "s3:/bucket"), "write s3://bucket/prefix"),
         (("move", "source", "ftp://host/x"), "'ftp' is no kind of store"),
         (("move", "source", "source/below"), "source"),
+        (
+            ("copy", "s3://my-bucket/x", "target"),
+            "SOURCE: s3://my-bucket/x is a bucket, and copy takes a directory of this "
+            "machine; what fetches is outhaul restore s3://my-bucket/x --to DIR, or outhaul mirror\n",
+        ),
+        (("copy", "source", "target", "--level", "3"), "outhaul: --compress: is missing; add it\n"),
         (("copy", "source", "target", "--quiet-for", "3 parsecs"), '--quiet-for: expected a duration such as "30m"'),
         (("copy", "source", "target", "--include", "../abs"), '--include: pattern "../abs" is relative to the source'),
         (("copy", "source", "target", "--endpoint-url", "nonsense"), "--endpoint-url: expected an address"),
