@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -48,6 +49,25 @@ class Program:
             check=False,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def on_terminal(self, *arguments: str, columns: int = 80) -> str:
+        """What `outhaul ARGUMENTS` writes to a terminal."""
+        ours, theirs = os.openpty()
+        with os.fdopen(ours, "rb", buffering=0) as screen:
+            try:
+                command = [sys.executable, "-m", "outhaul", *arguments]
+                environment = {**self.environment, "COLUMNS": str(columns)}
+                process = subprocess.Popen(command, stdout=theirs, cwd=self.home, env=environment)
+            finally:
+                os.close(theirs)
+            shown = b""
+            try:
+                while read := screen.read(65536):
+                    shown += read
+            except OSError as error:  # So a terminal says on Linux that nobody writes there any more.
+                assert error.errno == errno.EIO
+            process.wait(TIMEOUT_SECONDS)
+        return shown.decode().replace("\r\n", "\n")
 
     def move(self, *options: str) -> Ran:
         """Move the source to the target directory."""

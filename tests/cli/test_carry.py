@@ -9,7 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -155,8 +157,41 @@ def test_a_destination_that_cannot_be_used(outhaul: Program) -> None:
         "move", str(outhaul.source), "s3://bucket/p", "--state", str(outhaul.state), "--endpoint-url", "http://127.0.0.1:9",
         AWS_ACCESS_KEY_ID="key", AWS_SECRET_ACCESS_KEY="secret-canary",
     )  # fmt: skip
-    assert (refused.code, "Connection refused" in refused.err) == (4, True)
+    assert (refused.code, "127.0.0.1:9: Connection refused" in refused.err) == (4, True)
     assert "secret-canary" not in refused.err
+
+
+def test_https_to_a_server_without_tls(outhaul: Program) -> None:
+    """What to write instead is said, and no number of a line in somebody's library."""
+    outhaul.write("one.csv")
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ran = outhaul(
+            "move", str(outhaul.source), "s3://bucket/p", "--state", str(outhaul.state), "--endpoint-url",
+            f"https://127.0.0.1:{server.server_port}", AWS_ACCESS_KEY_ID="key", AWS_SECRET_ACCESS_KEY="a-secret",
+        )  # fmt: skip
+        server.shutdown()
+    assert ran.code == 4
+    assert f"127.0.0.1:{server.server_port}: the server speaks no TLS there; for one without, write http://" in ran.err
+
+
+def test_a_state_that_is_no_directory(outhaul: Program) -> None:
+    """Wrong usage, and nothing of a lock, which somebody might delete."""
+    outhaul.write("one.csv")
+    outhaul.state.write_bytes(b"")
+    for state, said in (
+        (
+            outhaul.state,
+            f"outhaul: {outhaul.state} is no directory; --state names one, for the ledger and private files\n",
+        ),
+        (
+            outhaul.state / "x",
+            f"outhaul: {outhaul.state}/x cannot hold the state: Not a directory; name another directory",
+        ),
+    ):
+        ran = outhaul("move", str(outhaul.source), str(outhaul.target), "--state", str(state))
+        assert (ran.code, ran.err.count("\n"), ran.err[: len(said)]) == (2, 1, said)
+    assert (outhaul.source / "one.csv").exists()
 
 
 @pytest.mark.slow
@@ -185,6 +220,12 @@ def test_interrupted(outhaul: Program, tmp_path: Path) -> None:
         (("move", "source", "s3:/bucket"), "write s3://bucket/prefix"),
         (("move", "source", "ftp://host/x"), "'ftp' is no kind of store"),
         (("move", "source", "source/below"), "source"),
+        (
+            ("copy", "s3://my-bucket/x", "target"),
+            "SOURCE: s3://my-bucket/x is a bucket, and copy takes a directory of this "
+            "machine; what fetches is outhaul restore s3://my-bucket/x --to DIR, or outhaul mirror\n",
+        ),
+        (("copy", "source", "target", "--level", "3"), "outhaul: --compress: is missing; add it\n"),
         (("copy", "source", "target", "--quiet-for", "3 parsecs"), '--quiet-for: expected a duration such as "30m"'),
         (("copy", "source", "target", "--include", "../abs"), '--include: pattern "../abs" is relative to the source'),
         (("copy", "source", "target", "--endpoint-url", "nonsense"), "--endpoint-url: expected an address"),

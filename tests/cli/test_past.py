@@ -80,6 +80,10 @@ def test_history(past: Past) -> None:
     assert told.splitlines()[0] == f"{past.source}/d/b.csv, job copy"
     assert f"sent to file://{past.target}/d/b.csv: 7 bytes" in told
     assert "removed from the source (receipt " in told
+    lines = past.on_terminal("history", "--state", str(past.state)).splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert [line for line in lines if line.startswith(" ")] == ["    copy"] * 2
+    assert past.on_terminal("history", "--state", str(past.state), columns=120) == past.ask("history").out
     assert past.ask("history", "never/seen") == (1, "", "outhaul: nothing is known of never/seen\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from hashlib import sha256
 
 import pytest
@@ -90,6 +91,20 @@ def test_status_of_what_is_held(outhaul: Program) -> None:
     assert outhaul.move().code == 1
     assert outhaul("status", "--state", str(outhaul.state)).code == 1
     assert (outhaul.source / long).exists()
+
+
+def test_status_on_a_narrow_terminal(outhaul: Program) -> None:
+    """The name of a file is never cut: the reason stands beneath it. A wide terminal has the table, as a pipe has."""
+    name = "2026/11/" + "reading-" * 6 + ".csv"
+    with open(outhaul.write(name), "ab"):
+        outhaul.move()
+    state = ("--state", str(outhaul.state))
+    narrow = outhaul.on_terminal("status", *state)
+    assert f"  7 B  {name}\n    open for writing by another process" in narrow
+    assert re.search(r"^STATE +SEEN +SIZE  FILE$", narrow, re.MULTILINE)
+    wide = outhaul.on_terminal("status", *state, columns=200)
+    for shown in (wide, outhaul("status", *state).out):
+        assert re.search(rf"  7 B  open for writing by another process.*  {name}$", shown, re.MULTILINE)
 
 
 def test_check_finds_a_file_beneath_the_source(outhaul: Program) -> None:

@@ -35,6 +35,7 @@ def test_an_address_names_a_destination(text: str, expected: tuple[str, ...]) ->
     [
         ("", "is empty; write s3://bucket/prefix or a directory"),
         ("s3:bucket", "'s3:bucket' names no bucket; write s3://bucket/prefix"),
+        ("s3://b/x", "'s3://b/x': the name of a bucket has 3 to 63 characters"),
         ("s3:///x", "'s3:///x' names no bucket; write s3://bucket/prefix"),
         ("s3://bucket/a//b", "'s3://bucket/a//b': a prefix has no empty, '.' or '..' parts"),
         ("s3://key:hunter2@bucket/x", "holds credentials; write s3://bucket/prefix alone, and give credentials to the "

@@ -36,6 +36,12 @@ def said(base: Path, *rules: tuple[str, str], state: str = "state", one_off: boo
 @pytest.mark.parametrize(
     ("source", "to", "expected"),
     [
+        (
+            "s3://bucket/x",
+            "y",
+            "source: a source is a directory of this machine, and no bucket; outhaul restore or outhaul "
+            "mirror fetches from one",
+        ),
         ("x", "s3://bucket", "source: /base/x does not exist; make it, or correct the path"),
         ("f", "s3://bucket", "source: /base/f is not a directory; write the directory that holds the files"),
         ("f/x", "s3://bucket", "source: /base/f/x cannot be reached (Not a directory); correct the path or the rights"),

@@ -44,7 +44,10 @@ def test_the_suffix_or_the_beginning_tells_the_format(path: str, text: str, expe
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("o.toml", "[[job]]\nname = weather\n", "o.toml:2: is not TOML: Invalid value"),
+        ("o.toml", "[[job]]\nname = weather\n", "o.toml:2: is not TOML: Invalid value; text stands in quotes"),
+        ("o.toml", "a = { b = 5m }", "o.toml:1: is not TOML: Unclosed inline table; text stands in quotes"),
+        ("o.toml", "a = [*.csv]\nb = 1", "o.toml:1: is not TOML: Invalid value; text stands in quotes"),
+        ("o.toml", "a = 1 b\nc = 2", "o.toml:1: is not TOML: Expected newline or end of document after a statement"),
         ("o.toml", 'a = "', "o.toml: is not TOML: Unterminated string"),
         ("o.toml", "a = 1\na = 2\nb = 1", "o.toml:2: is not TOML: Cannot overwrite a value: a key or table stands twice"),
         ("o.toml", "a = " + "[" * 16_000, "o.toml: is nested too deeply"),

@@ -1,6 +1,7 @@
 """The ledger in SQLite: durable, private, one process, and never guessed at when it is damaged (L5, L10)."""
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -80,7 +81,7 @@ def test_the_lock_dies_with_its_process(state: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        with pytest.raises(AnotherInstance):
+        with pytest.raises(AnotherInstance, match=rf"{re.escape(str(state))} \(process {process.pid}\); wait for it$"):
             SqliteLedger(str(state), lambda: 1)
         process.kill()
         process.wait()

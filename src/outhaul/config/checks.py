@@ -88,6 +88,8 @@ def _source_wrong(path: str) -> str:
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
+        if "/s3:/" in f"{path}/":
+            return "a source is a directory of this machine, and no bucket; outhaul restore or outhaul mirror fetches from one"
         return f"{path} does not exist; make it, or correct the path"
     except (OSError, ValueError) as error:
         return _unreachable(path, error)

@@ -40,9 +40,9 @@ def proxy(value: object) -> str:
     """The address of a forward proxy. What is refused is not repeated: it may hold a password (law L14)."""
     if isinstance(value, str) and "@" in value:
         raise ValueError("holds credentials; leave it out, and set HTTPS_PROXY in the environment")
-    if not isinstance(value, str) or not re.fullmatch(values.ENDPOINT, value):
+    if not isinstance(value, str) or not re.fullmatch(values.ENDPOINT, value) or not values.port_exists(value):
         raise ValueError('expected the address of a proxy such as "http://proxy.example.net:3128"')
-    return values.endpoint_url(value)
+    return value.rstrip("/")
 
 
 _READERS: dict[str, Callable[[object], str | bool]] = {

@@ -113,7 +113,24 @@ def _toml(text: str) -> Document:
         said = said.removesuffix(" (at end of document)")
         if said.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate")):
             said += ": a key or table stands twice"
-        raise Unreadable(f"is not TOML: {_short(said)}", line) from None
+        quotes = "; text stands in quotes" if _lacks_quotes(text, line) else ""
+        raise Unreadable(f"is not TOML: {_short(said)}{quotes}", line) from None
+
+
+_BARE = re.compile(r"=\s*\[?\s*([^\s\"'\[{}\],#][^\s,}\]#]*)")
+
+
+def _lacks_quotes(text: str, line: int) -> bool:
+    """Whether a value of this line is no number, time, true or false, and has no quotes: `source = /home/pi`."""
+    import tomllib
+
+    lines = text.split("\n")
+    for value in _BARE.findall(lines[line - 1] if line else lines[-1]):
+        try:
+            tomllib.loads(f"value = {value}")
+        except (ValueError, RecursionError):
+            return True
+    return False
 
 
 def _json(text: str) -> Document:

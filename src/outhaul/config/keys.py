@@ -65,6 +65,7 @@ _BESIDE_SETTLE = dict.fromkeys(JOB_KEYS, "belongs to the job, not to settle; wri
 _IN_SETTLE = {"quiet": 'belongs in settle; write settle = { quiet = "30m" }'} | dict.fromkeys(
     SETTLE_KEYS[1:], "belongs in settle; write it there, beside quiet"
 )
+_IN_COMPRESS = {"level": 'belongs in compress; write compress = { codec = "zstd", level = 3 }'}
 
 _NOT_STAYING = dict.fromkeys(
     ARCHIVE_KEYS, "does not go with delete-after: the file stays where it is, and then it goes"
@@ -169,7 +170,7 @@ class _Parser:
             return None
         before = len(self._problems)
         name = self._named(table, where)
-        self._refuse_others(table, where, JOB_KEYS, _ABOVE_JOBS | _IN_SETTLE)
+        self._refuse_others(table, where, JOB_KEYS, _ABOVE_JOBS | _IN_SETTLE | _IN_COMPRESS)
         self._require(table, where, "source", 'write source = "/directory/of/files"')
         self._require(table, where, "to", 'write to = "s3://bucket/prefix"')
         target = self._take(table, where, "to", self._destination, Destination("", "s3", "", ""))
@@ -280,7 +281,7 @@ class _Parser:
             name, level = compress.get("codec", "none"), compress.get("level")
             there = (*there, "codec")
         chosen = self._try(there, lambda value: values.choice(value, CODECS), name, "none")
-        if level is not None:
+        if level is not None and (chosen != "none" or compress.get("codec") == "none"):  # Else the codec is at fault.
             level = self._try((*there[:-1], "level"), lambda value: values.level(chosen, value), level, None)
         return {"compress": "" if chosen == "none" else chosen, "compress_level": level}
 

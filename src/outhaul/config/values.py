@@ -13,7 +13,7 @@ from outhaul.config.durations import duration_ns, expected_duration
 from outhaul.config.sizes import shown_size, size_bytes
 from outhaul.config.wording import shown
 from outhaul.model.ledger_address import ledger_address
-from outhaul.model.patterns import broken
+from outhaul.model.patterns import broken, unclosed
 
 Word = TypeVar("Word", bound=str)
 
@@ -66,7 +66,9 @@ SUFFIXES = {"bzip2": ".bz2", "gzip": ".gz", "zstd": ".zst", "xz": ".xz", "lz4": 
 
 def level(codec: str, value: object) -> int:
     """How hard a codec tries. The ranges are those of `codecs.FORMATS`; a test keeps the two in step."""
-    lowest, highest = _LEVELS.get(codec, (0, 0))
+    if codec not in _LEVELS:
+        raise ValueError('says nothing where nothing is compressed; write codec = "zstd", or leave it out')
+    lowest, highest = _LEVELS[codec]
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise ValueError(f"expected a level of {codec} from {lowest} to {highest}, not {shown(value)}")
     return value
@@ -188,7 +190,7 @@ def pattern(value: object) -> str:
         raise ValueError(f'expected a pattern such as "**/*.csv", not {shown(value)}')
     if len(value) > PATTERN_MAX:
         raise ValueError(f"expected a pattern of at most {PATTERN_MAX} characters, not {len(value)}")
-    if wrong := broken(value):
+    if wrong := broken(value) or unclosed(value):
         raise ValueError(f"pattern {shown(value)} {wrong}")
     return value
 

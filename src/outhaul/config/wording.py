@@ -15,6 +15,7 @@ Where = tuple[str | int, ...]
 
 _SHOWN_MAX = 60
 _KEY_MAX = 40
+_LISTED_MAX = 16
 _SECRET = re.compile(r"secret|password|passwd|token|credential|access.?key", re.IGNORECASE)
 _OTHER_WORDS = {
     "destination": "to",
@@ -56,13 +57,16 @@ def dotted(where: Where) -> str:
     return out
 
 
-def unknown_key(key: str, known: Collection[str], elsewhere: Mapping[str, str]) -> str:
+def unknown_key(
+    key: str, known: Collection[str], elsewhere: Mapping[str, str], page: str = "docs/configuration.md"
+) -> str:
     """What to say of a key that means nothing where it stands.
 
     Args:
         key: As it was written.
         known: The keys that have a meaning there.
         elsewhere: For keys that have a meaning in another table, what to do.
+        page: Of the documentation, for where they are too many for one line.
     """
     plain = key[:_KEY_MAX].strip().lower().replace("_", "-")
     plain = _OTHER_WORDS.get(plain, plain)
@@ -72,6 +76,8 @@ def unknown_key(key: str, known: Collection[str], elsewhere: Mapping[str, str]) 
         return "unknown key; credentials do not belong here: use the AWS environment variables, files or a profile"
     if suggestion := _similar(plain, known):
         return f'unknown key; did you mean "{suggestion}"?'
+    if len(known) > _LISTED_MAX:
+        return f"unknown key; {page} lists those that there are"
     return f"unknown key; the keys here are {', '.join(known)}"
 
 

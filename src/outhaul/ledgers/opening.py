@@ -6,14 +6,17 @@ on a file beside the database, and dies with the process.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
 
 from outhaul.ledgers.damage import note_damage
-from outhaul.model.errors import InUse, LedgerError
+from outhaul.model.errors import InUse, LedgerError, NoStateDirectory
 
 LOCK_NAME = "lock"
+_NO_PLACE = {errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
@@ -52,6 +55,7 @@ def lock(state: str, name: str = LOCK_NAME) -> int:
 
     Raises:
         InUse: another process holds it.
+        NoStateDirectory: it is a file, or may not be written.
         LedgerError: it cannot be had.
     """
     path = os.path.join(state, name)
@@ -67,13 +71,33 @@ def _locked(path: str, state: str) -> int:
         os.makedirs(state, mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        if error.errno in _NO_PLACE:
+            raise NoStateDirectory(_no_place(state, error)) from error
         raise LedgerError(f"{path}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        holder = _holder(descriptor)
         os.close(descriptor)
-        raise InUse(f"another outhaul works with {state}; wait for it, or use another --state") from None
+        raise InUse(f"another outhaul works with {state}{holder}; wait for it") from None
     except OSError as error:
         os.close(descriptor)
         raise LedgerError(f"{path}: {error.strerror}") from error
+    with contextlib.suppress(OSError):  # A full disk is no reason not to work (L12): the number is for people only.
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     return descriptor
+
+
+def _no_place(state: str, error: OSError) -> str:
+    if os.path.lexists(state) and not os.path.isdir(state):
+        return f"{state} is no directory; --state names one, for the ledger and private files"
+    return f"{state} cannot hold the state: {error.strerror}; name another directory with --state, or give the rights to it"
+
+
+def _holder(descriptor: int) -> str:
+    """Which process wrote its number into the lock, for a person to look at; no decision rests on it."""
+    with contextlib.suppress(OSError):
+        number = os.pread(descriptor, 32, 0).strip()
+        return f" (process {int(number)})" if number.isdigit() else ""
+    return ""

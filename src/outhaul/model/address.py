@@ -13,6 +13,7 @@ from outhaul.model.job import Destination
 
 # AWS, "General purpose bucket naming rules"; relatives also allow capitals and underscores.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_SHORTEST = 3
 _LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::|/|$)")
 _CREDENTIALS = "holds credentials; write s3://bucket/prefix alone, and give credentials to the AWS chain or a profile"
 
@@ -49,6 +50,8 @@ def _s3(text: str) -> Destination:
     bucket, _, prefix = re.sub(r"^s3:/*", "", text, flags=re.IGNORECASE).partition("/")
     if "@" in bucket:
         raise ValueError(_CREDENTIALS)
+    if re.match(r"//[^/]", text[3:]) and len(bucket) < _SHORTEST:
+        raise ValueError(f"{text!r}: the name of a bucket has 3 to 63 characters")
     if not text[3:].startswith("//") or not _BUCKET.fullmatch(bucket):
         raise ValueError(f"{text!r} names no bucket; write s3://bucket/prefix")
     prefix = prefix.strip("/")

@@ -195,6 +195,10 @@ class ConfigurationError(OuthaulError):
         self.problems = problems
 
 
+class NoStateDirectory(ConfigurationError, LedgerError):
+    """What was named as the state directory cannot be one, until somebody names another or gives the right to it."""
+
+
 def bare(error: _Error) -> _Error:
     """The same error, without where it was raised: to be kept or handed on.
 

@@ -158,3 +158,18 @@ def broken(pattern: str) -> str:
     except re.error as error:
         return f"cannot be read ({error})"
     return ""
+
+
+def unclosed(pattern: str) -> str:
+    """What is wrong with a set of characters that does not end, or ''. It stands for its own characters, and is hardly meant so.
+
+    For patterns that stay: a name that somebody looks for may well hold a bracket.
+    """
+    for part in pattern.split("/"):
+        at = part.find("[")
+        while at >= 0:
+            end = part.find("]", at + 2)
+            if end < 0:
+                return 'has a "[" that no "]" closes; the character itself is written [[]'
+            at = part.find("[", end + 1)
+    return ""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 60.0
 _READ_BYTES = 64 << 10
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 
 
 class Endpoint(NamedTuple):
@@ -41,6 +42,11 @@ class Endpoint(NamedTuple):
     host: str
     port: int
     tls: ssl.SSLContext | None
+
+    @property
+    def name(self) -> str:
+        """Host and port, for people."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Answer(NamedTuple):
@@ -166,7 +172,7 @@ class Lane:
             connection = self._idle.pop() if self._idle and index not in self._again else self._connect()
         except (OSError, ValueError) as error:  # ValueError: the host is no name at all.
             said = getattr(error, "strerror", None) or error
-            self._answers[index] = LaneError(f"cannot connect to {self._endpoint.host}: {said}")
+            self._answers[index] = LaneError(f"cannot connect to {self._endpoint.name}: {said}")
             if turn is not None:
                 turn.done(leave)
             return
@@ -201,7 +207,7 @@ class Lane:
             connection.left, connection.deadline = left, now + SILENCE_SECONDS
         if connection.deadline < now and not connection.parked_ns:
             said = "no answer" if connection.ready else "no connection"
-            self._lose(connection, f"{said} from {self._endpoint.host} in time")
+            self._lose(connection, f"{said} from {self._endpoint.name} in time")
 
     def _guard(self, connection: Connection, step: Callable[[Connection], None]) -> None:
         """Take a step with a connection; when it breaks, give its request back, or give it up."""
@@ -209,7 +215,7 @@ class Lane:
             step(connection)
         except (Broken, OSError) as error:
             silent = connection.used and not connection.received
-            self._lose(connection, f"{self._endpoint.host}: {getattr(error, 'strerror', None) or error}")
+            self._lose(connection, f"{self._endpoint.name}: {getattr(error, 'strerror', None) or error}")
             if silent and connection.index not in self._again:
                 self._again.add(connection.index)
                 self._waiting.appendleft(connection.index)
@@ -343,6 +349,12 @@ class Lane:
                 return False
             except ssl.SSLCertVerificationError as error:
                 raise Broken(f"certificate verification failed: {error.verify_message}") from error
+            except ssl.SSLError as error:
+                if error.reason in _NO_TLS:
+                    raise Broken(
+                        "the server speaks no TLS there; for one without, write http:// in endpoint-url"
+                    ) from error
+                raise
         connection.ready = True
         self._want(connection, selectors.EVENT_READ)
         return True

@@ -376,7 +376,7 @@ def _answered(answer: Answer | LaneError, key: str, ours: str) -> Answered:
         name = region[1].decode("latin-1").strip()
         if name != ours:
             return Answered(
-                Misconfigured(f"PUT: {answer.status}; the bucket is in region {name}: write region = {name}"), 0
+                Misconfigured(f'PUT: {answer.status}; the bucket is in region {name}: write region = "{name}"'), 0
             )
     if code and code[1] == b"RequestTimeTooSkewed":
         skewed = Skewed("PUT: 403 RequestTimeTooSkewed; set this machine's clock")

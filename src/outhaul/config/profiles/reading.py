@@ -70,7 +70,7 @@ class Old:
         table = self.get(where)
         for key in table if isinstance(table, dict) else ():
             if key not in known:
-                self.problem((*where, str(key)), unknown_key(str(key), known, {}))
+                self.problem((*where, str(key)), unknown_key(str(key), known, {}, "docs/coming-from"))
 
     def items(self, where: Where) -> list[Any]:
         """The elements of a list; none where there is no list, which is a problem."""

@@ -14,6 +14,9 @@ from functools import partial
 from importlib import import_module
 from typing import TextIO
 
+from outhaul.frontends.cli.parsing import Parser
+from outhaul.frontends.cli.starting import begin
+
 VERSION = "0.1.0"
 EXIT_CODES = """exit codes:
   0    everything was carried, or there was nothing to do
@@ -30,7 +33,7 @@ _stopped = False
 
 def entry() -> None:
     """The console script."""
-    fill_closed_descriptors()
+    begin()
     sys.exit(main(sys.argv[1:]))
 
 
@@ -101,15 +104,6 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def fill_closed_descriptors() -> None:
-    """Started without standard streams (`>&-`), lead them nowhere: else the next file opened would become one of them."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-
-
 def _install_signals() -> None:
     def stop(*_: object) -> None:
         global _stopped
@@ -131,7 +125,7 @@ _BANDWIDTH = "send no more than so many bytes a second, such as 2MiB/s, or none 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="outhaul",
         description="Carries finished files to object storage, proves that they arrived, and only then lets go of "
         "the local copy.",
@@ -379,7 +373,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Parser],
     name: str,
     where: str,
     text: str,
@@ -392,7 +386,7 @@ def _command(
         help=text,
         description=text[0].upper() + text[1:] + ("" if text.endswith("?") else "."),
         epilog=f"example:\n  {example}",
-        parents=parents,
+        parents=parents,  # type: ignore[arg-type]  # Nothing is parsed with these.
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(module=f"outhaul.frontends.cli.{module}", function=function)

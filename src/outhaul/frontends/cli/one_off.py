@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from typing import Any
 
 from outhaul.config.checks import problems
@@ -60,6 +61,12 @@ def job_of(options: argparse.Namespace, verb: str, state: str) -> Job:
     Raises:
         ConfigurationError: something of it is wrong.
     """
+    if re.match(r"s3:", options.source, re.IGNORECASE):
+        address = "s3://my-bucket/x" if "@" in options.source else options.source  # Before an @ may stand a secret.
+        raise ConfigurationError(
+            f"SOURCE: {address} is a bucket, and {verb} takes a directory of this machine; what fetches is "
+            f"outhaul restore {address} --to DIR, or outhaul mirror"
+        )
     parsed = parse({"job": [_tree(options, verb)]}, absolute_from(os.getcwd()))
     if parsed.problems or parsed.jobs[0] is None:
         raise ConfigurationError(*(_told(problem) for problem in parsed.problems))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from outhaul import app
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
-from outhaul.frontends.cli.show import address, print_receipts, waiting_text
+from outhaul.frontends.cli.show import address, print_receipts, terminal_width, waiting_text
 from outhaul.ledgers.history import RunRow
 from outhaul.ledgers.queries import Why
 from outhaul.model.errors import ConfigurationError
@@ -47,18 +47,22 @@ def history(options: argparse.Namespace) -> int:
         return _of_path(options)
     runs = app.runs(state_of(options), job=options.job, limit=options.limit)
     for run in runs:
-        print(json.dumps(_run_fields(run)) if options.json else _run_line(run))
+        print(json.dumps(_run_fields(run)) if options.json else "\n".join(_run_lines(run, terminal_width())))
     return 0
 
 
-def _run_line(run: RunRow) -> str:
+def _run_lines(run: RunRow, width: int) -> list[str]:
+    """One line; on a terminal that is too narrow for it, the job and what became of its files beneath."""
     carried = sum(run.reasons.get(reason, 0) for reason in run.reasons if reason in _SENT)
     rest = [text for state in (State.WAITING, State.HELD) if (text := say.reasons(_known(run.reasons), state))]
     took = (run.ended_ns - run.started_ns) / 1e9
-    return printable(
+    figures = (
         f"{say.moment(run.started_ns)}  {took:7.1f} s  {run.seen:>9,} seen  {carried:>9,} carried  "
-        f"{say.size(run.bytes_carried):>7}  {run.job}{': ' if rest else ''}{'; '.join(rest)}"
+        f"{say.size(run.bytes_carried):>7}"
     )
+    told = f"{run.job}{': ' if rest else ''}{'; '.join(rest)}"
+    line = printable(f"{figures}  {told}")
+    return [line] if not width or len(line) <= width else [figures, *say.beneath(told, width)]
 
 
 _SENT = ("removed", "archived", "kept", "gone")

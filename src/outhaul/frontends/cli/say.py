@@ -78,3 +78,14 @@ def table(
         line = "  ".join(parts).rstrip()
         lines.append(line if not width or len(line) <= width else line[: width - 3] + "...")
     return lines
+
+
+def beneath(text: str, width: int) -> list[str]:
+    """What is written under the line that it belongs to: indented, and broken between words where the terminal ends."""
+    import textwrap
+
+    margin = "    "
+    return textwrap.wrap(
+        printable(text), max(width, 40), initial_indent=margin, subsequent_indent=margin,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

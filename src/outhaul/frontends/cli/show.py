@@ -52,25 +52,24 @@ def status(options: argparse.Namespace) -> int:
             )
         if waiting:
             print()
-            rows = [
-                (
-                    REASONS[file.reason].state.value,
-                    say.ago(file.since_ns),
-                    say.size(file.size),
-                    waiting_text(file),
-                    file.path,
-                )
-                for _, _, file in waiting
-            ]
-            print(
-                "\n".join(
-                    say.table(("STATE", "SEEN", "SIZE", "BECAUSE", "FILE"), rows, right=(2,), width=terminal_width())
-                )
-            )
+            print("\n".join(_waiting_lines([file for _, _, file in waiting], terminal_width())))
             total = sum(sum(job.waiting.values()) for job in found)
             if total > len(waiting):
                 print(f"and {total - len(waiting):,} more: outhaul status -v")
     return 1 if any(REASONS[reason].state is State.HELD for job in found for reason in job.waiting) else 0
+
+
+def _waiting_lines(files: list[Waiting], width: int) -> list[str]:
+    """A table. Where the terminal is too narrow for it the reason goes beneath: the name is never cut."""
+    begin = [(REASONS[file.reason].state.value, say.ago(file.since_ns), say.size(file.size)) for file in files]
+    rows = [(*known, waiting_text(file), file.path) for known, file in zip(begin, files, strict=True)]
+    wide = say.table(("STATE", "SEEN", "SIZE", "BECAUSE", "FILE"), rows, right=(2,))
+    if not width or max(map(len, wide)) <= width:
+        return wide
+    rows_of_four = [(*known, file.path) for known, file in zip(begin, files, strict=True)]
+    header, *lines = say.table(("STATE", "SEEN", "SIZE", "FILE"), rows_of_four, right=(2,))
+    told = [[line, *say.beneath(waiting_text(file), width)] for line, file in zip(lines, files, strict=True)]
+    return [header, *(line for each in told for line in each)]
 
 
 def _next_look(looks: dict[str, int], job: str) -> str | None:

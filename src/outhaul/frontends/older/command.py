@@ -14,7 +14,9 @@ from outhaul.config.formats import Document
 from outhaul.config.native import of_older, surroundings
 from outhaul.config.profiles.profile import Profile, Profiled
 from outhaul.config.profiles.reading import Old
-from outhaul.frontends.cli.main import fill_closed_descriptors, guarded
+from outhaul.frontends.cli.main import guarded
+from outhaul.frontends.cli.parsing import Parser
+from outhaul.frontends.cli.starting import begin
 from outhaul.frontends.telling.logged import hush_libraries
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
@@ -22,13 +24,13 @@ from outhaul.model.job import Job
 
 def run_as(program: str, main: Callable[[list[str]], int]) -> None:
     """The console script of an older command. Ends the process."""
-    fill_closed_descriptors()
+    begin()
     sys.exit(guarded(program, lambda: main(sys.argv[1:])))
 
 
 def parser(program: str, text: str) -> argparse.ArgumentParser:
     """A parser with what outhaul adds to each of them."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog=program, description=text, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="This is outhaul. `outhaul status`, `ls` and `why` tell what was carried and what waits.",
     )  # fmt: skip
