@@ -63,6 +63,8 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "InvalidPartOrder": (Transient, ""),
 }
 _READING = ("GET", "HEAD")
+_NOTHING_TO_LIST = Misconfigured, "there is no such bucket there: correct its name, or the endpoint"
+"""Where nothing has a prefix the list is empty. What is not found is the bucket itself, whatever the code says."""
 
 
 def translate(error: Exception, operation: str, key: str) -> StoreError:
@@ -72,6 +74,8 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
         code, message = _CODE.search(text), _MESSAGE.search(text)
         return classify(int(status[1]), code[1] if code else "", message[1] if message else "", f"{operation} {key}")
     if isinstance(error, FileNotFoundError):
+        if operation == "LIST":
+            return Misconfigured(f"{operation} {key}: {_NOTHING_TO_LIST[1]}")
         return NotThere(f"{operation} {key}: there is no such object")
     if type(error).__name__ == "AlreadyExistsError":
         return AlreadyThere(f"{operation} {key}: an object of this key exists")
@@ -95,6 +99,8 @@ _NOT_DONE = (501, 505)
 def classify(status: int, code: str, message: str, operation: str) -> StoreError:
     """An answer of the store as one of ours."""
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
+    if kind is NotThere and operation.split(" ")[0] == "LIST":
+        kind, advice = _NOTHING_TO_LIST
     if code == "InvalidRequest" and _NO_LOCK.search(message):
         kind, advice = Misconfigured, "enable Object Lock on the bucket, or leave out lock"
     if kind is Denied and not advice and code in ("AccessDenied", ""):
