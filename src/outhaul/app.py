@@ -307,36 +307,38 @@ def disk(job: JobStatus) -> Forecast | None:
 def given_up(state: str, *, job: str = "", limit: int = 0) -> list[GivenUp]:
     """Files that were removed without having been carried, because the disk was full and their jobs say so, oldest first.
 
-    Raises:
-        LedgerError: the ledger cannot be read.
+    Raises: as `receipts`.
     """
-    from outhaul.ledgers.queries import Reading
+    from outhaul.ledgers.history import History
 
-    with Reading(state) as reading:
-        return reading.given_up(job=job, limit=limit)
+    with History(state) as history:
+        history.expect(job)
+        return history.given_up(job=job, limit=limit)
 
 
 def receipts(state: str, selection: Selection = EVERYTHING, limit: int = 0) -> Iterator[ReceiptRow]:
     """The receipts that are meant, oldest first; with a limit, the latest so many of them.
 
     Raises:
+        ConfigurationError: no job has the name that is meant.
         LedgerError: the ledger cannot be read.
     """
     from outhaul.ledgers.history import History
 
     with History(state) as history:
+        history.expect(selection.job)
         yield from history.receipts(selection, limit)
 
 
 def runs(state: str, *, job: str = "", limit: int = 0) -> list[RunRow]:
     """The latest runs, oldest first.
 
-    Raises:
-        LedgerError: the ledger cannot be read.
+    Raises: as `receipts`.
     """
     from outhaul.ledgers.history import History
 
     with History(state) as history:
+        history.expect(job)
         return history.runs(job, limit)
 
 

@@ -238,6 +238,13 @@ def test_files_of_two_jobs(local: Program, tmp_path: Path) -> None:
         (["restore", "a", "--as-of", "yesterday", "--to", "x"], "'yesterday' is no time"),
         (["restore", "a"], "--to"),
         (["mirror", "gs://bucket", "--to", "x"], "no kind of store"),
+        (
+            ["mirror", "my-bucket", "--to", "x"],
+            "outhaul: my-bucket does not exist; for a bucket write s3://my-bucket\n",
+        ),
+        (["mirror", "my-bucket/in/2026", "--to", "x"], "; for a bucket write s3://my-bucket/in/2026\n"),
+        (["mirror", "./my-bucket", "--to", "x"], "outhaul: ./my-bucket does not exist\n"),
+        (["restore", "file:///nowhere/at/all", "--to", "x"], "outhaul: file:///nowhere/at/all does not exist\n"),
         (["audit", "--sample", "0%"], "is no sample"),
         (["audit", "--sample", "1%", "--all"], "not allowed with"),
     ],

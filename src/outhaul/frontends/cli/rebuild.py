@@ -9,6 +9,7 @@ from outhaul import rebuilding
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.carry import given_connection, state_of
 from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.restore import missing
 from outhaul.frontends.cli.returning import watcher
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
@@ -23,6 +24,7 @@ def rebuild(options: argparse.Namespace) -> int:
     address = source = None
     try:
         address = destination(options.address, absolute)
+        found.extend(missing(options.address, address))
     except ValueError as error:
         found.append(f"ADDRESS: {error}")
     try:
