@@ -11,7 +11,7 @@ from outhaul import bringing
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.carry import given_connection, state_of
 from outhaul.frontends.cli.main import stopped
-from outhaul.frontends.cli.returning import watcher
+from outhaul.frontends.cli.returning import UNUSABLE, unusable, watcher
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination
@@ -90,6 +90,8 @@ def _from_bucket(
     try:
         report = bringing.restore_bucket(target, words, state_of(options), connection, manner, watching, stopped)
         watching.finished(report.account, report.unmatched)
+    except UNUSABLE as error:
+        return unusable(target, error)
     finally:
         watching.close()
     return report.exit_code
