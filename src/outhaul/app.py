@@ -249,21 +249,26 @@ class Checked(NamedTuple):
     abilities: Abilities | None
     destination_fault: str
     """'' where it can be used."""
+    faults: tuple[str, ...] = ()
+    """What else would stop a run: what may not be written on this machine, one line each."""
 
 
 def check(jobs: Sequence[Job], state: str) -> Iterator[Checked]:
     """Try each job: read its source; write to its destination, write again, read back, with a private key of its own."""
+    from outhaul.host import rights
+    from outhaul.ledgers.damage import FILE_NAME
     from outhaul.wiring import at_its_endpoint, open_store, try_source
 
     for job in jobs:
         fault, sees_writers = try_source(job, state) if job.source else ("", None)
+        lacking = tuple(rights.faults(job, state, FILE_NAME)) if job.source and not fault else ()
         there = at_its_endpoint(job)
         try:
             with contextlib.closing(open_store(there)) as store:
                 abilities = store.probe()
-            yield Checked(there, fault, sees_writers, abilities, "")
+            yield Checked(there, fault, sees_writers, abilities, "", lacking)
         except StoreError as error:
-            yield Checked(there, fault, sees_writers, None, str(error))
+            yield Checked(there, fault, sees_writers, None, str(error), lacking)
 
 
 def status(state: str) -> list[JobStatus]:
@@ -307,36 +312,38 @@ def disk(job: JobStatus) -> Forecast | None:
 def given_up(state: str, *, job: str = "", limit: int = 0) -> list[GivenUp]:
     """Files that were removed without having been carried, because the disk was full and their jobs say so, oldest first.
 
-    Raises:
-        LedgerError: the ledger cannot be read.
+    Raises: as `receipts`.
     """
-    from outhaul.ledgers.queries import Reading
+    from outhaul.ledgers.history import History
 
-    with Reading(state) as reading:
-        return reading.given_up(job=job, limit=limit)
+    with History(state) as history:
+        history.expect(job)
+        return history.given_up(job=job, limit=limit)
 
 
 def receipts(state: str, selection: Selection = EVERYTHING, limit: int = 0) -> Iterator[ReceiptRow]:
     """The receipts that are meant, oldest first; with a limit, the latest so many of them.
 
     Raises:
+        ConfigurationError: no job has the name that is meant.
         LedgerError: the ledger cannot be read.
     """
     from outhaul.ledgers.history import History
 
     with History(state) as history:
+        history.expect(selection.job)
         yield from history.receipts(selection, limit)
 
 
 def runs(state: str, *, job: str = "", limit: int = 0) -> list[RunRow]:
     """The latest runs, oldest first.
 
-    Raises:
-        LedgerError: the ledger cannot be read.
+    Raises: as `receipts`.
     """
     from outhaul.ledgers.history import History
 
     with History(state) as history:
+        history.expect(job)
         return history.runs(job, limit)
 
 

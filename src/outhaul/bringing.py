@@ -105,12 +105,14 @@ def restore(
         count_first: Tell the watcher beforehand how many files there are.
 
     Raises:
+        ConfigurationError: no job has the name that is meant.
         LedgerError: there is no ledger, or it cannot be read.
         LandingError: the directory cannot be made or opened.
         InSource: it lies in the source of a job.
     """
     chooser = Chooser(selection.what)
     with History(state) as history:
+        history.expect(selection.job)
         places = history.places()
         _keep_out_of_sources(manner, places.values())
         if count_first:
@@ -164,10 +166,12 @@ def audit(
     """Hold receipts against what the stores hold now: a share of them, or so many, chosen by chance.
 
     Raises:
+        ConfigurationError: no job has that name.
         LedgerError: there is no ledger, or it cannot be read.
     """
     clock, workers = reading_hands()
     with History(state) as history:
+        history.expect(job)
         hands = Hands(
             _opener(history.places(), connection),
             Auditor(clock, stopped, read_back=read_back),

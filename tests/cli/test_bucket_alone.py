@@ -197,14 +197,18 @@ def test_nothing_goes_by_a_rebuilt_ledger(there: There) -> None:
     [
         (["rebuild", "s3://x", "--source", "a"], "ADDRESS"),
         (["rebuild", "s3://bucket/p", "--source", ""], "--source"),
+        (["rebuild", "my-bucket", "--source", "a"], "my-bucket does not exist; for a bucket write s3://my-bucket\n"),
+        (["audit", "--rebuild-ledger", "my-bucket", "--source", "a"], "; for a bucket write s3://my-bucket\n"),
         (["restore", "**", "--to", "b", "--decompress"], "--decompress is for an address"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str], said: str) -> None:
     """One line says what is wrong."""
-    ran = Program(tmp_path)(*arguments)
+    before = sorted(tmp_path.iterdir())
+    ran = Program(tmp_path)(*arguments, "--state", str(tmp_path / "state"))
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert said in ran.err
+    assert sorted(tmp_path.iterdir()) == [*before, tmp_path / "source"]
 
 
 def test_an_address_with_nothing_beneath_it(there: There, tmp_path: Path) -> None:
@@ -213,3 +217,15 @@ def test_an_address_with_nothing_beneath_it(there: There, tmp_path: Path) -> Non
     assert ran.code == 1
     nowhere = f"{there.address}/nowhere"
     assert ran.err == f"outhaul: {nowhere}: there is nothing beneath it, and no such object; correct it\n"
+
+
+def test_a_ledger_of_nothing(there: There, tmp_path: Path) -> None:
+    """A mistyped prefix gets no ledger, and no objects with which the store is tried."""
+    ran = there("rebuild", f"{there.address}/typo", "--source", str(there.source))
+    assert ran == (1, "", f"outhaul: there is nothing beneath {there.address}/typo\n")
+    with there.server.client() as client:
+        assert list(client.list(there.bucket)) == []
+    assert not there.state.exists()
+    (tmp_path / "empty").mkdir()
+    ran = there("rebuild", str(tmp_path / "empty"), "--source", str(there.source))
+    assert (ran.code, list((tmp_path / "empty").iterdir())) == (1, [])

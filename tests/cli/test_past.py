@@ -68,6 +68,20 @@ def test_find(past: Past) -> None:
     assert [past.ask("find", "--sha256", text).code for text in ("abc", "x" * 8)] == [2, 2]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["find"], ["ls"], ["ls", "--given-up"], ["history"], ["export", "--format", "csv", "-o", "out.csv"], ["audit"],
+     ["restore", "--to", "back"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_job_that_is_not_there(past: Past, command: list[str]) -> None:
+    """A mistyped name is told with those that are there, and is not nothing; no file is made. The two runs had one pair."""
+    ran = past.ask(*command, "--job", "nope")
+    assert ran == (2, "", "outhaul: --job nope: there is no such job; there is copy\n")
+    assert not any((past.home / name).exists() for name in ("out.csv", "back"))
+    assert past.ask(*command, "--job", "copy").code == 0
+
+
 def test_history(past: Past) -> None:
     """The runs, oldest first; and what happened with one path, by either of its names."""
     runs = past.ask("history", "--json").events

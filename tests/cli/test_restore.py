@@ -238,6 +238,13 @@ def test_files_of_two_jobs(local: Program, tmp_path: Path) -> None:
         (["restore", "a", "--as-of", "yesterday", "--to", "x"], "'yesterday' is no time"),
         (["restore", "a"], "--to"),
         (["mirror", "gs://bucket", "--to", "x"], "no kind of store"),
+        (
+            ["mirror", "my-bucket", "--to", "x"],
+            "outhaul: my-bucket does not exist; for a bucket write s3://my-bucket\n",
+        ),
+        (["mirror", "my-bucket/in/2026", "--to", "x"], "; for a bucket write s3://my-bucket/in/2026\n"),
+        (["mirror", "./my-bucket", "--to", "x"], "outhaul: ./my-bucket does not exist\n"),
+        (["restore", "file:///nowhere/at/all", "--to", "x"], "outhaul: file:///nowhere/at/all does not exist\n"),
         (["audit", "--sample", "0%"], "is no sample"),
         (["audit", "--sample", "1%", "--all"], "not allowed with"),
     ],
@@ -250,15 +257,31 @@ def test_wrong_usage(local: Program, arguments: list[str], said: str) -> None:
 
 
 def test_a_store_that_cannot_be_reached(local: Program) -> None:
-    """Exit code 4, or 1 where it cannot even be listed; the ledger's answer needs no network."""
+    """Exit code 4 and one line that names it, without the request; the ledger's answer needs no network."""
     local.write("a.csv")
     assert local.move().code == 0
     (local.target / "a.csv").unlink()
     ran = local("restore", "**", "--to", "x", "--state", str(local.state))
     assert (ran.code, "missing      a.csv" in ran.err) == (1, True)
-    ran = local("restore", "s3://bucket/a", "--to", "x", "--endpoint-url", "http://127.0.0.1:9", AWS_ACCESS_KEY_ID="k",
-                AWS_SECRET_ACCESS_KEY="s")  # fmt: skip
-    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    down = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    said = "outhaul: s3://bucket/a: LIST a/: http://127.0.0.1:9 cannot be reached: Connection refused\n"
+    for command in (["restore", "--to", "x"], ["mirror", "--to", "x"], ["rebuild", "--source", "x"]):
+        assert local(*command, "s3://bucket/a", "--state", "new", **down) == (4, "", said)
+    ran = local("mirror", "s3://bucket/a", "--to", "x", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    assert (ran.code, ran.err.startswith("outhaul: s3://bucket/a: no AWS credentials found")) == (4, True)
+
+
+def test_a_bucket_that_cannot_be_used(there: There) -> None:
+    """One line that names it, and exit code 4. Nobody who wants files back is told to make a bucket."""
+    wrong = {"AWS_SECRET_ACCESS_KEY": "not-the-secret"} if there.server.name == "rclone" else {}
+    for command in (["restore", "--to", "x"], ["mirror", "--to", "x"], ["rebuild", "--source", "x"]):
+        ran = there(*command, "s3://no-such-bucket/a")
+        assert (ran.code, ran.err.startswith("outhaul: s3://no-such-bucket/a: LIST a/: 404 NoSuchBucket")) == (4, True)
+        assert ran.err.endswith("; there is no such bucket there: correct its name, or the endpoint\n")
+        if wrong:
+            ran = there(*command, there.address, **wrong)
+            assert (ran.code, ran.err.startswith(f"outhaul: {there.address}: LIST site/: 403")) == (4, True)
+            assert ran.err.endswith("; correct the secret key\n")
 
 
 def test_a_place_that_cannot_be_made(local: Program) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +143,69 @@ def test_check(outhaul: Program) -> None:
     assert outhaul("check", str(config), *state, AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s").code == 4
     assert outhaul("check", str(outhaul.target), *state).code == 0
     assert outhaul("check", "--json", str(outhaul.target), *state).events[0]["abilities"]["create_only"] is True
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="becomes another user")
+def test_check_of_what_may_not_be_written(outhaul: Program) -> None:
+    """Each is one line and exit code 1, though the destination is well. As another user; nothing is left behind."""
+    home = Path(tempfile.mkdtemp(dir="/var/tmp"))  # That of the test may be closed to others.
+    try:
+        home.chmod(0o755)
+        for name, mode in {
+            "source": 0o755,
+            "source/in": 0o755,
+            "archive": 0o755,
+            "target": 0o777,
+            "state": 0o777,
+        }.items():
+            (home / name).mkdir()
+            (home / name).chmod(mode)
+        (home / "source/in/a.csv").write_text("1")
+        config = home / "outhaul.toml"
+        config.write_text(f'[[job]]\nname = "a"\nsource = "{home}/source"\nto = "{home}/target"\n')
+        before = sorted(home.rglob("*"))
+
+        def check(state: str) -> tuple[int, list[str]]:
+            command = [
+                "setpriv",
+                "--reuid",
+                "65534",
+                "--clear-groups",
+                sys.executable,
+                "-m",
+                "outhaul",
+                "check",
+                str(config),
+            ]
+            done = subprocess.run(
+                [*command, "--state", str(home / state)],
+                env={**outhaul.environment, "HOME": "/", "PYTHONDONTWRITEBYTECODE": "1"},
+                cwd="/", capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert not done.stderr and "can be written to" in done.stdout
+            said = [" ".join(line.split()) for line in done.stdout.replace(str(home), "").splitlines()]
+            return done.returncode, [line for line in said if "user 65534" in line]
+
+        may_not = "user 65534 may not write in"
+        removed = f'source files cannot be removed: {may_not} /source/in; allow it, or write after = "keep"'
+        assert check("state") == (1, [removed])
+        (home / "source/in").chmod(0o777)
+        assert check("state") == (0, [])  # Where there are no files, nothing is removed.
+        with config.open("a") as file:
+            file.write(f'after = {{ archive = "{home}/archive" }}\n')
+        assert check("state") == (1, ["archive /archive cannot be written by user 65534"])
+        (home / "archive").rmdir()
+        assert check("state") == (1, [f"archive /archive cannot be made: {may_not}"])
+        config.write_text(config.read_text().partition("after")[0] + 'after = "keep"\n')
+        (home / "source/in").chmod(0o755)
+        assert check("state") == (0, [])
+        unmade = f"state /new/state cannot be made: {may_not} ; --state DIR names another"
+        assert check("new/state") == (1, [unmade])
+        (home / "state").chmod(0o755)
+        assert check("state") == (1, ["state /state cannot be written by user 65534; --state DIR names another"])
+        assert sorted(home.rglob("*")) == [path for path in before if path.name != "archive"]
+    finally:
+        shutil.rmtree(home)
 
 
 def test_what_is_stored_beside_the_file(outhaul: Program) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outhaul.config.paths import absolute_from
-from outhaul.model.address import destination
+from outhaul.model.address import destination, without_bucket
 
 ABSOLUTE = absolute_from("/base")
 
@@ -61,3 +61,21 @@ def test_an_address_read_again_is_the_same(text: str) -> None:
     except ValueError:
         return
     assert first == destination(first.address, ABSOLUTE)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "instead"),
+    [
+        ("http://h:9000/bucket", "http://h:9000"),
+        ("http://h/in/bucket/", "http://h/in"),
+        ("http://h/bucket/in", ""),
+        ("http://h/a-bucket", ""),
+        ("http://bucket", ""),
+        ("http://h", ""),
+        ("", ""),
+    ],
+)
+def test_an_endpoint_that_ends_with_the_bucket(endpoint: str, instead: str) -> None:
+    """Its path may be anything else."""
+    assert without_bucket(endpoint, "bucket") == instead
+    assert without_bucket(endpoint, "") == ""

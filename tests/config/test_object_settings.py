@@ -74,6 +74,8 @@ OWN = "is an endpoint of AWS itself; leave out this, or endpoint-url"
         ('sse-c-key-file = "k"\nendpoint-url = "http://10.0.0.1:9000"',
          "sse-c-key-file: would send the key over plain HTTP; write an endpoint-url that begins with https://"),
         ('accelerate = true\nendpoint-url = "https://h"', f"accelerate: {OWN}"),
+        ('endpoint-url = "http://h:9000/in/bucket/"',
+         'endpoint-url: ends with the bucket, which s3://bucket/prefix names already; write "http://h:9000/in"'),
         ('fips = true\nendpoint-url = "https://h"', f"fips: {OWN}"),
         ("accelerate = true\nfips = true", "accelerate: has no FIPS endpoint; leave out accelerate, or fips"),
         ('proxy = "http://user:hunter2@h"', "proxy: holds credentials; leave it out, and set HTTPS_PROXY in the environment"),

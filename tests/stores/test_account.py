@@ -46,6 +46,35 @@ def test_from_the_environment(tmp_path: Path, rclone_server: Server) -> None:
     assert move(tmp_path, rclone_server, keys).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_an_endpoint_that_ends_with_the_bucket(name: str) -> None:
+    """All keys would have the bucket in front, or be none. A configuration is refused as it is read; this is the environment."""
+    environment = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", name: "http://me:hunter2@h:9417/my-bucket/"}
+    with pytest.raises(Misconfigured, match=r"ends with the bucket.*; write h:9417$") as caught:
+        account(Connection(), environment, "my-bucket")
+    assert "hunter2" not in str(caught.value)
+    environment[name] = "http://h:9417/my-bucket"
+    with pytest.raises(Misconfigured, match=r"; write http://h:9417$"):
+        account(Connection(), environment, "my-bucket")
+    assert account(Connection(), environment, "bucket").endpoint_url == environment[name]
+
+
+def test_a_run_at_an_endpoint_that_ends_with_the_bucket(tmp_path: Path, moto_server: Server) -> None:
+    """The destination cannot be used, and nothing is written anywhere."""
+    bucket = moto_server.make_bucket()
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "file.csv").write_text("1")
+    there = moto_server.environ() | {"AWS_ENDPOINT_URL": f"{moto_server.endpoint_url}/{bucket}"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "outhaul", "move", "source", f"s3://{bucket}/p", "--state", "state"],
+        capture_output=True, text=True, timeout=60, check=False, env=there, cwd=tmp_path,
+    )  # fmt: skip
+    assert (ran.returncode, f"write {moto_server.endpoint_url}\n" in ran.stderr) == (4, True), ran.stderr
+    with moto_server.client() as client:
+        assert list(client.list(bucket)) == []
+    assert (tmp_path / "source" / "file.csv").exists()
+
+
 def test_from_the_shared_files(tmp_path: Path, rclone_server: Server) -> None:
     """The default profile, and a named one by --profile."""
     good = f"aws_access_key_id = {rclone_server.access_key}\naws_secret_access_key = {rclone_server.secret_key}\n"

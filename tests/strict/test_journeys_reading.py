@@ -65,6 +65,7 @@ LISTED = [
     Row("never answered", one(LIST, Kind.STALL, key=ANY)),
     Row("a web page", one(LIST, Kind.SAYS, key=ANY, times=3, body=HTML)),
     useless("denied", always(LIST, "AccessDenied", key=ANY), "s3:ListBucket"),
+    useless("404", always(LIST, "NoSuchKey", key=ANY), "there is no such bucket there: correct its name, or the endpoint"),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from outhaul.config import values
 from outhaul.config.wording import shown
-from outhaul.model.address import sends_in_the_clear
+from outhaul.model.address import sends_in_the_clear, without_bucket
 from outhaul.model.job import Connection, Destination
 
 CONNECTION_KEYS = (
@@ -60,6 +60,8 @@ _READERS: dict[str, Callable[[object], str | bool]] = {
 
 def faults(connection: Connection, target: Destination) -> Iterator[tuple[str, str]]:
     """What does not go together: the key, and what is wrong with it."""
+    if instead := without_bucket(connection.endpoint_url, target.bucket):
+        yield "endpoint-url", f"ends with the bucket, which {target.address} names already; write {shown(instead)}"
     if connection.endpoint_url:
         for key in ("accelerate", "dual-stack", "fips"):
             if getattr(connection, key.replace("-", "_")):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, Why, receipt_of
 from outhaul.ledgers.rows import to_bytes, to_path
+from outhaul.model.errors import ConfigurationError
 from outhaul.model.evidence import Within
 from outhaul.model.returning import Copy, Wanted, refusal
 from outhaul.model.selection import Chooser, Selection
@@ -82,6 +83,16 @@ class History(Reading):
         with self._faults():
             rows = self._database.execute("SELECT id, job, source, destination, endpoint FROM place ORDER BY id")
             return {number: Place(job, to_path(source), *there) for number, job, source, *there in rows}
+
+    def expect(self, job: str) -> None:
+        """Refuse the name of a job that nothing here has, as a person may have mistyped it; '' is all.
+
+        Raises:
+            ConfigurationError: there is none of that name.
+        """
+        names = list(dict.fromkeys(place.job for place in self.places().values()))
+        if job and job not in names:
+            raise ConfigurationError(f"--job {job}: there is no such job{_those_there(names)}")
 
     def receipts(self, selection: Selection, limit: int = 0) -> Iterator[ReceiptRow]:
         """The receipts that are meant, oldest first; with a limit, the latest so many of them."""
@@ -172,6 +183,12 @@ class History(Reading):
         return [
             answer for source in sources for answer in self.why(f"{source.rstrip('/')}/{path}") if answer.path == path
         ]
+
+
+def _those_there(names: list[str]) -> str:
+    if not names:
+        return " in the ledger, nor any other"
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
 
 
 def _object(wanted: Wanted, places: dict[int, Place]) -> tuple[str, str, str, str]:

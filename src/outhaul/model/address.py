@@ -46,6 +46,16 @@ def sends_in_the_clear(endpoint_url: str) -> bool:
     return endpoint_url.startswith("http://") and not _LOOPBACK.match(endpoint_url)
 
 
+def without_bucket(endpoint_url: str, bucket: str) -> str:
+    """The endpoint without a bucket that its path ends with; '' where it does not.
+
+    A request names the bucket behind the path of the endpoint. Written there as well, it becomes the first part of every key, or
+    a key that no store has.
+    """
+    front, slash, last = endpoint_url.rstrip("/").rpartition("/")
+    return front if bucket and slash and last == bucket and not front.endswith(":/") else ""
+
+
 def _s3(text: str) -> Destination:
     bucket, _, prefix = re.sub(r"^s3:/*", "", text, flags=re.IGNORECASE).partition("/")
     if "@" in bucket:

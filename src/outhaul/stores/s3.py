@@ -75,7 +75,7 @@ class S3Store:
         connection = with_region(connection, destination.bucket, os.environ)
         self._destination, self._connection, self._settings = destination, connection, settings
         self._share, self._digests = share, digests
-        self._account = account(connection, os.environ)
+        self._account = account(connection, os.environ, destination.bucket)
         self._headers = RequestHeaders(settings, connection)
         self._create_only = False
         self._keeps_sha256 = False

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from outhaul.model.address import sends_in_the_clear
+from outhaul.model.address import sends_in_the_clear, without_bucket
 from outhaul.model.errors import Misconfigured
 from outhaul.model.job import Connection
 from outhaul.stores.s3_errors import keep_secret, mask
@@ -44,13 +44,21 @@ class Account(NamedTuple):
     fips: bool = False
 
 
-def account(connection: Connection, environment: Mapping[str, str]) -> Account:
+def account(connection: Connection, environment: Mapping[str, str], bucket: str = "") -> Account:
     """Everything that can be known without asking anybody over the network.
+
+    Args:
+        connection: As configured.
+        environment: Which says what is not.
+        bucket: That it is for; an endpoint may not end with it.
 
     Raises:
         Misconfigured: no credentials, an unknown profile, an endpoint that does not go with other settings.
     """
     endpoint = endpoint_url(connection, environment)
+    if instead := without_bucket(endpoint, bucket):  # The environment is seen by no check of a configuration.
+        told = instead.rpartition("@")[2]  # Whatever stands before that is no address (L14).
+        raise Misconfigured(f"the endpoint ends with the bucket, which each request names already; write {told}")
     way = _way(connection, endpoint, environment)
     region = connection.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
     ca_bundle = connection.ca_file or environment.get("AWS_CA_BUNDLE", "")

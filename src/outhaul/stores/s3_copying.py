@@ -26,7 +26,7 @@ class S3Copying(Catalogue):
     """One bucket."""
 
     def __init__(self, destination: Destination, connection: Connection) -> None:
-        super().__init__(account(connection, os.environ), destination.bucket)
+        super().__init__(account(connection, os.environ, destination.bucket), destination.bucket)
 
     def read(self, key: str, version: str = "") -> Iterator[bytes]:
         """The bytes of an object."""

@@ -7,6 +7,7 @@ person reads is the store's own message, on one line, with nothing that identifi
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from outhaul.model.errors import (
     AlreadyThere,
@@ -63,6 +64,8 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "InvalidPartOrder": (Transient, ""),
 }
 _READING = ("GET", "HEAD")
+_NOTHING_TO_LIST = Misconfigured, "there is no such bucket there: correct its name, or the endpoint"
+"""Where nothing has a prefix the list is empty. What is not found is the bucket itself, whatever the code says."""
 
 
 def translate(error: Exception, operation: str, key: str) -> StoreError:
@@ -72,6 +75,8 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
         code, message = _CODE.search(text), _MESSAGE.search(text)
         return classify(int(status[1]), code[1] if code else "", message[1] if message else "", f"{operation} {key}")
     if isinstance(error, FileNotFoundError):
+        if operation == "LIST":
+            return Misconfigured(f"{operation} {key}: {_NOTHING_TO_LIST[1]}")
         return NotThere(f"{operation} {key}: there is no such object")
     if type(error).__name__ == "AlreadyExistsError":
         return AlreadyThere(f"{operation} {key}: an object of this key exists")
@@ -88,6 +93,13 @@ def translate(error: Exception, operation: str, key: str) -> StoreError:
     return Transient(f"{operation}: {said}")
 
 
+def unreached(endpoint: str, cause: object) -> StoreError:
+    """A connection that did not come to be, or broke, as botocore tells of it: without the request, and its own words."""
+    scheme, host = urlsplit(endpoint)[:2]
+    where = f"{scheme}://{host.rpartition('@')[2]}" if host else "the store"
+    return translate(Exception(str(cause) or type(cause).__name__), f"{where} cannot be reached", "")
+
+
 _NO_LOCK = re.compile("missing Object ?Lock ?Configuration")
 _NOT_DONE = (501, 505)
 
@@ -95,10 +107,15 @@ _NOT_DONE = (501, 505)
 def classify(status: int, code: str, message: str, operation: str) -> StoreError:
     """An answer of the store as one of ours."""
     kind, advice = _BY_CODE.get(code, (_by_status(status), ""))
+    asked = operation.split(" ")[0]
+    if asked == "LIST" and (kind is NotThere or code == "NoSuchBucket"):
+        kind, advice = _NOTHING_TO_LIST
+    elif asked in _READING and code == "NoSuchBucket":  # Who reads wants what is in it, and no new one.
+        advice = _NOTHING_TO_LIST[1]
     if code == "InvalidRequest" and _NO_LOCK.search(message):
         kind, advice = Misconfigured, "enable Object Lock on the bucket, or leave out lock"
     if kind is Denied and not advice and code in ("AccessDenied", ""):
-        advice = _permission(operation.split(" ")[0])
+        advice = _permission(asked)
     if kind is Misconfigured and not advice:
         elsewhere = "it sends us elsewhere: correct the region, or endpoint-url"  # Some redirect that is not followed.
         advice = "this store does not do that" if status in _NOT_DONE else elsewhere

@@ -20,6 +20,7 @@ from outhaul.model.thawing import Frozen, Wish
 from outhaul.ports import Held
 from outhaul.stores.s3 import S3Store
 from outhaul.stores.s3_control import Control
+from outhaul.stores.s3_errors import unreached
 from outhaul.stores.s3_fast_ranges import FastRanges
 from outhaul.stores.s3_parts import errors
 from outhaul.stores.s3_ranges import NoRanges, Ranges
@@ -154,7 +155,7 @@ class Catalogue(Control):
         """A page at a time. botocore asks for keys in an encoding in which every key can be said, and undoes it."""
         asked: dict[str, str] = {"StartAfter": after} if after else {}
         while True:
-            with errors("LIST", prefix):
+            with errors("LIST", prefix), _reaching():
                 page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **asked)
             for entry in page.get("Contents", ()):
                 modified = int(entry["LastModified"].timestamp() * 1000) * 10**6 if "LastModified" in entry else 0
@@ -173,6 +174,18 @@ class Catalogue(Control):
                 Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **given
             )
         return answer
+
+
+@contextlib.contextmanager
+def _reaching() -> Iterator[None]:
+    """Inside `errors`: what botocore says of a connection has the whole request in it, and is for no person."""
+    import botocore.exceptions
+
+    try:
+        yield
+    except (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError) as error:
+        told = error.kwargs
+        raise unreached(str(told.get("endpoint_url", "")), told.get("error") or error) from None
 
 
 def _held(answer: dict[str, Any]) -> Held:

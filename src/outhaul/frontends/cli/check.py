@@ -28,9 +28,9 @@ def check(options: argparse.Namespace) -> int:
     for checked in app.check(jobs, state_of(options)):
         if options.json:
             print(json.dumps(_fields(checked)))
-        elif not options.quiet or checked.destination_fault or checked.source_fault:
+        elif not options.quiet or checked.destination_fault or checked.source_fault or checked.faults:
             print("\n".join(printable(line) for line in _lines(checked, bare=is_address)))
-        code = 4 if checked.destination_fault else max(code, 1 if checked.source_fault else 0)
+        code = 4 if checked.destination_fault else max(code, 1 if checked.source_fault or checked.faults else 0)
     if said is not None and said.fleet is not None and said.fleet.control_key:
         _tell_order(said.fleet, options)
     return code
@@ -75,6 +75,7 @@ def _lines(checked: app.Checked, *, bare: bool) -> list[str]:
         lines.append(f"  source       {job.source}: {checked.source_fault or 'can be read'}")
         if not checked.source_fault:
             lines.append(f"               {_writers(checked.sees_writers)}")
+        lines.extend(f"  {what:12} {text}" for what, _, text in (one.partition(": ") for one in checked.faults))
     where = job.destination.address + (
         f" at {checked.job.connection.endpoint_url}" if checked.job.connection.endpoint_url else ""
     )
@@ -142,6 +143,6 @@ def _fields(checked: app.Checked) -> dict[str, object]:
         "event": "check", "job": checked.job.name, "source": printable(checked.job.source),
         "source_fault": checked.source_fault, "sees_writers": checked.sees_writers,
         "destination": checked.job.destination.address, "endpoint": checked.job.connection.endpoint_url,
-        "destination_fault": checked.destination_fault,
+        "destination_fault": checked.destination_fault, "faults": [printable(fault) for fault in checked.faults],
         "abilities": abilities._asdict() if abilities else None, **object_lines.fields(checked.job),
     }  # fmt: skip

@@ -9,7 +9,8 @@ from outhaul import rebuilding
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.carry import given_connection, state_of
 from outhaul.frontends.cli.main import stopped
-from outhaul.frontends.cli.returning import watcher
+from outhaul.frontends.cli.restore import missing
+from outhaul.frontends.cli.returning import UNUSABLE, unusable, watcher
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
@@ -23,6 +24,7 @@ def rebuild(options: argparse.Namespace) -> int:
     address = source = None
     try:
         address = destination(options.address, absolute)
+        found.extend(missing(options.address, address))
     except ValueError as error:
         found.append(f"ADDRESS: {error}")
     try:
@@ -36,6 +38,8 @@ def rebuild(options: argparse.Namespace) -> int:
     try:
         report = rebuilding.rebuild(job, state_of(options), watching, stopped, read_back=options.read_back)
         watching.finished(report.account, [])
+    except UNUSABLE as error:
+        return unusable(address, error)
     finally:
         watching.close()
     return report.exit_code

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+from collections.abc import Iterator
 
 from outhaul import bringing
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.carry import given_connection, state_of
 from outhaul.frontends.cli.main import stopped
-from outhaul.frontends.cli.returning import watcher
+from outhaul.frontends.cli.returning import UNUSABLE, unusable, watcher
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination
@@ -88,6 +90,8 @@ def _from_bucket(
     try:
         report = bringing.restore_bucket(target, words, state_of(options), connection, manner, watching, stopped)
         watching.finished(report.account, report.unmatched)
+    except UNUSABLE as error:
+        return unusable(target, error)
     finally:
         watching.close()
     return report.exit_code
@@ -103,10 +107,25 @@ def _directory(text: str, found: list[str]) -> str:
 
 def _address(text: str, found: list[str]) -> Destination | None:
     try:
-        return destination(text, absolute_from(os.getcwd()))
+        target = destination(text, absolute_from(os.getcwd()))
     except ValueError as error:
         found.append(f"{text}: {error}")
         return None
+    found.extend(missing(text, target))
+    return target
+
+
+def missing(text: str, target: Destination) -> Iterator[str]:
+    """What is wrong with an address that files are to come from, as it was written: a directory that does not exist.
+
+    To an empty one there is nothing to do, and so a bucket that was written without `s3://` would be as good as brought back.
+    """
+    if target.kind == "file" and not os.path.lexists(target.directory):
+        wrong = f"{text} does not exist"
+        with contextlib.suppress(ValueError):
+            bucket = destination(f"s3://{text}", str) if text[:1] not in ("/", ".") and ":" not in text else None
+            wrong += f"; for a bucket write {bucket.address}" if bucket else ""
+        yield wrong
 
 
 def _wrong(word: str) -> str:

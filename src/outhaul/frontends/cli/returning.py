@@ -11,6 +11,8 @@ import time
 from outhaul.engine.account import Account, Watcher
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.main import silence
+from outhaul.model.errors import Denied, Misconfigured, StoreError, Transient
+from outhaul.model.job import Destination
 from outhaul.model.keys import printable
 from outhaul.model.returning import RETURNS, Wanted
 
@@ -147,6 +149,16 @@ class JsonWatcher:
             silence(sys.stdout)  # Nobody can read us; the work goes on.
 
 
+UNUSABLE = (Denied, Misconfigured, Transient)
+"""What a store says that no file can come from; of a single object other words are used."""
+
+
+def unusable(address: Destination, error: StoreError) -> int:
+    """Say that files cannot come from an address; the exit code. Errors are of keys and requests: the bucket is named here."""
+    print(printable(f"outhaul: {address.address}: {error}"), file=sys.stderr)
+    return 4
+
+
 def watcher(verb: str, options: argparse.Namespace) -> PlainWatcher | JsonWatcher:
     """Who tells of a command, as its options and the terminal say."""
     if options.json:
@@ -158,4 +170,4 @@ def watcher(verb: str, options: argparse.Namespace) -> PlainWatcher | JsonWatche
     return BarWatcher(verb, verbose=options.verbose)
 
 
-__all__ = ["JsonWatcher", "PlainWatcher", "Watcher", "summary", "watcher"]
+__all__ = ["UNUSABLE", "JsonWatcher", "PlainWatcher", "Watcher", "summary", "unusable", "watcher"]
