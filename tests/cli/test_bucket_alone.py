@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,18 @@ def test_groups_without_a_ledger(there: There, tmp_path: Path) -> None:
     assert there("audit", "--all", "--read-back").code == 0
     again = there("restore", "**", "--to", str(there.back), "--json")
     assert (again.code, {event["event"] for event in again.events}) == (0, {"there", "summary"})
+
+
+def test_a_compressed_group_without_its_manifest(there: There) -> None:
+    """Killed before that was sent, or lost: it comes back as the tar that it is, by what is noted beside it."""
+    there.write("run/a", b"a" * 900)
+    there.write("run/b", b"b" * 70)
+    assert there("move", str(there.source), there.address, "--group", "*", "--compress", "zstd").code == 0
+    with there.server.client() as client:
+        assert client.request("DELETE", there.bucket, "site/run.tar.zst.manifest.json").status == 204
+    assert there("restore", there.address, "--to", str(there.back)).code == 0
+    with tarfile.open(there.back / "run.tar") as tar:
+        assert [member.name for member in tar.getmembers()] == ["run/a", "run/b"]
 
 
 def test_a_new_ledger(there: There, tmp_path: Path) -> None:

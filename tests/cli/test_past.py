@@ -115,6 +115,18 @@ def test_export_as_text(past: Past) -> None:
     assert past.ask("export", "d/*", "--format", "jsonl").out.count("\n") == 2
 
 
+def test_a_carriage_return_in_a_name(tmp_path: Path) -> None:
+    """It does not end a row of CSV (RFC 4180, 2.6): the field is quoted."""
+    outhaul = Program(tmp_path)
+    for name in ("cr\r", "crlf\r\n", "plain"):
+        outhaul.write(name)
+    assert outhaul.move().code == 0
+    table = tmp_path / "receipts.csv"
+    assert outhaul("export", "--format", "csv", "-o", str(table), "--state", str(outhaul.state)).code == 0
+    with table.open(newline="") as file:
+        assert {row["path"] for row in csv.DictReader(file)} == {"cr\r", "crlf\r\n", "plain"}
+
+
 def test_export_as_parquet(past: Past) -> None:
     """The same again, in the types that they are."""
     arro3 = pytest.importorskip("arro3.io", reason="the extra `parquet` is not installed")
