@@ -12,6 +12,7 @@ from outhaul.model.errors import (
     Denied,
     GroupWaits,
     Interrupted,
+    KeyBusy,
     KeyTooLong,
     Misconfigured,
     Missing,
@@ -79,7 +80,7 @@ def reason_of(error: OuthaulError) -> str:
 
 def unanswered(error: OuthaulError) -> bool:
     """Whether the store did not answer; that the run is asked to end is no fault of it."""
-    return isinstance(error, Transient) and not isinstance(error, Interrupted)
+    return isinstance(error, Transient) and not isinstance(error, Interrupted | KeyBusy)
 
 
 def pause_ns(failures: int, chance: int) -> int:

@@ -81,6 +81,10 @@ class UploadGone(Transient):
     """The store knows nothing of a large upload that was begun: it is begun anew."""
 
 
+class KeyBusy(Transient):
+    """Another file of this process is on its way to the same key."""
+
+
 class Interrupted(Transient):
     """The run was asked to end in the middle of an upload."""
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from outhaul.model.errors import (
     AlreadyThere,
     Denied,
+    KeyBusy,
     NotAsAsked,
     NotThere,
     Refused,
@@ -42,6 +43,7 @@ from outhaul.stores.s3_headers import RequestHeaders
 from outhaul.stores.s3_probe import LOCKED_NS, PROBE_BODY, Asked, probe, probe_key, try_lock
 from outhaul.stores.s3_region import with_region
 from outhaul.stores.s3_shown import lacking_lock
+from outhaul.stores.s3_taken import taken_keys
 
 if TYPE_CHECKING:
     from outhaul.stores.s3_botocore import ByBotocore
@@ -55,8 +57,6 @@ BURST_MAX = 256 << 10
 """Bytes. Where there is a limit, obstore sends no larger body: it goes at once, and not as it gets leave."""
 _REMEMBERED_KEYS_MAX = 20_000
 """In a folder with more keys each is asked for: to list them all would take too long."""
-_KEPT_KEYS_MAX, _KEPT_FOLDERS_MAX = 100_000, 1000
-"""Of all folders together; a key takes about 130 bytes."""
 
 
 class S3Store:
@@ -82,7 +82,7 @@ class S3Store:
         self.md5_etags = False
         self._content_md5 = True
         self._lock = threading.Lock()
-        self._present: dict[str, set[str] | None] = {}
+        self._taken = taken_keys(self._account.endpoint_url, destination.bucket)
         self._control_: Control | None = None
         self._objects = self._general()
         goes_fast = can_go_fast(self._account, os.environ)
@@ -162,8 +162,7 @@ class S3Store:
 
         A pass begins with it: others have written meanwhile.
         """
-        with self._lock:
-            self._present.clear()
+        self._taken.clear()
         self._create_only = abilities.create_only
         self._keeps_sha256 = abilities.keeps_sha256
         self.md5_etags = abilities.md5_etag
@@ -181,37 +180,50 @@ class S3Store:
 
     def put(self, key: str, body: bytes, *, replace: bool = False, notes: Notes = ()) -> Stored:
         """See `ports.Store`."""
-        if not self._create_only and not replace:
-            self._refuse_present(key)
-        try:
+        if self._create_only or replace:
             return self._create(key, body, replace=replace, notes=notes)
+        self._take(key)
+        try:
+            return self._create(key, body, notes=notes)
         except Transient:
-            self._forget_present(key)
+            self._taken.forget(key)
             raise
+        finally:
+            self._taken.let_go([key])
 
     def put_many(self, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
         """See `ports.Store`. What the fast way does not do (a redirect) goes the general way, one by one."""
         if self._fast is None:
             return [self._answered(self.put, new) for new in objects]
-        taken: dict[int, AlreadyThere] = {}
-        if not self._create_only:
+        if self._create_only:
+            return self._put_many(self._fast, objects, at_once)
+        stays: dict[int, StoreError] = {}
+        ours: list[NewObject] = []
+        try:
             for index, new in enumerate(objects):
                 try:
-                    self._refuse_present(new.key)
-                except AlreadyThere as error:
-                    taken[index] = bare(error)
+                    self._take(new.key)
+                    ours.append(new)
+                except (AlreadyThere, KeyBusy) as error:
+                    stays[index] = bare(error)
                 except StoreError as error:
-                    for other in objects:  # None of them is written, though each was counted as taken from now on.
-                        self._forget_present(other.key)
+                    for other in ours:  # It is not written, and counts as taken from now on.
+                        self._taken.forget(other.key)
                     return [Answered(bare(error), 0) for _ in objects]
-        to_send = [new for index, new in enumerate(objects) if index not in taken] if taken else objects
-        sent = iter(self._fast.put_many(to_send, at_once))
-        answers = [Answered(taken[index], 0) if index in taken else next(sent) for index in range(len(objects))]
+            sent = iter(self._put_many(self._fast, ours, at_once))
+            answers = [Answered(stays[index], 0) if index in stays else next(sent) for index in range(len(objects))]
+        finally:
+            self._taken.let_go([new.key for new in ours])
+        for new, answer in zip(objects, answers, strict=True):
+            if isinstance(answer.outcome, Transient):
+                self._taken.forget(new.key)
+        return answers
+
+    def _put_many(self, fast: FastPuts, objects: Sequence[NewObject], at_once: int) -> list[Answered]:
+        answers = fast.put_many(objects, at_once)
         for index, answer in enumerate(answers):
             if isinstance(answer.outcome, Redirected):
-                answer = answers[index] = self._answered(self._create, objects[index])
-            if isinstance(answer.outcome, Transient):
-                self._forget_present(objects[index].key)
+                answers[index] = self._answered(self._create, objects[index])
         return answers
 
     def _answered(self, put: Callable[..., Stored], new: NewObject) -> Answered:
@@ -238,6 +250,7 @@ class S3Store:
 
     def begin_large(self, key: str, length: int, *, replace: bool = False) -> Begun | None:
         """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""
+        self._taken.refuse_busy(key)
         if not replace:
             try:
                 self.head(key)
@@ -269,9 +282,10 @@ class S3Store:
         else:
             once = self._of_these_settings(begun)
         try:
-            if begun is not None and not self._create_only and not replace:
-                self._refuse_head(key)
-            sent = large.send(self._unmarked(once), source, seal, create_only=self._create_only and not replace)
+            with self._taken.alone(key):
+                if begun is not None and not self._create_only and not replace:
+                    self._refuse_head(key)
+                sent = large.send(self._unmarked(once), source, seal, create_only=self._create_only and not replace)
         except BaseException as error:
             if begun is None:
                 with contextlib.suppress(Exception):
@@ -318,8 +332,7 @@ class S3Store:
         return self._settings.lock == Lock() and not self._headers.lacking(answer)
 
     def _refuse_head(self, key: str) -> None:
-        with contextlib.suppress(NotThere):
-            self.head(key)
+        if self._is_there(key):
             raise AlreadyThere(f"PUT {key}: an object of this key exists")
 
     def head(self, key: str) -> Held:
@@ -385,38 +398,16 @@ class S3Store:
 
     # --- create-only, where the endpoint does not do it -----------------------------------------------------------
 
-    def _refuse_present(self, key: str) -> None:
-        """Look whether the key is taken: one LIST for a whole folder where that is short, else a HEAD for each key."""
-        folder = key.rpartition("/")[0]
-        with self._lock:
-            if folder not in self._present:
-                self._forget_folders()
-                self._present[folder] = self._keys_in(folder)
-            present = self._present[folder]
-            if present is not None:
-                taken = key in present
-                present.add(key)
-                if len(present) > _KEPT_KEYS_MAX:
-                    self._present[folder] = None
-        if present is None:
-            try:
-                self.head(key)
-                taken = True
-            except NotThere:
-                taken = False
-        if taken:
-            raise AlreadyThere(f"PUT {key}: an object of this key exists")
+    def _take(self, key: str) -> None:
+        """One LIST for a whole folder where that is short, else a HEAD for each key."""
+        self._taken.take(key, self._keys_in, self._is_there)
 
-    def _forget_folders(self) -> None:
-        """Folders are gone through one after the other: those that came first are not needed any more."""
-        known = sum([len(keys) for keys in self._present.values() if keys])
-        while self._present and (known > _KEPT_KEYS_MAX or len(self._present) >= _KEPT_FOLDERS_MAX):
-            known -= len(self._present.pop(next(iter(self._present))) or ())
-
-    def _forget_present(self, key: str) -> None:
-        """Whether this key is taken now is unknown (L3): its folder is listed again before the next write there."""
-        with self._lock:
-            self._present.pop(key.rpartition("/")[0], None)
+    def _is_there(self, key: str) -> bool:
+        try:
+            self.head(key)
+        except NotThere:
+            return False
+        return True
 
     def _keys_in(self, folder: str) -> set[str] | None:
         keys: set[str] = set()
