@@ -203,6 +203,20 @@ def test_a_crash_between_the_beginning_and_its_writing_down(machine: Machine) ->
     assert machine.stored() == {"site/a/large": LARGE}
 
 
+def test_too_little_memory_for_its_parts(machine: Machine) -> None:
+    """It is held, and goes on from what has arrived when there is more."""
+    steps = Steps()
+
+    def fault() -> None:
+        raise MemoryError
+
+    steps.before("store.put_part", lambda: steps.before("files.pread", fault))
+    assert machine.run(steps=steps).tally.by_reason == {"memory": 1}
+    assert [len(parts) > 0 for _, parts in machine.store.uploads.values()] == [True]
+    assert machine.run().tally.by_reason == {"removed": 1}
+    assert machine.store.parts_sent == PARTS
+
+
 def test_a_store_that_begins_nothing(machine: Machine) -> None:
     """A large file goes in one piece of work."""
     machine.store.resumes = False

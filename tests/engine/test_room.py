@@ -12,6 +12,7 @@ from outhaul.model.lifecycle import State
 from outhaul.ports import Store
 from outhaul.testing.files import ARCHIVE
 from outhaul.testing.steps import Crash, Steps
+from outhaul.testing.store import Fault
 
 DAY_NS, DAY = 86_400 * 10**9, 86_400.0
 STAYING = JOB._replace(after="keep", delete_after_ns=30 * DAY_NS, keep_free=40)
@@ -70,6 +71,23 @@ def test_a_file_that_stays_for_a_while_goes_earlier(machine: Machine) -> None:
     assert machine.run(STAYING).tally.by_reason == {"removed": 2, "unchanged": 2}
     assert machine.run(STAYING).tally.by_reason == {"unchanged": 2}
     assert machine.lost() == set()
+
+
+def test_on_a_full_disk_a_receipt_does_where_the_store_does_not_answer(machine: Machine) -> None:
+    """Else it would stay full for as long as the network is away; what the store says to have lost stays all the same."""
+    produce(machine, "1", "2", "3", "4", size=10)
+    machine.run(STAYING)
+    opens = machine.open_store
+    machine.open_store = offline
+    machine.files.foreign = 25
+    assert machine.run(STAYING).tally.by_reason == {"removed": 1, "unchanged": 3}
+    machine.open_store = opens
+    machine.files.foreign = 35
+    machine.store.fail("head", Fault(Transient("timeout")))
+    assert machine.run(STAYING).tally.by_reason == {"removed": 1, "unchanged": 2}
+    machine.files.foreign = 45
+    machine.store.objects.clear()
+    assert machine.run(STAYING).tally.by_reason == {"missing": 1, "unchanged": 1}
 
 
 def test_what_is_in_the_archive_goes_earlier_the_oldest_first(machine: Machine) -> None:

@@ -20,6 +20,7 @@ from outhaul.model.errors import (
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import State
 from outhaul.ports import Store
+from outhaul.ports.permits import Hindrance
 from outhaul.testing.steps import Steps
 from outhaul.testing.store import Fault, StoredObject
 
@@ -464,6 +465,29 @@ def test_a_store_that_does_not_tell(machine: Machine, error: StoreError, expecte
 
     steps.before("store.head", fault)
     assert machine.run(steps=steps).tally.by_reason == {expected: 1}
+
+
+def test_a_pause_is_one_for_what_has_a_receipt_too(machine: Machine) -> None:
+    """Nothing is asked of the store, and nothing goes."""
+    put(machine, 2)
+    machine.run(KEEP)
+    machine.permits = machine.permits._replace(hindrance=lambda _job: Hindrance("paused", "until Monday"))
+    assert machine.run().tally.by_reason == {"paused": 2}
+    assert [name for name in machine.steps.names() if name.startswith("store.")] == []
+    assert len(machine.files.files()) == 2
+
+
+def test_too_little_memory_for_one_file_stops_no_other(machine: Machine) -> None:
+    """It is held; with more memory it goes."""
+    put(machine, 3)
+    steps = Steps()
+
+    def fault() -> None:
+        raise MemoryError
+
+    steps.before("files.pread", fault, "001.csv")
+    assert machine.run(steps=steps).tally.by_reason == {"memory": 1, "removed": 2}
+    assert machine.run().tally.by_reason == {"removed": 1}
 
 
 def test_a_receipt_counts_for_its_endpoint_only(machine: Machine) -> None:

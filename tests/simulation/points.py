@@ -37,12 +37,9 @@ DISK = "outhaul.testing.files:SimulatedFileSystem"
 NO_IDENTITY = Edit(
     DISPOSE, "_same(same_generation(file.sighting, proved), 'another file has its name, or it was written to')", "pass"
 )
-NO_HASH_SMALL = Edit(
-    DISPOSE,
-    "_same(hashlib.sha256(content).digest() == sha256, 'its content differs from what was proved')",
-    "pass",
-)
-NO_HASH_LARGE = Edit(DISPOSE, "_same(file.digest() == sha256, 'its content differs from what was proved')", "pass")
+_HASHED = "_same(_digest(file, leased) == sha256, 'its content differs from what was proved')"
+NO_HASH_SMALL = Edit(DISPOSE, _HASHED, _HASHED.replace("_same(", "_same(proved.size <= CHUNK or "))
+NO_HASH_LARGE = Edit(DISPOSE, _HASHED, _HASHED.replace("_same(", "_same(proved.size > CHUNK or "))
 NO_LEASE = Edit(DISPOSE, "leased = file.take_lease()", "leased = False")
 NOT_UNCHANGED = Edit(DISPOSE, "_same(file.unchanged(), 'it was written to')", "pass")
 NO_IS_FILE = Edit(

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from outhaul.model.errors import Conflict, Denied, Transient, Unproved
+from outhaul.model.errors import Conflict, Denied, NoCopy, Transient, Unproved
 from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
 from outhaul.stages.upload import upload
@@ -54,6 +54,19 @@ def test_other_bytes_stay_and_a_second_key_is_used(world: World, content: bytes,
     assert (other, content) == (world.store.content(KEY), world.store.content(sent.key))
     again = upload(package, "keep-both", world.store)
     assert (sent.key, False) == (again.key, again.sent)
+
+
+@pytest.mark.parametrize("rule", ["keep-both", "hold", "replace"])
+def test_the_very_file_is_no_copy(world: World, rule: ConflictRule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the destination leads back to the source, by a link or a mount, nothing is sent, and nothing proved."""
+    world.files.write("a/file.csv", b"content")
+    package = world.package()
+    occupy(world, KEY, b"content")
+    held = world.store.head(KEY)._replace(file=(package.sighting.device, package.sighting.inode))
+    monkeypatch.setattr(world.store, "head", lambda _key: held)
+    with pytest.raises(NoCopy, match="another name of it"):
+        upload(package, rule, world.store)
+    assert list(world.store.objects) == [KEY]
 
 
 def test_both_keys_taken(world: World) -> None:

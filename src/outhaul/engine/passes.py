@@ -260,7 +260,7 @@ class Pass(Round):
             for receipt in receipts:
                 self._standings.set_back(receipt.sighting._replace(birth_ns=0), why.reason, why.detail)
             return
-        store, is_full = self._door.store(), self._disk.is_short
+        store, is_full = self._door.store(), self._disk.missing(self.job.source) > 0
         if store is None and is_full:
             self._release(receipts, tree, group)
             return
