@@ -1,6 +1,7 @@
 """One pass over a job: everything that is seen is accounted for, and faults stay with their file."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -475,6 +476,21 @@ def test_a_pause_is_one_for_what_has_a_receipt_too(machine: Machine) -> None:
     assert machine.run().tally.by_reason == {"paused": 2}
     assert [name for name in machine.steps.names() if name.startswith("store.")] == []
     assert len(machine.files.files()) == 2
+
+
+def test_asked_to_end_at_any_moment_before_old_receipts_are_borne_out(tmp_path: Path) -> None:
+    """Nothing waits for a store that is not open yet, and nothing goes without it."""
+    ended = set[str]()
+    for moment in range(12):
+        machine = Machine(str(tmp_path / str(moment)))
+        put(machine, 2)
+        machine.run(KEEP)
+        asked = itertools.count()
+        machine.stopped = lambda asked=asked, moment=moment: next(asked) >= moment  # type: ignore[misc]
+        tally = machine.run().tally
+        ended.update(tally.by_reason)
+        assert len(machine.files.files()) == 2 - tally.by_reason.get("removed", 0)
+    assert {"interrupted", "removed"} <= ended
 
 
 def test_too_little_memory_for_one_file_stops_no_other(machine: Machine) -> None:

@@ -245,6 +245,8 @@ class Pass(Round):
             if looked.group is not None and self._admits(looked.group.members):
                 self._add_group(looked.group, tree)
             if looked.proved and not self.dry_run:
+                if self._door.is_closed:
+                    yield from self._opening(tree)
                 yield from self._room(tree)
                 self._release_old(looked.proved, tree, looked.proved_group)
             else:
@@ -260,11 +262,14 @@ class Pass(Round):
             for receipt in receipts:
                 self._standings.set_back(receipt.sighting._replace(birth_ns=0), why.reason, why.detail)
             return
+        if self._door.is_closed:
+            return  # Asked to end before it was open.
         store, is_full = self._door.store(), self._disk.missing(self.job.source) > 0
         if store is None and is_full:
             self._release(receipts, tree, group)
             return
-        for piece in [receipts] if group else in_pieces(receipts, _ASKED_TOGETHER):
+        together = len(receipts) // 2 + 1 if self.job.bundle_bytes else _ASKED_TOGETHER
+        for piece in [receipts] if group else in_pieces(receipts, together):
             if store is None:
                 fault = Misconfigured(self._door.fault)
                 self._take_released(Released([], [(receipt, fault) for receipt in piece]))
