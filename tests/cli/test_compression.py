@@ -89,7 +89,7 @@ def test_the_events_tell_the_file_and_what_is_stored(outhaul: Program, tmp_path:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts what is mapped on Linux alone")
 def test_too_little_memory_is_one_line(outhaul: Program) -> None:
-    """Where compression gets no memory the run says so, in one line, and the file stays."""
+    """Where compression gets no memory one line says so, and the file stays."""
     with (outhaul.source / "sparse.bin").open("wb") as file:
         file.truncate(1 << 30)
     outhaul.environment["MALLOC_ARENA_MAX"] = "1"
@@ -100,7 +100,6 @@ def test_too_little_memory_is_one_line(outhaul: Program) -> None:
         [sys.executable, "-c", limited, *command, "--state", str(outhaul.state), "--compress", "zstd", "--level", "19"],
         capture_output=True, cwd=outhaul.home, env=outhaul.environment, timeout=60, check=False,
     )  # fmt: skip
-    expected = (1, b"outhaul: there is not enough memory")
-    assert expected == (ran.returncode, ran.stderr.splitlines()[-1][:35])
+    assert (ran.returncode, b"there is not enough memory" in ran.stderr.splitlines()[-1]) == (1, True)
     assert b"Traceback" not in ran.stderr
     assert (outhaul.source / "sparse.bin").exists()

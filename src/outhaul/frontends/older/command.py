@@ -33,6 +33,7 @@ def parser(program: str, text: str) -> argparse.ArgumentParser:
     made = Parser(
         prog=program, description=text, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="This is outhaul. `outhaul status`, `ls` and `why` tell what was carried and what waits.",
+        allow_abbrev=True,  # As with the program whose place it takes: `c3 -n --config x.yaml`.
     )  # fmt: skip
     made.add_argument(
         "--state", metavar="DIR", default="", help="ledger and private files, as in `outhaul run --state`"
