@@ -35,7 +35,7 @@ def test_one_line(outhaul: Program, line: str, said: str) -> None:
 
 
 def test_of_the_older_commands(outhaul: Program) -> None:
-    """Likewise."""
+    """Likewise; what is only abbreviated is taken, as by the programs whose place they take."""
     code = "from outhaul.frontends.older.archive_upload import entry; entry()"
-    done = subprocess.run([sys.executable, "-c", code, "a", "--stat", "b"], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (2, "archive-upload: --stat is no option; did you mean --state?\n")
+    done = subprocess.run([sys.executable, "-c", code, "a", "--stats", "b"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "archive-upload: --stats is no option; did you mean --state?\n")
