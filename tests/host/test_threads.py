@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from outhaul.host.threads import ThreadWorkers
 
 
@@ -29,3 +31,20 @@ def test_threads_end_with_the_run() -> None:
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.005)
     assert (threading.active_count(), done) == (before, [1])
+
+
+def test_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that there are do all; where there is none that is a lack of memory, which is told in one line."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    workers = ThreadWorkers()
+    workers.widen(1)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    workers.widen(4)
+    workers.submit(lambda: 7)
+    assert workers.finished(5) == [7]
+    workers.close()
+    with pytest.raises(MemoryError):
+        ThreadWorkers().widen(1)

@@ -7,7 +7,7 @@ import pytest
 from outhaul.model.errors import Conflict, Denied, NoCopy, Transient, Unproved
 from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
-from outhaul.stages.upload import upload
+from outhaul.stages.upload import begin, upload
 from outhaul.testing.store import Fault, StoredObject
 from stages.faulty import Faulty
 from stages.world import World
@@ -140,3 +140,16 @@ def test_a_large_file_that_a_codec_spoils_does_not_come_to_be(world: World, what
     with pytest.raises(Unproved):
         upload(package, "keep-both", world.store, codec=Faulty(what))
     assert world.store.objects == {}
+
+
+@pytest.mark.parametrize(("codec", "expected"), [("", 1 << 20), ("bzip2", (1 << 20) + (1 << 14))])
+def test_what_a_codec_may_make_larger_is_reckoned_with(
+    world: World, codec: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store takes so many parts and no more: their size follows from what may come out."""
+    world.files.write("a/file.csv", LARGE)
+    package = world.package()._replace(body=None, codec=codec, length=1 << 20)
+    lengths: list[int] = []
+    monkeypatch.setattr(world.store, "begin_large", lambda _key, length, **_: lengths.append(length))
+    begin(package, "keep-both", world.store)
+    assert lengths == [expected]
