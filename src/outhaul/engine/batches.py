@@ -15,7 +15,6 @@ from outhaul.model.bundle import Bundle
 from outhaul.model.errors import (
     AlreadyThere,
     Interrupted,
-    Missing,
     OnItsWay,
     OuthaulError,
     OutOfMemory,
@@ -272,13 +271,8 @@ class UntilStopped:
 def release_old(
     batch: Sequence[Receipt], tree: Tree, job: Job, store: Store, workers: Workers, is_full: bool
 ) -> Released:
-    """Let go by receipts of an earlier pass, as far as the store still shows what they speak of.
-
-    Where the disk `is_full`, a store that does not answer keeps nothing here.
-    """
-    lacks = not_shown(batch, job, store)
-    if is_full:
-        lacks = {number: lack for number, lack in lacks.items() if isinstance(lack, Missing)}
+    """Let go by receipts of an earlier pass, as far as the store still shows what they speak of (`shown.not_shown`)."""
+    lacks = not_shown(batch, job, store, is_full=is_full)
     released = release([receipt for receipt in batch if receipt.number not in lacks], tree, job.after, workers)
     released.setbacks.extend((receipt, lacks[receipt.number]) for receipt in batch if receipt.number in lacks)
     return released

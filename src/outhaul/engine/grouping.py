@@ -15,7 +15,6 @@ from outhaul.engine.retry import reason_of
 from outhaul.model.bundle import Bundle, beside
 from outhaul.model.errors import (
     GroupWaits,
-    Missing,
     OnItsWay,
     OuthaulError,
     OutOfMemory,
@@ -112,7 +111,7 @@ def release_old_group(
     directory: str, receipts: Sequence[Receipt], tree: Tree, job: Job, store: Store, workers: Workers, is_full: bool
 ) -> Released:
     """As `batches.release_old`: where the store does not show the object of a group, all of it stays."""
-    lacks = [lack for lack in not_shown(receipts, job, store).values() if not is_full or isinstance(lack, Missing)]
+    lacks = list(not_shown(receipts, job, store, is_full=is_full).values())
     if lacks:
         return Released([], [(receipt, lacks[0]) for receipt in receipts])
     return release_group(directory, receipts, tree, job.after, workers)

@@ -17,12 +17,12 @@ from outhaul.ports import Store
 from outhaul.ports.vouching import VouchedStore
 
 
-def not_shown(receipts: Sequence[Receipt], job: Job, store: Store) -> dict[int, StoreError]:
+def not_shown(receipts: Sequence[Receipt], job: Job, store: Store, *, is_full: bool) -> dict[int, StoreError]:
     """Numbers of those of some receipts whose sources have to stay, and why: `Missing`, or what kept the store from saying.
 
     One request for each object; files that travelled together have one. Where it is denied the receipt has to do: a device
     that may write and not read is told of no object, be it there or not. So it has where the store is out of reach
-    (`VouchedStore`).
+    (`VouchedStore`); and on a disk that `is_full`, where the store does not answer.
     """
     if isinstance(store, VouchedStore):
         return {}
@@ -30,7 +30,8 @@ def not_shown(receipts: Sequence[Receipt], job: Job, store: Store) -> dict[int, 
     for receipt in receipts:
         if receipt.key not in known:
             known[receipt.key] = _lack(receipt, job, store)
-    return {receipt.number: lack for receipt in receipts if (lack := known[receipt.key]) is not None}
+    keeping = {key: lack for key, lack in known.items() if lack and (isinstance(lack, Missing) or not is_full)}
+    return {receipt.number: keeping[receipt.key] for receipt in receipts if receipt.key in keeping}
 
 
 def _lack(receipt: Receipt, job: Job, store: Store) -> StoreError | None:

@@ -12,9 +12,8 @@ def begin() -> None:
     _fill_closed_descriptors()
     _read_names_as_utf8()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # What an odd locale or PYTHONIOENCODING cannot write is no reason to end.
+        # What an odd locale or PYTHONIOENCODING cannot write is no reason to end.
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
