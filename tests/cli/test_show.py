@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +19,9 @@ import pytest
 
 from cli.program import Program
 from outhaul.frontends.cli.main import VERSION, build_parser
+from outhaul.ledgers.sqlite import SqliteLedger
+from outhaul.model.evidence import Sighting
+from outhaul.ports import Begun
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -97,6 +103,22 @@ def test_status_of_what_is_held(outhaul: Program) -> None:
     assert outhaul.move().code == 1
     assert outhaul("status", "--state", str(outhaul.state)).code == 1
     assert (outhaul.source / long).exists()
+
+
+@pytest.mark.parametrize(("uploads", "told"), [(1, "parts of a large file are"), (2, "parts of 2 large files are")])
+def test_status_of_parts_in_the_store(outhaul: Program, uploads: int, told: str) -> None:
+    """They are paid for, also where nobody goes on with them: a person is told, and since when."""
+    outhaul.write("a/small")
+    outhaul.move()
+    ledger = SqliteLedger(str(outhaul.state), lambda: time.time_ns() - 3 * 86_400 * 10**9)
+    with contextlib.closing(ledger):
+        for number in range(uploads):
+            seen = Sighting("a", f"large-{number}", 1, number, 10, 0, 0)
+            ledger.begin_upload(1, seen, Begun("a/large", f"{number}", 5))
+    state = ("--state", str(outhaul.state))
+    assert f"  {told} in the store, begun 3 days ago\n" in outhaul("status", *state).out
+    told_json = json.loads(outhaul("status", "--json", *state).out.splitlines()[0])
+    assert told_json["begun"] == uploads
 
 
 def test_status_on_a_narrow_terminal(outhaul: Program) -> None:

@@ -7,6 +7,7 @@ import pytest
 from engine.world import JOB, Machine
 from outhaul.engine.large import AT_ONCE
 from outhaul.model.errors import Denied, SourceUnreadable, Transient, UploadGone
+from outhaul.model.job import Destination
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
 
@@ -112,6 +113,47 @@ def test_parts_of_a_file_that_changes_on_its_way_are_abandoned(machine: Machine,
     steps.before("store.put_part", change)
     machine.run(steps=steps)
     assert (machine.stored(), machine.store.uploads) == ({}, {})
+
+
+OTHER = JOB._replace(source="/other", destination=JOB.destination._replace(address="s3://bucket/other", prefix="other"))
+
+
+def test_what_a_job_that_is_no_more_has_begun_is_abandoned(machine: Machine) -> None:
+    """Its source or destination was changed, or it was run once: a month later another job into the bucket has it forgotten."""
+    crashed_at_part(machine, 4)
+    machine.clock.advance(29 * 86_400)
+    machine.run(OTHER)
+    assert len(machine.store.uploads) == 1
+    machine.clock.advance(2 * 86_400)
+    machine.run(OTHER)
+    assert machine.store.uploads == {}
+    with machine.ledger() as ledger:
+        assert ledger.uploads(ledger.place(JOB)) == []
+
+
+def test_what_a_job_that_is_still_run_has_begun_is_left_to_it(machine: Machine) -> None:
+    """However long it takes: it had a run of late, in which the file was not its turn."""
+    crashed_at_part(machine, 4)
+    machine.clock.advance(60 * 86_400)
+    machine.run(JOB._replace(quiet_ns=10**18))
+    machine.run(OTHER)
+    assert len(machine.store.uploads) == 1
+
+
+def test_a_trial_has_nothing_forgotten(machine: Machine) -> None:
+    """A dry run asks the store for nothing."""
+    crashed_at_part(machine, 4)
+    machine.clock.advance(60 * 86_400)
+    machine.run(OTHER, dry_run=True)
+    assert len(machine.store.uploads) == 1
+
+
+def test_a_directory_has_no_parts_of_others(machine: Machine) -> None:
+    """Its job knows of no bucket."""
+    crashed_at_part(machine, 4)
+    machine.clock.advance(60 * 86_400)
+    machine.run(OTHER._replace(destination=Destination("file:///there", "file", "", "")))
+    assert len(machine.store.uploads) == 1
 
 
 def test_a_store_that_does_not_forget_is_asked_again(machine: Machine) -> None:

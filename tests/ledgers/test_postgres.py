@@ -12,7 +12,7 @@ from outhaul.model.errors import AnotherInstance, LedgerError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal
 from outhaul.ports import Begun, Ledger
-from outhaul.testing.contracts.ledger import JOB, NOW, SECOND, LedgerContract, Open, bundle, later, proof, sighting
+from outhaul.testing.contracts.ledger import FAR, JOB, NOW, SECOND, LedgerContract, Open, bundle, later, proof, sighting
 from servers.postgres import Cluster, postgres
 
 pytestmark = pytest.mark.slow
@@ -134,6 +134,18 @@ def test_with_the_server_gone_nothing_is_recorded_any_more(cluster: Cluster, add
     again = ledger_at(address)
     assert {"x": given[0]} == again.receipts(again.place(JOB), "a", ["x", "y"])
     again.close()
+
+
+def test_what_another_session_may_go_on_with_is_not_left(address: str) -> None:
+    """Its pair is held: it is no more told as left than while this process has it."""
+    other, mine = ledger_at(address), ledger_at(address)
+    held = other.place(JOB._replace(source="/other"))
+    other.begin_upload(held, sighting("x"), Begun("site/x", "1", 5))
+    place = mine.place(JOB)
+    assert mine.left_uploads(place, "bucket", FAR) == []
+    other.close()
+    assert [number for number, *_ in mine.left_uploads(place, "bucket", FAR)] == [held]
+    mine.close()
 
 
 def test_a_session_that_was_ended_records_nothing_more(address: str) -> None:

@@ -14,6 +14,8 @@ from outhaul.ports import Begun, Ledger, Store
 
 _ENDED = (SourceChanged, SourceVanished, Refused, Unproved)
 """Its bytes are not what was sent so far, or the store takes no more of it: whatever is carried later begins anew."""
+_LEFT_NS = 30 * 86_400 * 10**9
+"""What another pair of source and destination began is left to it for so long after its last run: it may come back."""
 AT_ONCE = 2
 """Large files under way at the same time; each is sent in several parts at once."""
 
@@ -35,7 +37,8 @@ class LargeUploads:
         self._ledger = ledger
         self._notice = notice
         self._begun: dict[Sighting, Begun] = {}
-        self._stale: list[tuple[Sighting, Begun]] = []
+        self._stale: list[tuple[int, Sighting, Begun]] = []
+        """With the number of the pair that began it."""
         self._wanted: set[Sighting] = set()
         for sighting, begun in ledger.uploads(place):
             self._put(sighting, begun)
@@ -73,7 +76,12 @@ class LargeUploads:
         begun = self._begun.pop(_plain(sighting), None)
         if begun and why:
             self._notice(f"{sighting.path}: what was sent of it before is of no use: {why}")
-        self._stale += [(_plain(sighting), begun)] if begun else []
+        self._stale += [(self._place, _plain(sighting), begun)] if begun else []
+
+    def left_by_others(self, bucket: str, now_ns: int) -> None:
+        """Have also forgotten what went into this bucket from pairs that nobody runs any more: their jobs are gone, or others."""
+        if bucket:
+            self._stale += self._ledger.left_uploads(self._place, bucket, now_ns - _LEFT_NS)
 
     @property
     def to_abandon(self) -> bool:
@@ -90,9 +98,9 @@ class LargeUploads:
             self.useless(sighting)
         try:
             while self._stale:
-                sighting, begun = self._stale[-1]
+                place, sighting, begun = self._stale[-1]
                 store.abandon(begun)
-                self._ledger.end_upload(self._place, sighting, begun)
+                self._ledger.end_upload(place, sighting, begun)
                 self._stale.pop()
         except StoreError as error:
             return f"parts of {len(self._stale)} uploads that are no longer needed are still in the store: {error}"
@@ -101,7 +109,7 @@ class LargeUploads:
     def _put(self, sighting: Sighting, begun: Begun) -> None:
         """Of two for one file, the later goes on."""
         if sighting in self._begun:
-            self._stale.append((sighting, self._begun[sighting]))
+            self._stale.append((self._place, sighting, self._begun[sighting]))
         self._begun[sighting] = begun
         self._wanted.add(sighting)
 

@@ -310,6 +310,7 @@ class Pass(Round):
     def _close(self, tree: Tree, now: Moment) -> None:
         if self._asked_to_end() or self._part is not None:
             return
+        self._uploads.left_by_others(self.job.destination.bucket, now.wall_ns)
         store = self._door.store() if self._found.saw_all and self._uploads.to_abandon else None
         if store is not None and (why := self._uploads.abandon(store)):
             self.ports.monitor.notice(self.job, why)

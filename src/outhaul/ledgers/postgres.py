@@ -14,11 +14,14 @@ from outhaul.ledgers.postgres_connection import faults, hold, lock_number
 from outhaul.ledgers.postgres_schema import of_place
 from outhaul.ledgers.postgres_session import Session
 from outhaul.ledgers.rows import (
+    LEFT_UPLOADS,
     RECEIPT_BACK,
     RECEIPT_COLUMNS,
     RUNS_KEPT,
     SIGHTING_BACK,
     SIGHTING_COLUMNS,
+    UPLOADS,
+    left_uploads_asked,
     members_blob,
     members_of_blob,
     observation_of_row,
@@ -242,14 +245,21 @@ class PostgresLedger(Session):
 
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """See `ports.Ledger`. A shard is told of its own alone: the others may be going on with theirs."""
-        rows = self._rows(
-            "SELECT d.path, u.name, u.device, u.inode, u.size, u.mtime_ns, u.ctime_ns, u.key, u.upload, u.part_bytes "
-            "FROM upload u JOIN directory d ON d.id = u.directory WHERE d.place = %s AND (%s OR u.owner = %s) "
-            "ORDER BY u.begun_ns",
-            (place, not self._owner, self._owner),
-        )
+        question = UPLOADS.format("AND (? OR u.owner = ?) ").replace("?", "%s")
+        rows = self._rows(question, (place, not self._owner, self._owner))
         with faults():
             return [upload_of_row(row) for row in rows]
+
+    def left_uploads(self, place: int, bucket: str, before_ns: int) -> list[tuple[int, Sighting, Begun]]:
+        """See `ports.Ledger`. A pair that another session holds is left to it."""
+        rows = self._rows(LEFT_UPLOADS.replace("?", "%s"), left_uploads_asked(place, bucket, before_ns))
+        left = {place for place, *_ in rows if place not in self._destinations and self._is_free(place)}
+        with faults():
+            return [(row[0], *upload_of_row(row[1:])) for row in rows if row[0] in left]
+
+    def _is_free(self, place: int) -> bool:
+        """Whether no session holds it: the lock of this one ends with the statement."""
+        return bool(self._rows("SELECT pg_try_advisory_xact_lock(%s)", (lock_number(f"{place}"),))[0][0])
 
     def begin_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
         """See `ports.Ledger`."""

@@ -121,6 +121,10 @@ class JobStatus(NamedTuple):
     """When the last of them was; 0 where there is none."""
     last_well_ns: int = 0
     """When a run ended last in which nothing was held, and the destination could be used; 0 where none has."""
+    begun: int = 0
+    """Large uploads that were begun and have not ended: the store has parts of them, which are paid for."""
+    begun_ns: int = 0
+    """When the first of them was; 0 where there is none."""
 
 
 class Why(NamedTuple):
@@ -292,7 +296,12 @@ class Reading:
             "SELECT count(*), coalesce(sum(t.size), 0), coalesce(max(t.recorded_ns), 0) FROM tombstone t "
             "JOIN directory d ON d.id = t.directory WHERE d.place = ? AND t.outcome = 'shed'", (place,)
         ).fetchone()  # fmt: skip
+        begun = ask(
+            "SELECT count(*), coalesce(min(u.begun_ns), 0) FROM upload u JOIN directory d ON d.id = u.directory "
+            "WHERE d.place = ?", (place,)
+        ).fetchone()  # fmt: skip
         _fits(last, (int, str))
+        _fits(begun, (int, int))
         _fits(carried or (0,), (int,))
         for row in measured:
             _fits(row, (int, int, int))
@@ -300,7 +309,7 @@ class Reading:
             job, to_path(source), destination, *receipts, waiting, waiting_bytes,
             waiting_of(oldest) if oldest else None, last[0], json.loads(last[1]), carried[0] if carried else 0,
             self._rate(place, time.time_ns() - HOUR_NS), tuple((at, free) for at, free, _ in measured),
-            measured[-1][2] if measured else 0, shed[0], shed[1], shed[2], self._last_well(place),
+            measured[-1][2] if measured else 0, shed[0], shed[1], shed[2], self._last_well(place), *begun,
         )  # fmt: skip
 
     def _rate(self, place: int, since_ns: int) -> Rate:

@@ -87,6 +87,27 @@ def upload_row(sighting: Sighting, begun: Begun) -> tuple[Any, ...]:
     return (to_bytes(name), signed(device), signed(inode), size, mtime_ns, ctime_ns, *begun)
 
 
+UPLOADS = (
+    "SELECT d.path, u.name, u.device, u.inode, u.size, u.mtime_ns, u.ctime_ns, u.key, u.upload, u.part_bytes "
+    "FROM upload u JOIN directory d ON d.id = u.directory WHERE d.place = ? {}ORDER BY u.begun_ns"
+)
+"""Of one place."""
+LEFT_UPLOADS = (
+    "SELECT p.id, d.path, u.name, u.device, u.inode, u.size, u.mtime_ns, u.ctime_ns, u.key, u.upload, u.part_bytes "
+    "FROM upload u JOIN directory d ON d.id = u.directory JOIN place p ON p.id = d.place "
+    "WHERE u.begun_ns < ? AND p.endpoint = (SELECT endpoint FROM place WHERE id = ?) "
+    "AND substr(p.destination || '/', 1, length(?)) = ? "
+    "AND NOT EXISTS (SELECT 1 FROM run WHERE run.place = p.id AND run.ended_ns >= ?) ORDER BY u.begun_ns"
+)
+"""Of others: see `ports.Ledger.left_uploads`."""
+
+
+def left_uploads_asked(place: int, bucket: str, before_ns: int) -> tuple[object, ...]:
+    """What `LEFT_UPLOADS` is asked with."""
+    address = f"s3://{bucket}/"
+    return before_ns, place, address, address, before_ns
+
+
 def upload_of_row(row: Sequence[Any]) -> tuple[Sighting, Begun]:
     """The opposite, from the path of its directory on."""
     path, name, device, inode, size, mtime_ns, ctime_ns, *begun = row

@@ -17,12 +17,15 @@ from outhaul.ledgers import begun_bundles, boots, reserve, traffic
 from outhaul.ledgers.damage import FILE_NAME, note_damage, set_aside_if_damaged
 from outhaul.ledgers.opening import connect, lock
 from outhaul.ledgers.rows import (
+    LEFT_UPLOADS,
     RECEIPT_BACK,
     RECEIPT_COLUMNS,
     RECEIPT_FIELDS,
     SIGHTING_BACK,
     SIGHTING_COLUMNS,
+    UPLOADS,
     disposal_statements,
+    left_uploads_asked,
     observation_of_row,
     observation_row,
     receipt_of_proof,
@@ -269,12 +272,14 @@ class SqliteLedger:
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """See `ports.Ledger`."""
         with faults(self._state):
-            rows = self._database.execute(
-                "SELECT d.path, u.name, u.device, u.inode, u.size, u.mtime_ns, u.ctime_ns, u.key, u.upload, u.part_bytes "
-                "FROM upload u JOIN directory d ON d.id = u.directory WHERE d.place = ? ORDER BY u.begun_ns",
-                (place,),
-            ).fetchall()
+            rows = self._database.execute(UPLOADS.format(""), (place,)).fetchall()
             return [upload_of_row(row) for row in rows]
+
+    def left_uploads(self, place: int, bucket: str, before_ns: int) -> list[tuple[int, Sighting, Begun]]:
+        """See `ports.Ledger`."""
+        with faults(self._state):
+            rows = self._database.execute(LEFT_UPLOADS, left_uploads_asked(place, bucket, before_ns)).fetchall()
+            return [(row[0], *upload_of_row(row[1:])) for row in rows if row[0] not in self._destinations]
 
     def begin_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
         """See `ports.Ledger`."""

@@ -75,6 +75,12 @@ class Ledger(Protocol):
     def uploads(self, place: int) -> list[tuple[Sighting, Begun]]:
         """The large uploads that were begun and are not known to have ended."""
 
+    def left_uploads(self, place: int, bucket: str, before_ns: int) -> list[tuple[int, Sighting, Begun]]:
+        """Those of other pairs, into this bucket of the same endpoint, that nobody goes on with; each with its pair's number.
+
+        They were begun before this time, and their pairs have had no run since, and are not among those of this process.
+        """
+
     def begin_upload(self, place: int, sighting: Sighting, begun: Begun) -> None:
         """Remember that one was begun. When this returns, it is on disk."""
 

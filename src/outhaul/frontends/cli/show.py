@@ -138,12 +138,18 @@ def _status_lines(job: JobStatus) -> list[str]:
         lines.append(
             f"  the oldest was first seen {say.ago(job.oldest.since_ns)}; together {say.size(job.waiting_bytes)}"
         )
+    if job.begun:
+        lines.append(f"  {_parts(job.begun)} in the store, begun {say.ago(job.begun_ns)}")
     if job.given_up:
         lines.append(
             f"  {say.files(job.given_up)} GIVEN UP, never carried ({say.size(job.given_up_bytes)}), the last "
             f"{say.ago(job.given_up_ns)}: outhaul ls --given-up"
         )
     return lines + _disk_lines(app.disk(job))
+
+
+def _parts(uploads: int) -> str:
+    return "parts of a large file are" if uploads == 1 else f"parts of {uploads:,} large files are"
 
 
 def _disk_lines(disk: Forecast | None) -> list[str]:
@@ -165,6 +171,7 @@ def _status_fields(job: JobStatus) -> dict[str, object]:
         "last_run": say.moment(job.last_run_ns), "last_run_reasons": job.last_run,
         "last_carried": say.moment(job.last_carried_ns), "last_hour": job.last_hour._asdict(),
         "disk": disk._asdict() if (disk := app.disk(job)) else None,
+        "begun": job.begun, "first_begun": say.moment(job.begun_ns) if job.begun else None,
         "given_up": job.given_up, "given_up_bytes": job.given_up_bytes, "last_given_up": say.moment(job.given_up_ns),
     }  # fmt: skip
 

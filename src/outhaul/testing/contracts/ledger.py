@@ -16,8 +16,8 @@ from outhaul.model.bundle import Bundle, Kind, Member
 from outhaul.model.errors import AnotherInstance
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal, Proof, ProofKind, Receipt, Sighting, Within
-from outhaul.model.job import Destination, Job
-from outhaul.ports import Abilities, BegunBundle, Ledger, Moment, Observation
+from outhaul.model.job import Connection, Destination, Job
+from outhaul.ports import Abilities, Begun, BegunBundle, Ledger, Moment, Observation
 
 Open = Callable[[], AbstractContextManager[Ledger]]
 SECOND = 10**9
@@ -35,6 +35,8 @@ ODD_PATHS = (
     "'; DROP TABLE receipt; --",
 )
 HUGE = (1 << 64) - 1
+FAR = (1 << 63) - 1
+"""Later than any clock says, in nanoseconds."""
 
 
 def sighting(name: str, directory: str = "a", inode: int = 1) -> Sighting:
@@ -75,6 +77,52 @@ class LedgerContract:
     def opened(self) -> Open:
         """Opens the one ledger of a test; on leaving, what was not settled may be gone. To be overridden."""
         raise NotImplementedError
+
+    # --- large uploads ----------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        ("goes_to", "endpoint", "is_told"),
+        [
+            ("s3://bucket", "", True),
+            ("s3://bucket/other/prefix", "", True),
+            ("s3://bucket-2/site", "", False),
+            ("s3://bucket/other", "https://elsewhere.example", False),
+        ],
+    )
+    def test_what_other_pairs_have_left_in_a_bucket(
+        self, opened: Open, goes_to: str, endpoint: str, is_told: bool
+    ) -> None:
+        """It is told for the same bucket at the same endpoint, with the number of its pair, and can be ended from there."""
+        other = JOB._replace(destination=Destination(goes_to, "s3", "", ""), connection=Connection(endpoint))
+        with opened() as ledger:
+            left = ledger.place(other)
+            ledger.begin_upload(left, sighting("x"), Begun("site/x", "1", 5))
+        with opened() as ledger:
+            place = ledger.place(JOB)
+            told = [(left, sighting("x")._replace(birth_ns=0), Begun("site/x", "1", 5))] if is_told else []
+            assert told == ledger.left_uploads(place, "bucket", FAR)
+            for number, seen, begun in told:
+                ledger.end_upload(number, seen, begun)
+            ledger.settle()
+            assert ledger.left_uploads(place, "bucket", FAR) == []
+
+    def test_what_a_pair_of_this_process_began_is_not_left(self, opened: Open) -> None:
+        """It is going on with it."""
+        with opened() as ledger:
+            other = ledger.place(JOB._replace(source="/other"))
+            ledger.begin_upload(other, sighting("x"), Begun("site/x", "1", 5))
+            assert ledger.left_uploads(ledger.place(JOB), "bucket", FAR) == []
+
+    @pytest.mark.parametrize("since", ["its begin", "its last run"])
+    def test_what_is_not_old_is_not_left(self, opened: Open, since: str) -> None:
+        """Neither what was begun since, nor that of a pair that has had a run since."""
+        with opened() as ledger:
+            other = ledger.place(JOB._replace(source="/other"))
+            ledger.begin_upload(other, sighting("x"), Begun("site/x", "1", 5))
+            if since == "its last run":
+                ledger.finish_run(other, 0, Tally())
+        with opened() as ledger:
+            assert ledger.left_uploads(ledger.place(JOB), "bucket", 1) == []
 
     # --- receipts ---------------------------------------------------------------------------------------------------
 
