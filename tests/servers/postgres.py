@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from bench.processes import free_port
 from servers.process import running
 from servers.start import Unavailable, _directory
 
+_END_SECONDS = 30.0
 _SUPERUSER = "ocdskingfisher"
 _AS = """import os, sys
 os.setgroups([])
@@ -80,10 +82,17 @@ class Cluster:
         process.wait_for(lambda: _answers(self.server) or None)
 
     def kill(self) -> None:
-        """SIGKILL, as when its machine loses power: to the first process; the others then end by themselves."""
+        """SIGKILL, as when its machine loses power: to the first process; the others then end by themselves.
+
+        They are waited for: as long as one is there, no server starts on their data ("pre-existing shared memory block").
+        """
         (number, *_) = (self.home / "data/postmaster.pid").read_text().split()
+        others = Path(f"/proc/{number}/task/{number}/children").read_text().split()
         os.kill(int(number), signal.SIGKILL)
         self._running.close()
+        until = time.monotonic() + _END_SECONDS
+        while any(_is_there(other) for other in others) and time.monotonic() < until:
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """End it."""
@@ -118,6 +127,13 @@ def durable_postgres(*, fsync: bool = True) -> Iterator[Cluster]:
             yield cluster
         finally:
             cluster.stop()
+
+
+def _is_there(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _answers(server: Postgres) -> bool:
