@@ -112,6 +112,16 @@ def test_the_middle_and_the_end_count() -> None:
     assert worth(NOISE[: 33 << 10] + TEXT * 1000)
 
 
+def test_a_large_file_is_looked_at_in_many_places() -> None:
+    """That its beginning, middle and end would become smaller says nothing of the rest."""
+    length = 17 << 20
+    noise = bytearray(random.Random(7).randbytes(length))
+    for at in (0, (length - (32 << 10)) // 2, length - (32 << 10)):
+        noise[at : at + (32 << 10)] = bytes(32 << 10)
+    assert not worth(bytes(noise))
+    assert worth(bytes(noise[: length // 2]) + TEXT * (length // 2 // len(TEXT)))
+
+
 def test_streams_of_other_tools() -> None:
     """As Python's own modules write them."""
     assert not any(worth(compress(TEXT * 50)) for compress in (bz2.compress, gzip.compress, lzma.compress))

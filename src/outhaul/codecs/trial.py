@@ -1,7 +1,10 @@
 """`auto`: is compression worth it for these bytes? Asked of the bytes, not of the name.
 
 First what their beginning says: formats that are always compressed are left alone. Formats that may or may not be, such as
-zip, PDF or Parquet, and everything else are tried: samples from the beginning, the middle and the end, quickly compressed.
+zip, PDF or Parquet, and everything else are tried: samples from the beginning to the end, quickly compressed. A small file is
+compressed whole afterwards, and left as it is where that makes it larger; of a large one, which is compressed as it is sent, the
+samples decide. There are so many of these that it would take a file made for it to be misjudged; it then is larger by three bytes
+for each 128 KiB (RFC 8878, 3.1.1.2: a block that cannot be compressed is stored as it is).
 The answer depends on nothing but the bytes, so it is the same after an interruption.
 """
 
@@ -15,6 +18,9 @@ from outhaul.model.evidence import ByteSource
 _LEAST = 128
 """Shorter than this, what a format adds eats what it saves."""
 _SAMPLE = 32 << 10
+_LARGE = 16 << 20
+"""What is larger is compressed as it is sent (`stores.s3.SMALL_MAX`)."""
+_OF_LARGE, _SAMPLES_OF_LARGE = 4 << 10, 256
 _WORTH = 0.9
 """A tenth has to be saved: every reader will have to undo it."""
 
@@ -52,4 +58,5 @@ def worth_compressing(source: ByteSource, length: int) -> bool:
 def _sample(source: ByteSource, length: int) -> bytes:
     if length <= 3 * _SAMPLE:
         return source.pread(length, 0)
-    return b"".join(source.pread(_SAMPLE, at) for at in (0, (length - _SAMPLE) // 2, length - _SAMPLE))
+    size, samples = (_OF_LARGE, _SAMPLES_OF_LARGE) if length > _LARGE else (_SAMPLE, 3)
+    return b"".join(source.pread(size, (length - size) * each // (samples - 1)) for each in range(samples))
