@@ -57,6 +57,14 @@ def test_a_group_is_one_object_and_a_manifest(machine: Machine) -> None:
     assert {one.path: body[one.within.offset :][: one.size] for one in manifest.members} == FILES
 
 
+def test_a_group_in_which_a_file_has_several_names_goes_whole(machine: Machine) -> None:
+    """That one name has gone does not keep the next, though it has set its change time."""
+    machine.files.link("run-1/3", "run-1/second")
+    assert machine.run(GROUPING).tally.by_reason == {"removed": len(FILES) + 2}
+    assert inside(machine) == {**FILES, "run-1/second": FILES["run-1/3"]}
+    assert machine.files.files() == {}
+
+
 def test_a_group_that_the_store_has_lost_stays(machine: Machine) -> None:
     """As a whole; the next run carries it anew."""
     machine.run(GROUPING._replace(after="keep"))

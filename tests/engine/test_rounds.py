@@ -18,7 +18,7 @@ from outhaul.model.errors import (
     StoreError,
     Transient,
 )
-from outhaul.model.job import Job
+from outhaul.model.job import After, Job
 from outhaul.model.lifecycle import State
 from outhaul.ports import Store
 from outhaul.ports.permits import Hindrance
@@ -583,3 +583,16 @@ def test_every_error_of_a_put_has_a_place(machine: Machine, error: StoreError) -
     machine.store.fail("put", *[Fault(error)] * 100)
     assert machine.run().tally.seen == 1
     assert set() == machine.lost()
+
+
+@pytest.mark.parametrize("after", ["delete", "archive"])
+@pytest.mark.parametrize("bundle_bytes", [0, 1 << 20])
+def test_all_names_of_a_file_go_in_one_run(tmp_path: Path, after: After, bundle_bytes: int) -> None:
+    """Each has its own object and receipt; that one has gone does not keep the others."""
+    machine = Machine(str(tmp_path / "state"))
+    machine.produce("a/first", b"1;2\n")
+    for name in ("a/second", "b/third"):
+        machine.files.link("a/first", name)
+    job = JOB._replace(after=after, archive="/archive" if after == "archive" else "", bundle_bytes=bundle_bytes)
+    assert machine.run(job).tally.by_reason == {"removed" if after == "delete" else "archived": 3}
+    assert machine.files.files() == {}

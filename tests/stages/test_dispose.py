@@ -16,10 +16,10 @@ BEFORE = b"time;value\n1;2\n"
 OTHER = b"time;value\n1;3\n"
 
 
-def let_go(world: World, receipt: Receipt, after: After = "delete") -> Disposal:
+def let_go(world: World, receipt: Receipt, after: After = "delete", *, linked: bool = False) -> Disposal:
     """Dispose of one source."""
     with world.files.tree(world.job) as tree, tree.folder(receipt.sighting.directory) as folder:
-        return dispose(receipt, folder, after)
+        return dispose(receipt, folder, after, linked=linked)
 
 
 def test_the_file_that_was_proved_goes(world: World) -> None:
@@ -61,6 +61,38 @@ def test_another_generation_stays(world: World, what: str) -> None:
     before = world.files.files()
     with pytest.raises(error):
         let_go(world, receipt)
+    assert (before, {}) == (world.files.files(), world.files.private)
+
+
+def test_the_other_names_of_a_file_go_with_it(world: World) -> None:
+    """That one of them has gone has changed the time of the others, and nothing else."""
+    world.files.link(PATH, "a/second")
+    receipts = [world.receipt(PATH, 7), world.receipt("a/second", 8)]
+    let_go(world, receipts[0])
+    with pytest.raises(SourceChanged):
+        let_go(world, receipts[1])
+    assert Disposal(8, "removed") == let_go(world, receipts[1], linked=True)
+    assert world.files.files() == {}
+
+
+@pytest.mark.parametrize("what", ["other bytes", "nobody can tell who writes", "another file"])
+def test_another_name_that_is_not_what_was_proved_stays(world: World, what: str) -> None:
+    """Its change time says nothing then: its content does, under a lease."""
+    world.files.link(PATH, "a/second")
+    receipts = [world.receipt(PATH, 7), world.receipt("a/second", 8)]
+    inode = world.files.find(PATH)
+    assert inode is not None
+    let_go(world, receipts[0])
+    if what == "other bytes":
+        world.files.write("a/second", OTHER)
+        inode.mtime_ns = receipts[1].sighting.mtime_ns
+    elif what == "another file":
+        world.files.replace("a/second", BEFORE)
+    else:
+        world.files.knows_writers = False
+    before = world.files.files()
+    with pytest.raises(SourceChanged):
+        let_go(world, receipts[1], linked=True)
     assert (before, {}) == (world.files.files(), world.files.private)
 
 

@@ -278,16 +278,23 @@ def release_old(
     return released
 
 
-def release(batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers) -> Released:
-    """Let go of each source whose receipt this is."""
-    released = Released([], [])
+def release(
+    batch: Sequence[Receipt], tree: Tree, after: After, workers: Workers, gone: set[tuple[int, int]] | None = None
+) -> Released:
+    """Let go of each source whose receipt this is.
+
+    `gone` has device and inode of those that have gone just before, and gets these: one of them may have several names.
+    """
+    released, gone = Released([], []), set() if gone is None else gone
     with in_turn(workers, sum([receipt.sighting.size for receipt in batch]), len(batch)):
         for directory, group in groupby(batch, lambda receipt: receipt.sighting.directory):
             try:
                 with tree.folder(directory) as folder:
                     for receipt in group:
                         try:
-                            released.disposals.append(dispose(receipt, folder, after))
+                            file = receipt.sighting.device, receipt.sighting.inode
+                            released.disposals.append(dispose(receipt, folder, after, linked=file in gone))
+                            gone.add(file)
                         except SourceError as error:
                             released.setbacks.append((receipt, bare(error)))
             except SourceError as error:

@@ -129,12 +129,12 @@ def release_group(directory: str, receipts: Sequence[Receipt], tree: Tree, after
         blamed = {receipt.number for receipt, _ in hindered}
         waits = _waits(hindered[0][0].sighting.path, hindered[0][1])
         return Released([], hindered + [(receipt, waits) for receipt in receipts if receipt.number not in blamed])
-    released, stuck = Released([], []), ""
+    released, stuck, gone = Released([], []), "", set[tuple[int, int]]()
     for receipt in sorted(receipts, key=lambda receipt: (not _is_inside(directory, receipt), receipt.sighting.path)):
         if stuck:
             released.setbacks.append((receipt, GroupWaits(stuck)))
             continue
-        one = release([receipt], tree, after, workers)
+        one = release([receipt], tree, after, workers, gone)
         released.disposals.extend(one.disposals)
         released.setbacks.extend(one.setbacks)
         for _, fault in one.setbacks:

@@ -23,8 +23,15 @@ wait any longer (L8). To hash a large file before its lease would hold up nobody
 written meanwhile: that is in whole seconds on some file systems, and tmpfs does not change it for a mapping."""
 
 
-def dispose(receipt: Receipt, folder: Folder, after: After) -> Disposal:
+def dispose(receipt: Receipt, folder: Folder, after: After, *, linked: bool = False) -> Disposal:
     """Remove the source of a receipt, or move it to the archive, or leave everything as it was.
+
+    Args:
+        receipt: Shows that the store has it.
+        folder: Its directory.
+        after: What becomes of it.
+        linked: Another of its names has just gone from here, and that has set its change time (unlink(2)). That the file is
+            the one that was proved then has to show under a lease, by its content.
 
     Raises:
         SourceVanished: it is gone already.
@@ -32,14 +39,16 @@ def dispose(receipt: Receipt, folder: Folder, after: After) -> Disposal:
         SourceChanged: it is not the file of the receipt any more: a new sighting.
         SourceStuck: it cannot be taken out of its directory.
     """
-    return _let_go(receipt, receipt.sighting, receipt.sha256, folder, after)
+    return _let_go(receipt, receipt.sighting, receipt.sha256, folder, after, linked)
 
 
-def _let_go(receipt: Receipt, proved: Sighting, sha256: bytes, folder: Folder, after: After) -> Disposal:
+def _let_go(receipt: Receipt, proved: Sighting, sha256: bytes, folder: Folder, after: After, linked: bool) -> Disposal:
     """`proved` is the file to let go of, as it was seen; that it has this digest is looked at here."""
     with folder.open(proved.name) as file:
-        _same(same_generation(file.sighting, proved), "another file has its name, or it was written to")
+        now = file.sighting._replace(ctime_ns=proved.ctime_ns) if linked else file.sighting
+        _same(same_generation(now, proved), "another file has its name, or it was written to")
         leased = file.take_lease()
+        _same(leased or not linked, "another of its names has gone, and nobody can tell who writes to it")
         _same(_digest(file, leased) == sha256, "its content differs from what was proved")
         _same(file.unchanged(), "it was written to")
         aside = folder.take_aside(proved.name, receipt.number)
@@ -68,7 +77,7 @@ def expire(receipt: Receipt, folder: Folder, name: str, codec: Codec | None) -> 
             with folder.open(there) as file:
                 found = file.sighting
                 sha256 = receipt.sha256 if codec is None else _compressed(receipt, file, codec)
-            _let_go(receipt, found, sha256, folder, "delete")
+            _let_go(receipt, found, sha256, folder, "delete", linked=False)
             return Disposal(receipt.number, "expired")
         except SourceVanished:
             continue
