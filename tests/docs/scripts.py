@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
 NOT_HERE = (
-    (r"git clone ", "has an address that is not written yet"),
     (r"\S*pipx? install |apt(-get)? install ", "installs from the internet"),
     (r"\./dev ", "makes .venv from the internet, or tests, measures and builds for minutes: test_installing.py, CI"),
     (r"python -m bench(?!.* --list)", "measures or races for minutes"),
