@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from outhaul.engine.account import outcome_of
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
-from outhaul.model.bundle import Index, destination_prefix, index_of, is_beside, object_of
+from outhaul.model.bundle import INDEX_BYTES_MAX, Index, destination_prefix, index_of, is_beside, object_of
 from outhaul.model.errors import StoreError, Transient
 from outhaul.model.keys import path_of
 from outhaul.model.notes import MTIME_NS_MAX, Claims
@@ -22,7 +22,6 @@ from outhaul.model.returning import Listed, Wanted, refusal, wanted_object
 from outhaul.ports import Clock
 from outhaul.stages.restore import Shelf
 
-INDEX_BYTES_MAX = 256 << 20
 _TAR = re.compile(r".+\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
 _BUNDLE = re.compile(r"(?:.*/)?bundle-[0-9a-f]{16}\.tar(?:\.[a-z0-9]+)?(?:~[0-9a-f]{16})?", re.DOTALL)
 _NUMBER_MAX = 1 << 62

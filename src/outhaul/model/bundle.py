@@ -18,6 +18,8 @@ from outhaul.model.keys import KEY_BYTES_MAX, escape, object_key, path_of, secon
 Kind = Literal["bundle", "group"]
 INDEX_SUFFIX = ".index.json"
 MANIFEST_SUFFIX = ".manifest.json"
+INDEX_BYTES_MAX = 256 << 20
+"""A larger one is none of ours."""
 _VERSION = 1
 _quoted = json.encoder.encode_basestring_ascii
 """What `json.dumps` makes of a string."""
@@ -110,8 +112,23 @@ def beside(bundle: Bundle, key: str) -> tuple[str, bytes]:
     return key + MANIFEST_SUFFIX, manifest
 
 
+def text_of(index: Index) -> bytes:
+    """The text of an index as it is written today, with its files in the order of their paths: so that two that say the same
+    are the same."""
+    members = [
+        Member(Sighting(*_parted(path), 0, 0, size, mtime_ns, 0), mode, sha256, within)
+        for path, size, mtime_ns, mode, sha256, within in sorted(index.members)
+    ]
+    return index_text(index.kind, index.codec, members, size=index.size, sha256=index.sha256)
+
+
+def _parted(path: str) -> tuple[str, str]:
+    directory, _, name = path.rpartition("/")
+    return directory, name
+
+
 def index_of(text: bytes) -> Index:
-    """The opposite.
+    """The opposite of `index_text`.
 
     Raises:
         ValueError: it is no index of ours, or holds what no index holds.
