@@ -7,6 +7,7 @@ which the group does not count. docs/format.md describes both for people. Nothin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from outhaul.model.evidence import Sighting, Within
 from outhaul.model.keys import KEY_BYTES_MAX, escape, object_key, path_of, second_key
+from outhaul.model.tar import BLOCK, read_header
 
 Kind = Literal["bundle", "group"]
 INDEX_SUFFIX = ".index.json"
@@ -21,6 +23,7 @@ MANIFEST_SUFFIX = ".manifest.json"
 INDEX_BYTES_MAX = 256 << 20
 """A larger one is none of ours."""
 _VERSION = 1
+_INSIDE = ".outhaul-index-"
 _quoted = json.encoder.encode_basestring_ascii
 """What `json.dumps` makes of a string."""
 _BESIDE = re.compile(
@@ -110,6 +113,26 @@ def beside(bundle: Bundle, key: str) -> tuple[str, bytes]:
         return key + INDEX_SUFFIX, index_text("bundle", bundle.codec, bundle.members)
     manifest = index_text("group", bundle.codec, bundle.members, size=bundle.length, sha256=bundle.sha256)
     return key + MANIFEST_SUFFIX, manifest
+
+
+def inside_name(text: bytes) -> str:
+    """The name of the last member of a bundle, which is its index: it has the digest of this text, so it proves itself."""
+    return f"{_INSIDE}{hashlib.sha256(text).digest()[:8].hex()}.json"
+
+
+def index_in(tar: bytes) -> bytes | None:
+    """The text of the index that is a member of a tar, of which these bytes are the end; None where there is none.
+
+    It is looked for from the end on, and the first member of that name decides.
+    """
+    at = len(tar)
+    while (at := tar.rfind(_INSIDE.encode(), 0, at)) >= 0:
+        found = read_header(tar[at : at + BLOCK]) if (len(tar) - at) % BLOCK == 0 else None
+        if found is not None:
+            name, size = found
+            text = tar[at + BLOCK : at + BLOCK + size]
+            return text if name == inside_name(text) else None
+    return None
 
 
 def text_of(index: Index) -> bytes:
