@@ -146,8 +146,8 @@ def test_bundles_that_have_lost_their_indexes(there: There, tmp_path: Path, code
     assert len(keys) > 1
     for key in gone:
         of = key.removesuffix(INDEX_SUFFIX)
-        assert f"restore: {of} has no index beside it: the one inside {of} is used\n" in ran.err
-    assert f"restore: {damaged} is no index, and comes back as it is: the one inside " in ran.err
+        assert f"restore: {of} has no index beside it: the one inside the bundle is used\n" in ran.err
+    assert f"restore: {damaged} is no index, and comes back as it is: the one inside the bundle is used\n" in ran.err
     made = there("rebuild", there.address, "--source", str(there.source))
     assert made.code == 0, made.err
     assert f"  {len(files) + 1} recorded" in made.err

@@ -302,7 +302,7 @@ def test_a_bundle_has_its_index_inside_too(world: World, codec: str) -> None:
     """Where none is beside it, its files are those, as the other would tell them; and one line says so."""
     key = world.put_packed(FILES, codec)
     inside = world.list()
-    assert world.notices == [f"{key} has no index beside it: the one inside {key} is used"]
+    assert world.notices == [f"{key} has no index beside it: the one inside the bundle is used"]
     world.shelf.put(key + INDEX_SUFFIX, packed(FILES, codec).index_body)
     assert inside == world.list()
     assert told(inside) == {"a/x": "", "b": ""}
@@ -317,7 +317,7 @@ def test_an_index_beside_that_is_damaged(world: World) -> None:
     assert {key[5:] + INDEX_SUFFIX: "", "a/x": "", "b": ""} == told(world.list())
     (notice,) = world.notices
     assert notice.startswith(f"{key}{INDEX_SUFFIX} is no index, and comes back as it is: ")
-    assert notice.endswith(f"the one inside {key} is used")
+    assert notice.endswith("the one inside the bundle is used")
 
 
 @pytest.mark.parametrize("error", [NotThere("404"), Denied("403"), Archived("frozen")])
@@ -327,7 +327,7 @@ def test_an_index_beside_that_is_not_given(world: World, error: StoreError) -> N
     world.shelf.put(key + INDEX_SUFFIX, packed(FILES).index_body)
     world.shelf.fail("read", Fault(error))
     assert told(world.list()) == {"a/x": "", "b": ""}
-    assert [f"{key}{INDEX_SUFFIX} cannot be had ({error}): the one inside {key} is used"] == world.notices
+    assert [f"{key}{INDEX_SUFFIX} cannot be had ({error}): the one inside the bundle is used"] == world.notices
     world.shelf.fail("read", *[Fault(Transient("503"))] * ATTEMPTS_IN_A_RUN)
     assert {key[5:] + INDEX_SUFFIX: "no-answer"} == told(world.list())
 

@@ -135,7 +135,7 @@ class Unbundling:
                 yield self._claimed(its_own[-1])
             elif told is not None:
                 why = f"{its_own[-1].key} cannot be had ({told})"
-            self._notice(f"{why}: the one inside {key} is used")
+            self._notice(f"{why}: the one inside the bundle is used")
             yield from self._members(key, listed, inside)
         elif isinstance(told, StoreError):
             yield its_own[-1]._replace(

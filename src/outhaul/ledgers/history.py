@@ -52,6 +52,11 @@ _WANTED_KINDS = (
     int,
     int,
 )
+_MEMBERS = (
+    "SELECT d.path, r.name, r.size, r.mtime_ns, coalesce(r.mode, 0), r.sha256, r.frame_offset, r.frame_length, r.frame_at "
+    "FROM receipt r JOIN directory d ON d.id = r.directory WHERE r.id BETWEEN ? AND ? AND r.bundle = ?"
+)
+_MEMBER_KINDS = (bytes, bytes, int, int, int, bytes, int, int, int)
 _LATEST = "WHERE r.id IN (SELECT max(r.id) {tables}{where}GROUP BY d.id, r.name) ORDER BY d.path, r.name, r.id"
 
 
@@ -167,12 +172,8 @@ class History(Reading):
         By their numbers, for no index of the table has bundles: those of one follow each other, as a rule.
         """
         number = wanted.within.bundle if wanted.within else 0
-        rows = self._database.execute(f"{_WANTED}WHERE r.id BETWEEN ? AND ? AND r.bundle = ?", (first, last, number))
-        members = {
-            Listed(one.path, one.size, one.mtime_ns, one.mode, one.sha256, one.within._replace(bundle=0))
-            for _, one in map(_wanted, rows)
-            if one.within
-        }
+        rows = self._database.execute(_MEMBERS, (first, last, number))
+        members = set(map(_member, rows))
         key = beside.of + (INDEX_SUFFIX if beside.kind == "bundle" else MANIFEST_SUFFIX)
         told = Wanted(key, wanted.place, key, beside=beside)
         if len(members) != beside.files:
@@ -281,6 +282,15 @@ def _wanted(row: tuple[Any, ...]) -> tuple[str, Wanted]:
         wanted = wanted._replace(codec=codec, stored_size=stored_size, stored_sha256=stored_sha256)
     why = refusal(path)
     return to_path(source), wanted._replace(refused="refused-name", detail=why) if why else wanted
+
+
+def _member(row: tuple[Any, ...]) -> Listed:
+    """What an index says of the file of a receipt."""
+    if not all(map(isinstance, row, _MEMBER_KINDS)):
+        raise TypeError("a row holds what no outhaul wrote")
+    directory, name, size, mtime_ns, mode, sha256, *within = row
+    path = to_path(directory + b"/" + name if directory else name)
+    return Listed(path, size, mtime_ns, mode, sha256, Within(0, *within))
 
 
 def _one_of_each(by_source: dict[str, Wanted]) -> Iterator[Wanted]:

@@ -90,18 +90,32 @@ class Index(NamedTuple):
 
 def index_text(kind: Kind, codec: str, members: Iterable[Member], *, size: int = -1, sha256: bytes = b"") -> bytes:
     """The index of a bundle, or the manifest of a group, which knows size and digest of its tar."""
+    rows = [
+        _row(sighting.path, sighting.size, sighting.mtime_ns, mode, digest, within)
+        for sighting, mode, digest, within in members
+    ]
+    return _text(kind, codec, size, sha256, rows)
+
+
+def text_of(index: Index) -> bytes:
+    """The text of an index as it is written today, with its files in the order of their paths: so that two that say the same
+    are the same."""
+    return _text(index.kind, index.codec, index.size, index.sha256, [_row(*member) for member in sorted(index.members)])
+
+
+def _text(kind: Kind, codec: str, size: int, sha256: bytes, rows: list[str]) -> bytes:
     told: dict[str, Any] = {"outhaul": kind, "version": _VERSION, "codec": codec or "none"}
     if sha256:
         told |= {"size": size, "sha256": sha256.hex()}
     head = json.dumps(told)[:-1]
     # A line for each file: a person can read it, and grep finds one.
-    return "".join([head, ', "members": [\n', ",\n".join([_row(*member) for member in members]), "\n]}\n"]).encode()
+    return "".join([head, ', "members": [\n', ",\n".join(rows), "\n]}\n"]).encode()
 
 
-def _row(sighting: Sighting, mode: int, digest: bytes, within: Within) -> str:
+def _row(path: str, size: int, mtime_ns: int, mode: int, digest: bytes, within: Within) -> str:
     """A line of an index. Written as it is: `json.dumps` of it takes three times as long, and nothing but the path needs care."""
     return (
-        f'{{"path": {_quoted(escape(sighting.path))}, "size": {sighting.size}, "mtime_ns": {sighting.mtime_ns}, '
+        f'{{"path": {_quoted(escape(path))}, "size": {size}, "mtime_ns": {mtime_ns}, '
         f'"mode": "{mode:04o}", "sha256": "{digest.hex()}", '
         f'"offset": {within.offset}, "length": {within.length}, "at": {within.at}}}'
     )
@@ -133,21 +147,6 @@ def index_in(tar: bytes) -> bytes | None:
             text = tar[at + BLOCK : at + BLOCK + size]
             return text if name == inside_name(text) else None
     return None
-
-
-def text_of(index: Index) -> bytes:
-    """The text of an index as it is written today, with its files in the order of their paths: so that two that say the same
-    are the same."""
-    members = [
-        Member(Sighting(*_parted(path), 0, 0, size, mtime_ns, 0), mode, sha256, within)
-        for path, size, mtime_ns, mode, sha256, within in sorted(index.members)
-    ]
-    return index_text(index.kind, index.codec, members, size=index.size, sha256=index.sha256)
-
-
-def _parted(path: str) -> tuple[str, str]:
-    directory, _, name = path.rpartition("/")
-    return directory, name
 
 
 def index_of(text: bytes) -> Index:

@@ -51,7 +51,8 @@ class PlainWatcher:
         )  # It was looked at for all that is in its object.
         others = f", and all that is in {printable(wanted.key)}" if together else ""
         if wanted.beside is not None:
-            others = f", which lists {say.files(wanted.beside.files)}: they come back by their receipts"
+            others = f", which lists {say.files(wanted.beside.files)}"
+            others += ": they come back by their receipts" if wanted.sha256 else ""
         self.line(f"{outcome:12} {printable(wanted.path)}{others}{more}")
 
     def progress(self, account: Account) -> None:
