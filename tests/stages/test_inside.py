@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from outhaul.codecs import open_codec
 from outhaul.codecs.choice import compression
 from outhaul.host.system_calls import rename_exclusive
 from outhaul.model.bundle import index_of, index_text
@@ -153,3 +154,17 @@ def test_what_is_found_is_an_index() -> None:
     """Of the files that are in it."""
     bundle = packed("zstd", 7)
     assert len(index_of(bundle.index_body).members) == 7
+
+
+def test_what_is_decompressed_in_small_pieces(world: World) -> None:
+    """The header of a member may come in several; what ends before a header does is none."""
+    decoded = world.shelf.decoded
+
+    def small(codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        for chunk in decoded(codec, chunks, limit):
+            yield from (chunk[at : at + 100] for at in range(0, len(chunk), 100))
+
+    world.shelf.decoded = small  # type: ignore[method-assign]
+    bundle = packed("gzip")
+    assert world.find(bundle.body, "gzip") == bundle.index_body
+    assert world.find(open_codec("gzip").encode_bytes(b"short"), "gzip") is None
