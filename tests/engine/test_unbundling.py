@@ -376,3 +376,11 @@ def test_the_later_of_two_bundles_counts_without_indexes_too(world: World) -> No
     opening = Unbundling("site", world.shelf, SUFFIXES, SimulatedClock(), world.notices.append, claims=Claims())
     found = list(opening.wanted(listing))
     assert [(second, ""), (first, "collides")] == [(one.key, one.refused) for one in found if one.path == "x"]
+
+
+def test_a_bundle_that_was_compressed_once_more(world: World) -> None:
+    """Its index does not fit the object: it is a file of somebody's own, whose notes tell what it was."""
+    key = "site/bundle-0123456789abcdef.tar.zst"
+    world.shelf.put(key, open_codec("zstd").encode_bytes(packed(FILES).body))
+    assert {key[5:]: ""} == told(world.list())
+    assert len(world.notices) == 1

@@ -198,7 +198,9 @@ class Unbundling:
         codec = codec_of(listed.key, self._suffixes)
         try:
             text = self._asked(lambda: index_inside(listed.key, listed.length, codec, self._shelf))
-            return self._usable(text) if text is not None else None
+            index = self._usable(text) if text is not None else None
+            # Of a bundle that somebody has compressed once more, it tells of other bytes than those of the object.
+            return index if index is not None and index.codec == codec else None
         except ValueError:
             return None
         except StoreError as error:
