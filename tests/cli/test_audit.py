@@ -82,3 +82,37 @@ def test_many_objects(there: There, counting: Counting, files: int) -> None:
     assert f"  {files - 2:,} as the receipt says\n" in ran.err
     assert max(1, files // 1000) <= counting.requests["LIST"] <= files // 1000 + 4
     assert counting.requests["HEAD"] + counting.requests["GET"] <= 8
+
+
+@pytest.mark.parametrize("more", [[], ["--read-back"]])
+@pytest.mark.parametrize("how", [["--bundle", "64KiB", "--compress", "gzip"], ["--group", "*"]])
+def test_what_lists_the_files_of_an_object(there: There, counting: Counting, how: list[str], more: list[str]) -> None:
+    """The index of a bundle and the manifest of a group: one request each; one that is gone, or altered, is told by its key."""
+    for number in range(30):
+        there.write(f"run-{number % 2}/{number}.csv", b"%d;" % number * 100)
+    assert there("move", str(there.source), there.address, *how).code == 0
+    audit = ("audit", "--all", *more, "--state", str(there.state), "--endpoint-url", counting.url)
+    with there.server.client() as client:
+        first, *others = keys = [listed.key for listed in client.list(there.bucket) if listed.key.endswith(".json")]
+        ran = Program.__call__(there, *audit)
+        assert (ran.code, ran.err) == (
+            0,
+            f"audit: {2 * len(keys)} objects looked at\n  {2 * len(keys)} as the receipt says\n",
+        )
+        assert counting.requests["HEAD"] + counting.requests["GET"] == 2 * len(keys)
+        text = client.get(there.bucket, first)
+        client.put(there.bucket, first, text.replace(b'"size": ', b'"size": 1'))
+        for key in others:
+            client.request("DELETE", there.bucket, key)
+        ran = Program.__call__(there, *audit)
+        files = 30 // len(keys)
+        assert ran.code == 1
+        assert f"changed      {first}, which lists {files} files: they come back by their receipts\n" in ran.err
+        for key in others:
+            assert f"missing      {key}, which lists {files} files: they come back by their receipts (" in ran.err
+        told = {event["key"]: event for event in Program.__call__(there, *audit, "--json").events[:-1]}
+        assert {first: "changed", **dict.fromkeys(others, "missing")} == {key: told[key]["event"] for key in keys}
+        assert first == told[first]["path"]
+        client.put(there.bucket, first, text)
+    assert there("restore", "**", "--to", str(there.back)).code == 0
+    assert len(there.there()) == 30

@@ -127,6 +127,38 @@ def test_an_index_that_somebody_has_changed(tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
+@pytest.mark.parametrize("codec", ["none", "zstd", "gzip"])
+def test_bundles_that_have_lost_their_indexes(there: There, tmp_path: Path, codec: str) -> None:
+    """Gone or damaged: the one inside each bundle serves, one line says so, and a new ledger has every file."""
+    files = contents()
+    carry(there, files, "--bundle", "64KiB", "--compress", codec)
+    shutil.rmtree(there.state)
+    with there.server.client() as client:
+        damaged, *gone = keys = [one.key for one in client.list(there.bucket) if one.key.endswith(INDEX_SUFFIX)]
+        client.put(there.bucket, damaged, client.get(there.bucket, damaged)[:-20])
+        for key in gone:
+            client.request("DELETE", there.bucket, key)
+    ran = there("restore", there.address, "--to", str(there.back))
+    assert ran.code == 0, ran.err
+    found = back(there.back)
+    assert len(found.pop(damaged.removeprefix("site/"))) > 0
+    assert found == files
+    assert len(keys) > 1
+    for key in gone:
+        of = key.removesuffix(INDEX_SUFFIX)
+        assert f"restore: {of} has no index beside it: the one inside the bundle is used\n" in ran.err
+    assert f"restore: {damaged} is no index, and comes back as it is: the one inside the bundle is used\n" in ran.err
+    made = there("rebuild", there.address, "--source", str(there.source))
+    assert made.code == 0, made.err
+    assert f"  {len(files) + 1} recorded" in made.err
+    audited = there("audit", "--all", "--json")
+    assert audited.code == 1
+    wrong = {event["key"]: event["event"] for event in audited.events[:-1] if not event["well"]}
+    assert wrong == {damaged: "changed"} | dict.fromkeys(gone, "missing")
+    assert there("restore", "**", "--to", str(tmp_path / "again")).code == 0
+    assert {name: content for name, content in back(tmp_path / "again").items() if name in files} == files
+
+
 def test_groups_without_a_ledger(there: There, tmp_path: Path) -> None:
     """The files of a directory and their companion, by the manifest, with their modes; and so by a new ledger."""
     files = {f"runs/{run}/raw/{number}": b"%d" % number * 900 for run in range(3) for number in range(4)}

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+from outhaul.codecs import Undecodable, open_codec
+from outhaul.codecs.choice import compression
 from outhaul.engine import unbundling
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN
 from outhaul.engine.unbundling import Opened, Unbundling
 from outhaul.model.bundle import INDEX_SUFFIX, MANIFEST_SUFFIX, Kind, Listed, Member, index_text
-from outhaul.model.errors import Denied, Transient
+from outhaul.model.errors import Archived, Damaged, Denied, NotThere, StoreError, Transient
 from outhaul.model.evidence import Sighting, Within
 from outhaul.model.notes import Claims
 from outhaul.model.returning import Wanted
+from outhaul.model.tar import END, header, padding
+from outhaul.stages.bundle import Content, Packed, pack
 from outhaul.testing.clock import SimulatedClock
 from outhaul.testing.shelf import SimulatedShelf
 from outhaul.testing.store import Fault
 
 TAR = "site/bundle-0123456789abcdef.tar"
+SUFFIXES = {"zstd": ".zst"}
+FILES = {"a/x": b"one", "b": b"two" * 400}
 
 
 class World:
     """A store, and what is told of a listing of it."""
 
     def __init__(self) -> None:
-        self.shelf = SimulatedShelf()
+        self.shelf = Shelf()
         self.notices: list[str] = []
         self.opened: list[str] = []
 
@@ -47,6 +53,12 @@ class World:
         suffix = INDEX_SUFFIX if kind == "bundle" else MANIFEST_SUFFIX
         self.shelf.put(key + suffix, index_text(kind, codec, members))
 
+    def put_packed(self, files: dict[str, bytes], codec: str = "") -> str:
+        """A bundle as it is carried, and nothing beside it; its key."""
+        made = packed(files, codec)
+        self.shelf.put(made.bundle.key, made.body)
+        return made.bundle.key
+
     def put_index(self, key: str, files: list[Listed]) -> None:
         """Another index in place of that of an object."""
         members = [
@@ -63,13 +75,33 @@ class World:
         if keys:
             listing.sort(key=lambda listed: keys.index(listed.key))
         opening = Unbundling(
-            prefix, self.shelf, ("zstd",), SimulatedClock(), self.notices.append, claims=Claims() if claims else None,
+            prefix, self.shelf, SUFFIXES, SimulatedClock(), self.notices.append, claims=Claims() if claims else None,
             latest_first=latest_first, opened=self._open,
         )  # fmt: skip
         return list(opening.wanted(listing))
 
     def _open(self, opened: Opened) -> None:
         self.opened.append(opened.key)
+
+
+def packed(files: dict[str, bytes], codec: str = "") -> Packed:
+    """A bundle of these files."""
+    contents = [
+        Content(Sighting(path.rpartition("/")[0], path.rpartition("/")[2], 1, 1, len(data), 7, 7), 0o640, b"", data)
+        for path, data in files.items()
+    ]
+    return pack("site", contents, compression(codec or "none", 1))
+
+
+class Shelf(SimulatedShelf):
+    """With the codecs of this machine."""
+
+    def decoded(self, codec: str, chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        """See `stages.restore.Shelf`."""
+        try:
+            yield from open_codec(codec).decode(chunks, limit)
+        except Undecodable as error:
+            raise Damaged(str(error)) from error
 
 
 @pytest.fixture
@@ -130,7 +162,9 @@ def test_a_bundle_without_an_index_comes_back_as_it_is(world: World) -> None:
     world.shelf.put("site/own.tar.x/y", b"beneath a directory of that name")
     world.shelf.put("site/zebra", b"")
     assert {TAR[5:]: "", "own.tar": "", "own.tar.x/y": "", "zebra": ""} == told(world.list())
-    assert [f"{TAR} has no index beside it, and comes back as it is: a tar of many files"] == world.notices
+    assert [
+        f"{TAR} has no index beside it, and none inside that can be read: it comes back as it is, a tar of many files"
+    ] == world.notices
 
 
 @pytest.mark.parametrize("text", [b"no JSON", b"{}", b'{"outhaul": "bundle", "version": 2}'])
@@ -167,7 +201,7 @@ def test_an_index_that_grows_is_not_read_to_its_end(world: World) -> None:
     """No more is taken than the listing has shown."""
     world.put_bundle(TAR, {"x": b""})
     listing = [one._replace(length=min(one.length, 20)) for one in world.shelf.listing("site/")]
-    opening = Unbundling("site", world.shelf, (), SimulatedClock(), world.notices.append)
+    opening = Unbundling("site", world.shelf, SUFFIXES, SimulatedClock(), world.notices.append)
     assert [TAR[5:], TAR[5:] + INDEX_SUFFIX] == [one.path for one in opening.wanted(listing)]
 
 
@@ -261,3 +295,92 @@ def test_a_file_beside_that_cannot_be_read(world: World) -> None:
     world.shelf.put(f"site/run.tar{MANIFEST_SUFFIX}~0123456789abcdef", text)
     world.shelf.fail("read", Fault(Denied("403")))
     assert {f"run.tar{MANIFEST_SUFFIX}": "denied", "run/x": ""} == {one.path: one.refused for one in world.list()}
+
+
+@pytest.mark.parametrize("codec", ["", "zstd"])
+def test_a_bundle_has_its_index_inside_too(world: World, codec: str) -> None:
+    """Where none is beside it, its files are those, as the other would tell them; and one line says so."""
+    key = world.put_packed(FILES, codec)
+    inside = world.list()
+    assert world.notices == [f"{key} has no index beside it: the one inside the bundle is used"]
+    world.shelf.put(key + INDEX_SUFFIX, packed(FILES, codec).index_body)
+    assert inside == world.list()
+    assert told(inside) == {"a/x": "", "b": ""}
+    assert {hashlib.sha256(content).digest() for content in FILES.values()} == {one.sha256 for one in inside}
+    assert [key, key] == world.opened
+
+
+def test_an_index_beside_that_is_damaged(world: World) -> None:
+    """The one inside is used. What is beside it comes back as it is, for it may be a file of somebody's own."""
+    key = world.put_packed(FILES)
+    world.shelf.put(key + INDEX_SUFFIX, packed(FILES).index_body[:-30])
+    assert {key[5:] + INDEX_SUFFIX: "", "a/x": "", "b": ""} == told(world.list())
+    (notice,) = world.notices
+    assert notice.startswith(f"{key}{INDEX_SUFFIX} is no index, and comes back as it is: ")
+    assert notice.endswith("the one inside the bundle is used")
+
+
+@pytest.mark.parametrize("error", [NotThere("404"), Denied("403"), Archived("frozen")])
+def test_an_index_beside_that_is_not_given(world: World, error: StoreError) -> None:
+    """Gone since it was listed, or refused: the one inside is used. From a store that does not answer nothing follows."""
+    key = world.put_packed(FILES)
+    world.shelf.put(key + INDEX_SUFFIX, packed(FILES).index_body)
+    world.shelf.fail("read", Fault(error))
+    assert told(world.list()) == {"a/x": "", "b": ""}
+    assert [f"{key}{INDEX_SUFFIX} cannot be had ({error}): the one inside the bundle is used"] == world.notices
+    world.shelf.fail("read", *[Fault(Transient("503"))] * ATTEMPTS_IN_A_RUN)
+    assert {key[5:] + INDEX_SUFFIX: "no-answer"} == told(world.list())
+
+
+def test_an_end_that_is_not_given(world: World) -> None:
+    """A store that does not answer is asked again, and then the bundle is told; one that is frozen comes back as it is."""
+    key = world.put_packed(FILES)
+    world.shelf.fail("read", Fault(Transient("503")))
+    assert told(world.list()) == {"a/x": "", "b": ""}
+    world.shelf.fail("read", *[Fault(Transient("503"))] * ATTEMPTS_IN_A_RUN)
+    assert {key[5:]: "no-answer"} == told(world.list())
+    world.notices.clear()
+    world.shelf.fail("read", Fault(Archived("frozen")))
+    assert {key[5:]: ""} == told(world.list())
+    assert len(world.notices) == 1
+
+
+def test_an_index_inside_that_cannot_be_used(world: World) -> None:
+    """Of a newer outhaul: the bundle is a tar."""
+    key = world.put_packed(FILES, "gzip")
+    assert {key[5:]: ""} == told(world.list())
+    plain = packed(FILES)
+    newer = plain.index_body.replace(b'"version": 1', b'"version": 9')
+    old, new = (f".outhaul-index-{hashlib.sha256(text).digest()[:8].hex()}.json" for text in (plain.index_body, newer))
+    start = plain.body.index(old.encode())
+    body = plain.body[:start] + header(new, len(newer), 7, 0o644) + newer + padding(len(newer)) + END
+    world.shelf.put(key, body, replace=True)
+    world.shelf.put(TAR, body)
+    assert {key[5:]: "", TAR[5:]: ""} == told(world.list())
+
+
+def test_an_index_that_is_listed_late(world: World) -> None:
+    """After it was thought that there is none: it is the one that counts, and no file is told twice."""
+    key = world.put_packed(FILES)
+    world.shelf.put(key + INDEX_SUFFIX, packed(FILES).index_body)
+    world.shelf.put("site/zebra", b"")
+    keys = [key, "site/zebra", key + INDEX_SUFFIX]
+    assert [one.path for one in world.list(keys=keys, claims=False)] == ["zebra", "a/x", "b"]
+    assert world.notices == []
+
+
+def test_the_later_of_two_bundles_counts_without_indexes_too(world: World) -> None:
+    """By the time of the bundle, where there is no index beside it."""
+    first, second = (world.put_packed({"x": content, "other": b""}) for content in (b"one", b"two"))
+    listing = [one._replace(modified_ns=10**18 + (one.key == second)) for one in world.shelf.listing("site/")]
+    opening = Unbundling("site", world.shelf, SUFFIXES, SimulatedClock(), world.notices.append, claims=Claims())
+    found = list(opening.wanted(listing))
+    assert [(second, ""), (first, "collides")] == [(one.key, one.refused) for one in found if one.path == "x"]
+
+
+def test_a_bundle_that_was_compressed_once_more(world: World) -> None:
+    """Its index does not fit the object: it is a file of somebody's own, whose notes tell what it was."""
+    key = "site/bundle-0123456789abcdef.tar.zst"
+    world.shelf.put(key, open_codec("zstd").encode_bytes(packed(FILES).body))
+    assert {key[5:]: ""} == told(world.list())
+    assert len(world.notices) == 1

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from outhaul.ledgers.history import History
 from outhaul.ledgers.postgres import PostgresLedger
+from outhaul.model.bundle import index_text
 from outhaul.model.errors import AnotherInstance, LedgerError
 from outhaul.model.events import Tally
 from outhaul.model.evidence import Disposal
 from outhaul.ports import Begun, Ledger
+from outhaul.stages.bundle import proofs_of_members
 from outhaul.testing.contracts.ledger import FAR, JOB, NOW, SECOND, LedgerContract, Open, bundle, later, proof, sighting
 from servers.postgres import Cluster, postgres
 
@@ -175,3 +179,26 @@ def test_no_password_is_told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) 
 
 def _one(ledger: PostgresLedger, question: str) -> object:
     return ledger._rows(question)[0][0]
+
+
+def test_what_an_audit_asks_of_a_bundle(address: str) -> None:
+    """Its latest receipt, and behind it the index that follows from the receipts of all its files; of a part of them, less."""
+    ledger = ledger_at(address)
+    place = ledger.place(JOB)
+    both = [sighting("x"), sighting("y", inode=9)]
+    whole = bundle(*both)
+    number = ledger.begin_bundle(place, whole)
+    proofs = proofs_of_members(whole, number, proof(both[0]))
+    ledger.record(place, proofs)
+    ledger.close()
+    for share, count in ((1.0, 0), (0.5, 1)):
+        with History(address) as history:
+            object_, index = history.sample("", share, count)
+        text = index_text("bundle", whole.codec, whole.members)
+        assert object_.within is not None and index.beside is not None
+        assert (f"{object_.key}.index.json", len(text), hashlib.sha256(text).digest()) == (
+            index.key,
+            index.size,
+            index.sha256,
+        )
+        assert (object_.key, 2) == (index.beside.of, index.beside.files)

@@ -6,28 +6,31 @@ files of several sources have is told as such, and never mixed up.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from outhaul.ledgers.queries import RECEIPT_ROWS, Reading, ReceiptRow, Why, receipt_of
 from outhaul.ledgers.rows import to_bytes, to_path
+from outhaul.model.bundle import INDEX_SUFFIX, MANIFEST_SUFFIX, Index, Kind, Listed, text_of
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.evidence import Within
-from outhaul.model.returning import Copy, Wanted, refusal
+from outhaul.model.returning import Beside, Copy, Wanted, refusal
 from outhaul.model.selection import Chooser, Selection
 
 _TABLES = (
     "FROM receipt r JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place "
     "LEFT JOIN bundle b ON b.id = r.bundle "
 )
-_WANTED = (
-    f"SELECT d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id, "
+_COLUMNS = (
+    "d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id, "
     "coalesce(r.codec, ''), coalesce(b.size, r.stored_size, r.size), coalesce(b.sha256, r.stored_sha256, r.sha256), "
     "coalesce(r.bundle, 0), coalesce(r.frame_offset, 0), coalesce(r.frame_length, 0), coalesce(r.frame_at, 0), "
-    f"coalesce(r.mode, 0) {_TABLES}"
+    "coalesce(r.mode, 0)"
 )
+_WANTED = f"SELECT {_COLUMNS} {_TABLES}"
 _WANTED_KINDS = (
     int,
     bytes,
@@ -49,6 +52,11 @@ _WANTED_KINDS = (
     int,
     int,
 )
+_MEMBERS = (
+    "SELECT d.path, r.name, r.size, r.mtime_ns, coalesce(r.mode, 0), r.sha256, r.frame_offset, r.frame_length, r.frame_at "
+    "FROM receipt r JOIN directory d ON d.id = r.directory WHERE r.id BETWEEN ? AND ? AND r.bundle = ?"
+)
+_MEMBER_KINDS = (bytes, bytes, int, int, int, bytes, int, int, int)
 _LATEST = "WHERE r.id IN (SELECT max(r.id) {tables}{where}GROUP BY d.id, r.name) ORDER BY d.path, r.name, r.id"
 
 
@@ -138,18 +146,42 @@ class History(Reading):
     def sample(self, job: str, share: float, count: int) -> Iterator[Wanted]:
         """Receipts for an audit, by chance: a share of all, or so many, at least one; all with share 1.
 
-        Of several receipts of one object the latest counts: the others speak of bytes that a job has replaced since.
+        Of several receipts of one object the latest counts: the others speak of bytes that a job has replaced since. After an
+        object that carries several files comes what lies beside it.
         """
         where, values = _where(Selection(job=job))
-        latest = f"SELECT max(r.id) AS id {_TABLES}{where}GROUP BY d.place, r.key, r.version"
+        latest = f"SELECT max(r.id) AS id, min(r.id) AS first {_TABLES}{where}GROUP BY d.place, r.key, r.version"
         with self._faults():
             (total,) = self._database.execute(f"SELECT count(*) FROM ({latest}) AS found", values).fetchone()
             most = count or max(1, -int(-share * total // 1))
             some = "" if most >= total else f" ORDER BY random() LIMIT {most}"
             rows = self._database.execute(
-                f"{_WANTED}WHERE r.id IN (SELECT id FROM ({latest}) AS found{some}) ORDER BY d.place, r.key", values
+                f"SELECT {_COLUMNS}, found.first, found.id, b.kind, b.files {_TABLES}"
+                f"JOIN (SELECT * FROM ({latest}) AS every{some}) AS found ON found.id = r.id ORDER BY d.place, r.key",
+                values,
             )
-            yield from (_wanted(row)[1]._replace(refused="", detail="") for row in rows)
+            for *row, first, last, kind, files in rows:
+                wanted = _wanted(tuple(row))[1]._replace(refused="", detail="")
+                yield wanted
+                if kind in get_args(Kind):
+                    yield self._beside(wanted, Beside(wanted.key, kind, wanted.codec, files), first, last)
+
+    def _beside(self, wanted: Wanted, beside: Beside, first: int, last: int) -> Wanted:
+        """The index or manifest of the object that a file is in; receipts of its files have numbers from `first` to `last`.
+
+        By their numbers, for no index of the table has bundles: those of one follow each other, as a rule.
+        """
+        number = wanted.within.bundle if wanted.within else 0
+        rows = self._database.execute(_MEMBERS, (first, last, number))
+        members = set(map(_member, rows))
+        key = beside.of + (INDEX_SUFFIX if beside.kind == "bundle" else MANIFEST_SUFFIX)
+        told = Wanted(key, wanted.place, key, beside=beside)
+        if len(members) != beside.files:
+            return told
+        of_tar = (wanted.stored_size, wanted.stored_sha256) if beside.kind == "group" else (-1, b"")
+        text = text_of(Index(beside.kind, beside.codec, *of_tar, list(members)))
+        md5 = hashlib.md5(text, usedforsecurity=False).hexdigest()
+        return told._replace(size=len(text), sha256=hashlib.sha256(text).digest(), etag=md5)
 
     def seen_by_runs(self, source: str, destination: str, endpoint: str) -> int:
         """How many receipts of a place were made of files that were seen: those of a rebuilt ledger know no inode."""
@@ -250,6 +282,15 @@ def _wanted(row: tuple[Any, ...]) -> tuple[str, Wanted]:
         wanted = wanted._replace(codec=codec, stored_size=stored_size, stored_sha256=stored_sha256)
     why = refusal(path)
     return to_path(source), wanted._replace(refused="refused-name", detail=why) if why else wanted
+
+
+def _member(row: tuple[Any, ...]) -> Listed:
+    """What an index says of the file of a receipt."""
+    if not all(map(isinstance, row, _MEMBER_KINDS)):
+        raise TypeError("a row holds what no outhaul wrote")
+    directory, name, size, mtime_ns, mode, sha256, *within = row
+    path = to_path(directory + b"/" + name if directory else name)
+    return Listed(path, size, mtime_ns, mode, sha256, Within(0, *within))
 
 
 def _one_of_each(by_source: dict[str, Wanted]) -> Iterator[Wanted]:

@@ -7,6 +7,7 @@ which the group does not count. docs/format.md describes both for people. Nothin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,11 +15,15 @@ from typing import Any, Literal, NamedTuple
 
 from outhaul.model.evidence import Sighting, Within
 from outhaul.model.keys import KEY_BYTES_MAX, escape, object_key, path_of, second_key
+from outhaul.model.tar import BLOCK, read_header
 
 Kind = Literal["bundle", "group"]
 INDEX_SUFFIX = ".index.json"
 MANIFEST_SUFFIX = ".manifest.json"
+INDEX_BYTES_MAX = 256 << 20
+"""A larger one is none of ours."""
 _VERSION = 1
+_INSIDE = ".outhaul-index-"
 _quoted = json.encoder.encode_basestring_ascii
 """What `json.dumps` makes of a string."""
 _BESIDE = re.compile(
@@ -85,18 +90,32 @@ class Index(NamedTuple):
 
 def index_text(kind: Kind, codec: str, members: Iterable[Member], *, size: int = -1, sha256: bytes = b"") -> bytes:
     """The index of a bundle, or the manifest of a group, which knows size and digest of its tar."""
+    rows = [
+        _row(sighting.path, sighting.size, sighting.mtime_ns, mode, digest, within)
+        for sighting, mode, digest, within in members
+    ]
+    return _text(kind, codec, size, sha256, rows)
+
+
+def text_of(index: Index) -> bytes:
+    """The text of an index as it is written today, with its files in the order of their paths: so that two that say the same
+    are the same."""
+    return _text(index.kind, index.codec, index.size, index.sha256, [_row(*member) for member in sorted(index.members)])
+
+
+def _text(kind: Kind, codec: str, size: int, sha256: bytes, rows: list[str]) -> bytes:
     told: dict[str, Any] = {"outhaul": kind, "version": _VERSION, "codec": codec or "none"}
     if sha256:
         told |= {"size": size, "sha256": sha256.hex()}
     head = json.dumps(told)[:-1]
     # A line for each file: a person can read it, and grep finds one.
-    return "".join([head, ', "members": [\n', ",\n".join([_row(*member) for member in members]), "\n]}\n"]).encode()
+    return "".join([head, ', "members": [\n', ",\n".join(rows), "\n]}\n"]).encode()
 
 
-def _row(sighting: Sighting, mode: int, digest: bytes, within: Within) -> str:
+def _row(path: str, size: int, mtime_ns: int, mode: int, digest: bytes, within: Within) -> str:
     """A line of an index. Written as it is: `json.dumps` of it takes three times as long, and nothing but the path needs care."""
     return (
-        f'{{"path": {_quoted(escape(sighting.path))}, "size": {sighting.size}, "mtime_ns": {sighting.mtime_ns}, '
+        f'{{"path": {_quoted(escape(path))}, "size": {size}, "mtime_ns": {mtime_ns}, '
         f'"mode": "{mode:04o}", "sha256": "{digest.hex()}", '
         f'"offset": {within.offset}, "length": {within.length}, "at": {within.at}}}'
     )
@@ -110,8 +129,28 @@ def beside(bundle: Bundle, key: str) -> tuple[str, bytes]:
     return key + MANIFEST_SUFFIX, manifest
 
 
+def inside_name(text: bytes) -> str:
+    """The name of the last member of a bundle, which is its index: it has the digest of this text, so it proves itself."""
+    return f"{_INSIDE}{hashlib.sha256(text).digest()[:8].hex()}.json"
+
+
+def index_in(tar: bytes) -> bytes | None:
+    """The text of the index that is a member of a tar, of which these bytes are the end; None where there is none.
+
+    It is looked for from the end on, and the first member of that name decides.
+    """
+    at = len(tar)
+    while (at := tar.rfind(_INSIDE.encode(), 0, at)) >= 0:
+        found = read_header(tar[at : at + BLOCK]) if (len(tar) - at) % BLOCK == 0 else None
+        if found is not None:
+            name, size = found
+            text = tar[at + BLOCK : at + BLOCK + size]
+            return text if name == inside_name(text) else None
+    return None
+
+
 def index_of(text: bytes) -> Index:
-    """The opposite.
+    """The opposite of `index_text`.
 
     Raises:
         ValueError: it is no index of ours, or holds what no index holds.

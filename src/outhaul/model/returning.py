@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from outhaul.model.evidence import Within
 from outhaul.model.fleet import is_reserved
@@ -24,6 +24,17 @@ class Listed(NamedTuple):
     """'' where the store has none."""
     modified_ns: int
     """When it was stored; 0 where the store does not say."""
+
+
+class Beside(NamedTuple):
+    """What is known of an index or a manifest, which an audit looks at like the object that it speaks of."""
+
+    of: str
+    """The key of that object."""
+    kind: Literal["bundle", "group"]
+    codec: str
+    files: int
+    """How many are in it."""
 
 
 class Wanted(NamedTuple):
@@ -56,6 +67,9 @@ class Wanted(NamedTuple):
     """Particulars of that."""
     mode: int = 0
     """Permission bits of the source; 0 where nobody knows: then it is made as any new file."""
+    beside: Beside | None = None
+    """Of an index or a manifest, which is no file: its path is its key. Size and digests are those of the text that follows from
+    the receipts of all files that it lists; not known where there are receipts of some of them only."""
 
 
 class Copy(NamedTuple):

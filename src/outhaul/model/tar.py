@@ -44,6 +44,17 @@ def header(path: str, size: int, mtime_ns: int, mode: int) -> bytes:
     )
 
 
+def read_header(block: bytes) -> tuple[str, int] | None:
+    """Name and size that a block says as the header of a regular file; None where it is no header."""
+    import tarfile
+
+    try:
+        told = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return None
+    return told.name, told.size
+
+
 def padding(size: int) -> bytes:
     """What follows the bytes of a file: each begins at a block."""
     return bytes(-size % BLOCK)

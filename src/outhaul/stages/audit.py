@@ -2,15 +2,21 @@
 
 In this order: the ETag that it had when it was proved, at the same length, since whoever writes an object anew changes it; a
 SHA-256 that the store keeps; all bytes, read and hashed. Nothing is repaired here, and nothing written.
+
+Of an index or a manifest there is no receipt, but its text follows from those of the files that it lists. Where its bytes are
+others, it is read, and what it says counts.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from outhaul.model.errors import Archived, Damaged, Denied, StoreError
-from outhaul.model.returning import Wanted
+from outhaul.model.bundle import INDEX_BYTES_MAX, index_of, text_of
+from outhaul.model.errors import Archived, Damaged, Denied, NotThere, StoreError
+from outhaul.model.keys import second_key
+from outhaul.model.returning import Beside, Wanted
 from outhaul.stages.restore import Shelf, fetch_and_compare
 
 LISTED_MIN = 16
@@ -33,6 +39,8 @@ def audit(wanted: Wanted, shelf: Shelf, *, read_back: bool) -> str:
         NotThere: it is missing.
         StoreError: see `Shelf`.
     """
+    if wanted.beside is not None:
+        return _beside(wanted, wanted.beside, shelf, read_back=read_back)
     if read_back or not wanted.etag:
         return _by_bytes(wanted, shelf)
     held = shelf.held(wanted.key, wanted.version)
@@ -86,6 +94,53 @@ def _folder(first: str, last: str) -> str:
 def _before(key: str) -> str:
     """What a listing may start after so as to show this key, and little before it."""
     return key[:-1] + chr(ord(key[-1]) - 1) + "~" if " " < key[-1] <= "~" else key[:-1]
+
+
+def _beside(wanted: Wanted, beside: Beside, shelf: Shelf, *, read_back: bool) -> str:
+    """As `audit`. Where a file of the source has its key, it is under a second one: outhaul does not write over that file."""
+    keys = [wanted.key, second_key(wanted.key, wanted.sha256)] if wanted.sha256 else [wanted.key]
+    outcome, missing = "", NotThere(wanted.key)
+    for key in keys:
+        try:
+            outcome = _says(wanted._replace(key=key), beside, shelf, read_back=read_back)
+        except NotThere as error:
+            missing = missing if key != wanted.key else error
+        if outcome == "as-proved":
+            return outcome
+    if not outcome:
+        raise missing
+    return outcome
+
+
+def _says(wanted: Wanted, beside: Beside, shelf: Shelf, *, read_back: bool) -> str:
+    if wanted.etag and not read_back:
+        held = shelf.held(wanted.key, "")
+        if (held.length, held.etag) == (wanted.size, wanted.etag):
+            return "as-proved"
+    try:
+        index = index_of(_bounded(shelf.read(wanted.key)))
+    except ValueError:
+        return "changed"
+    except (Archived, Denied):
+        if read_back:
+            raise
+        return "unproved"
+    if wanted.sha256:
+        same = hashlib.sha256(text_of(index)).digest() == wanted.sha256
+    else:
+        same = (index.kind, index.codec, len(index.members)) == (beside.kind, beside.codec, beside.files)
+    return "as-proved" if same else "changed"
+
+
+def _bounded(chunks: Iterator[bytes]) -> bytes:
+    """All of these. Raises ValueError where they are more than an index has."""
+    pieces, size = list[bytes](), 0
+    for chunk in chunks:
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > INDEX_BYTES_MAX:
+            raise ValueError(f"it has more than {INDEX_BYTES_MAX:,} bytes")
+    return b"".join(pieces)
 
 
 def _by_bytes(wanted: Wanted, shelf: Shelf) -> str:

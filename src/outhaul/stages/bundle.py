@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from outhaul.model.bundle import INDEX_SUFFIX, Bundle, Member, beside, bundle_key, index_text
+from outhaul.model.bundle import INDEX_SUFFIX, Bundle, Member, beside, bundle_key, index_text, inside_name
 from outhaul.model.errors import NotThere, SourceChanged
 from outhaul.model.evidence import Package, Proof, Settled, Sighting, Within
 from outhaul.model.job import Job
@@ -153,9 +153,8 @@ def _packed(prefix: str, contents: Sequence[Content], codec: Codec | None) -> Pa
     pieces, members = _compressed(contents, codec) if codec else _plain(contents)
     name, suffix = (codec.name, codec.suffix) if codec else ("", "")
     index = index_text("bundle", name, members)
-    inside = f".outhaul-index-{hashlib.sha256(index).digest()[:8].hex()}.json"
     newest = max([one.sighting.mtime_ns for one in contents])
-    last = [header(inside, len(index), newest, 0o644), index, padding(len(index)), END]
+    last = [header(inside_name(index), len(index), newest, 0o644), index, padding(len(index)), END]
     whole = b"".join(pieces + ([_encoded(last, codec)] if codec else last))
     digest = hashlib.sha256(whole).digest()
     key = bundle_key(prefix, [one.sighting.path for one in contents], digest, suffix)

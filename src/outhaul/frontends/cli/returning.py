@@ -50,6 +50,9 @@ class PlainWatcher:
             wanted.within is not None and self._verb == "audit"
         )  # It was looked at for all that is in its object.
         others = f", and all that is in {printable(wanted.key)}" if together else ""
+        if wanted.beside is not None:
+            others = f", which lists {say.files(wanted.beside.files)}"
+            others += ": they come back by their receipts" if wanted.sha256 else ""
         self.line(f"{outcome:12} {printable(wanted.path)}{others}{more}")
 
     def progress(self, account: Account) -> None:
@@ -83,7 +86,9 @@ def summary(verb: str, account: Account, seconds: float, limit: str = PlainWatch
     """Every file that was asked for is under one of these lines."""
     by_outcome = account.by_outcome
     new = by_outcome.get("restored", 0) + by_outcome.get("unverified", 0)
-    first = f"{verb}: {say.files(account.seen)} {'looked at' if verb in ('audit', 'rebuild') else 'asked for'}"
+    first = f"{verb}: {say.files(account.seen)} {'looked at' if verb == 'rebuild' else 'asked for'}"
+    if verb == "audit":  # One look at an object is enough for all files in it, and what lists them is no file.
+        first = f"audit: {account.seen:,} object{'' if account.seen == 1 else 's'} looked at"
     if new:
         rate = new / max(seconds, 0.001)
         first += (
