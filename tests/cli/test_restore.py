@@ -290,3 +290,36 @@ def test_a_place_that_cannot_be_made(local: Program) -> None:
     assert local.move().code == 0
     ran = local("restore", "**", "--to", "/proc/nowhere", "--state", str(local.state))
     assert ran == (1, "", "outhaul: /proc/nowhere: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--bundle", "1MiB"), ("--bundle", "1MiB", "--compress", "zstd"), ("--compress", "gzip")]
+)
+def test_no_mode_and_1970_come_back(there: There, options: tuple[str, ...]) -> None:
+    """A file that nobody may read, and times in 1970 and before it: 0 is what the file had, and not what nobody knows."""
+    mode = 0 if os.geteuid() == 0 else 0o400  # Only root can carry what nobody may read.
+    had = {"epoch": 0, "before": -1_500_000_000, "long-before": -2_000_000_000_123_456_789}
+    for name, mtime_ns in had.items():
+        path = there.write(f"d/{name}", name.encode())
+        path.chmod(mode)
+        os.utime(path, ns=(0, mtime_ns))
+    assert there("move", str(there.source), there.address, *options).code == 0
+
+    def found(directory: Path) -> dict[str, tuple[int, int]]:
+        states = {path.name: path.stat() for path in (directory / "d").iterdir()}
+        return {name: (state.st_mode & 0o7777, state.st_mtime_ns) for name, state in states.items()}
+
+    expected = {name: (mode, mtime_ns) for name, mtime_ns in had.items()}
+    assert there("restore", "**", "--to", str(there.back)).code == 0
+    assert expected == found(there.back)
+    if not options:  # An object that is the file itself says nothing of its mode.
+        return
+    assert there("restore", there.address, "--to", str(there.home / "alone")).code == 0
+    alone = found(there.home / "alone")
+    assert {name: mtime_ns for name, (_, mtime_ns) in alone.items()} == had
+    if "--bundle" in options:
+        assert expected == alone
+        there.state = there.home / "rebuilt"
+        assert there("rebuild", there.address, "--source", str(there.source)).code == 0
+        assert there("restore", "**", "--to", str(there.home / "again")).code == 0
+        assert expected == found(there.home / "again")

@@ -98,7 +98,9 @@ class Unbundling:
                 yield self._claimed(wanted_object(0, self._prefix, listed))
         yield from self._settled("")
         newest = -1 if self._latest_first else 1
-        for of, several in sorted(self._beside.items(), key=lambda item: (newest * item[1][-1].modified_ns, item[0])):
+        for of, several in sorted(
+            self._beside.items(), key=lambda item: (newest * (item[1][-1].modified_ns or 0), item[0])
+        ):
             *others, beside = several
             yield from self._no_indexes(others)
             yield from self._files_of(of, beside, held.get(of))
@@ -131,7 +133,7 @@ class Unbundling:
         for member in index.members:
             if (path := inside(member.path)) is None:
                 continue
-            mtime_ns = member.mtime_ns if abs(member.mtime_ns) <= MTIME_NS_MAX else 0
+            mtime_ns = member.mtime_ns if abs(member.mtime_ns) <= MTIME_NS_MAX else None
             wanted = Wanted(
                 path, 0, key, "", member.size, member.sha256, opened.etag, mtime_ns, index.codec, opened.length,
                 index.sha256, member.within, mode=member.mode & _MODE_BITS,

@@ -22,8 +22,8 @@ class Listed(NamedTuple):
     length: int
     etag: str
     """'' where the store has none."""
-    modified_ns: int
-    """When it was stored; 0 where the store does not say."""
+    modified_ns: int | None
+    """When it was stored; None where the store does not say."""
 
 
 class Wanted(NamedTuple):
@@ -41,8 +41,8 @@ class Wanted(NamedTuple):
     """From its receipt; b'' where there is none."""
     etag: str = ""
     """From a listing; it stands in for a digest where there is no receipt."""
-    mtime_ns: int = 0
-    """0 leaves the time of writing."""
+    mtime_ns: int | None = None
+    """None where nobody knows: then it is the time of writing. 0 is 1970."""
     codec: str = ""
     """The compression of the object, which is undone; '' for none."""
     stored_size: int = -1
@@ -54,8 +54,8 @@ class Wanted(NamedTuple):
     """A key of `RETURNS`, where it is known beforehand that it cannot be brought back."""
     detail: str = ""
     """Particulars of that."""
-    mode: int = 0
-    """Permission bits of the source; 0 where nobody knows: then it is made as any new file."""
+    mode: int | None = None
+    """Permission bits of the source; None where nobody knows: then it is made as any new file. 0 are none at all."""
 
 
 class Copy(NamedTuple):

@@ -158,7 +158,7 @@ class Catalogue(Control):
             with errors("LIST", prefix), _reaching():
                 page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **asked)
             for entry in page.get("Contents", ()):
-                modified = int(entry["LastModified"].timestamp() * 1000) * 10**6 if "LastModified" in entry else 0
+                modified = int(entry["LastModified"].timestamp() * 1000) * 10**6 if "LastModified" in entry else None
                 yield Listed(entry["Key"], int(entry["Size"]), entry.get("ETag", "").strip('"'), modified)
             token = page.get("NextContinuationToken", "")
             if not page.get("IsTruncated"):
