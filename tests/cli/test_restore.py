@@ -77,6 +77,41 @@ def test_what_is_asked_for(there: There) -> None:
     assert "restore: nothing fits b.cvs\n" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--key", "site/b.csv"], "--key site/b.csv"),
+        (["--prefix", "sites/"], "--prefix sites/"),
+        (["--as-of", "2020-01-01T12:00Z"], "--as-of 2020-01-01T12:00:00Z"),
+        (["--job", "move", "--prefix", "s3://else/"], "--job move --prefix s3://else/"),
+        (["--prefix", "sites/", "--dry-run"], "--prefix sites/"),
+    ],
+)
+def test_options_that_nothing_fits(local: Program, asked: list[str], said: str) -> None:
+    """They are told as a path is that nothing fits, in one line, and the exit code is 1; nothing is made of it."""
+    local.write("a.csv")
+    assert local.move().code == 0
+    ran = local("restore", *asked, "--to", "back", "--state", str(local.state))
+    assert ran == (1, "", f"restore: nothing fits {said}\nrestore: 0 files asked for\n")
+    events = local("restore", *asked, "--to", "back", "--state", str(local.state), "--json").events
+    assert [said] == events[-1]["unmatched"]
+
+
+def test_an_empty_bucket(there: There) -> None:
+    """To a restore it is nothing of what was asked for (exit code 1); whoever follows a bucket waits for its first object."""
+    bucket = f"s3://{there.bucket}"
+    ran = there("restore", bucket, "--to", str(there.back))
+    assert ran == (1, "", f"restore: nothing fits {bucket}\nrestore: 0 files asked for\n")
+    ran = there("mirror", bucket, "--to", str(there.back))
+    assert ran == (0, "", f"mirror: there is nothing in {bucket} so far\nmirror: 0 files asked for\n")
+    ran = there("mirror", there.address, "--to", str(there.back))
+    assert ran == (1, "", f"outhaul: {there.address}: there is nothing beneath it, and no such object; correct it\n")
+    there.write("a.csv")
+    assert there("copy", str(there.source), there.address).code == 0
+    for _ in range(2):  # The second time there is nothing new.
+        assert there("mirror", there.address, "--to", str(there.back)).code == 0
+
+
 def test_as_of(there: There) -> None:
     """The latest receipt counts, or the latest at or before a time."""
     path = there.write("a.csv", b"old")

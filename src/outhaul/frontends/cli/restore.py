@@ -89,6 +89,8 @@ def _from_bucket(
     watching = watcher(verb, options)
     try:
         report = bringing.restore_bucket(target, words, state_of(options), connection, manner, watching, stopped)
+        if manner.as_stored and not (report.account.seen or report.interrupted):
+            watching.notice(f"there is nothing in {target.address} so far")
         watching.finished(report.account, report.unmatched)
     except UNUSABLE as error:
         return unusable(target, error)
