@@ -173,6 +173,34 @@ def test_missing_and_damaged(there: There) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [["--bundle", "1MiB"], ["--bundle", "1MiB", "--compress", "zstd"], ["--compress", "gzip"]]
+)
+@pytest.mark.parametrize("left", [0, 100])
+def test_an_object_that_has_lost_its_end(there: There, options: list[str], left: int) -> None:
+    """Each file of it is told as damaged, with the key, by ledger and bucket alone; nothing is written. An audit finds it."""
+    made = {"d/a.csv": 3000, "d/b.csv": 3000} if "--bundle" in options else {"large": 17 << 20}
+    for name, size in made.items():
+        there.write(name, os.urandom(size))
+    assert there("move", str(there.source), there.address, *options).code == 0
+    with there.server.client() as client:
+        (key,) = (
+            one.key for one in client.list(there.bucket) if ".outhaul-probe" not in one.key and ".json" not in one.key
+        )
+        client.request("PUT", there.bucket, key, body=client.get(there.bucket, key)[:left])
+    ways = [["**"], [there.address, "--decompress"]]
+    for way in ways:
+        ran = there("restore", *way, "--to", str(there.back), "--json")
+        assert ran.code == 1
+        told = [event for event in ran.events[:-1] if event["event"] not in ("marker", "notice")]
+        assert {"damaged"} == {event["event"] for event in told}
+        assert set(made) == {event["path"] for event in told}
+        assert all(key in event["detail"] for event in told)
+        assert there.there() == {}
+    assert {"changed"} == set(there("audit", "--all", "--read-back", "--json").events[-1]["outcomes"])
+
+
+@pytest.mark.slow
 def test_mirror(there: There) -> None:
     """It fetches what is new, at most so many, deletes nothing, and says when there is more."""
     for number in range(10):
