@@ -139,6 +139,20 @@ RETURNS: dict[str, Return] = {
     "interrupted": Return(False, "interrupted before its turn", "Run this again: it goes on where it was."),
 }
 
+ALONE: dict[str, str] = {
+    "collides": "Give the key that is told as the address, and another directory; of a bundle that brings the tar.",
+    "missing": "Where the bucket keeps versions, an older one may be there.",
+    "damaged": "Where the bucket keeps versions, an older one may be whole.",
+    "store": "The text after it says why; run this again when that is mended.",
+}
+"""What takes the place of the advice above where no ledger is asked: nothing that takes one."""
+FOLLOWING: dict[str, str] = {
+    **ALONE,
+    "other-bytes": "Move that file away, or fetch into another directory: nothing is written over.",
+    "in-the-way": "Nothing is ever written through a link. Move it away, or fetch into another directory.",
+}
+"""The same where a directory follows a bucket."""
+
 _PART_BYTES_MAX = 255
 _TRIAL = ".outhaul-probe"  # As `stores/s3_probe.py` names what it writes.
 _SECOND_KEY = re.compile(r"~([0-9a-f]{16})")
@@ -186,7 +200,7 @@ def wanted_objects(place: int, prefix: str, listing: Iterable[Listed]) -> Iterat
         wanted = wanted_object(place, prefix, listed)
         if not wanted.refused and escape(wanted.path) != wanted.path:
             if wanted.path in unplain:
-                wanted = wanted._replace(refused="collides", detail="another key stands for the same path")
+                wanted = wanted._replace(refused="collides", detail=f"this one is {listed.key}")
             unplain.add(wanted.path)
         yield wanted
 
