@@ -38,7 +38,7 @@ class ReturnReport(NamedTuple):
 
     account: Account
     unmatched: list[str]
-    """Words of the command that no file fitted; where there were none, what else it asked for, if nothing at all did."""
+    """Words of the command that no file fitted; or what else it asked for, where nothing fits that."""
     interrupted: bool
 
     @property
@@ -121,8 +121,8 @@ def restore(
         opened = _opener(places, connection)
         wanted = history.wanted(selection, chooser)
         account = _bring(wanted, opened, manner, watcher, stopped, lambda one: history.copies(one, places))
-    unmatched = list(chooser.unmatched) if selection.what or account.seen else list(filter(None, [_asked(selection)]))
-    return ReturnReport(account, [] if stopped() else unmatched, stopped())
+        unmatched = [] if stopped() else _unmatched(history, selection, chooser, account)
+    return ReturnReport(account, unmatched, stopped())
 
 
 def restore_bucket(
@@ -270,6 +270,15 @@ def _objects(
             raise NotThere(f"{address.address}: there is nothing beneath it, and no such object; correct it") from None
         name = address.prefix.rpartition("/")[2]
         yield Wanted(name, 0, address.prefix, held.version, held.length, b"", held.etag)
+
+
+def _unmatched(history: History, selection: Selection, chooser: Chooser, account: Account) -> list[str]:
+    """What nothing fitted: words; or the options beside them, where these alone leave nothing."""
+    options = _asked(selection)
+    if account.seen or not options:
+        return list(chooser.unmatched)
+    some = selection.what and any(history.wanted(selection._replace(what=()), Chooser(())))
+    return list(chooser.unmatched) if some else [options]
 
 
 def _asked(selection: Selection) -> str:

@@ -85,10 +85,13 @@ def test_what_is_asked_for(there: There) -> None:
         (["--as-of", "2020-01-01T12:00Z"], "--as-of 2020-01-01T12:00:00Z"),
         (["--job", "move", "--prefix", "s3://else/"], "--job move --prefix s3://else/"),
         (["--prefix", "sites/", "--dry-run"], "--prefix sites/"),
+        (["**", "--as-of", "2020-01-01"], "--as-of 2020-01-01T23:59:59Z"),
+        (["b.csv", "--prefix", "a"], "b.csv"),
+        (["b.csv", "--prefix", "b"], "--prefix b"),
     ],
 )
 def test_options_that_nothing_fits(local: Program, asked: list[str], said: str) -> None:
-    """They are told as a path is that nothing fits, in one line, and the exit code is 1; nothing is made of it."""
+    """They are told as a path is that nothing fits, and in its place, in one line, and the exit code is 1."""
     local.write("a.csv")
     assert local.move().code == 0
     ran = local("restore", *asked, "--to", "back", "--state", str(local.state))
