@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class ReturnReport(NamedTuple):
 
     account: Account
     unmatched: list[str]
-    """Words of the command that no file fitted."""
+    """Words of the command that no file fitted; or what else it asked for, where nothing fits that."""
     interrupted: bool
 
     @property
@@ -120,7 +121,8 @@ def restore(
         opened = _opener(places, connection)
         wanted = history.wanted(selection, chooser)
         account = _bring(wanted, opened, manner, watcher, stopped, lambda one: history.copies(one, places))
-    return ReturnReport(account, [] if stopped() else list(chooser.unmatched), stopped())
+        unmatched = [] if stopped() else _unmatched(history, selection, chooser, account)
+    return ReturnReport(account, unmatched, stopped())
 
 
 def restore_bucket(
@@ -149,7 +151,10 @@ def restore_bucket(
     else:
         account = _bring_originals(address, chooser, shelf, manner, watcher, stopped)
     whole = not stopped() and not account.stopped_at_limit
-    return ReturnReport(account, list(chooser.unmatched) if whole else [], stopped())
+    # Whoever follows a bucket may do so before there is anything in it.
+    nothing = not (account.seen or words or manner.as_stored)
+    unmatched = [address.address] if nothing else list(chooser.unmatched)
+    return ReturnReport(account, unmatched if whole else [], stopped())
 
 
 def audit(
@@ -265,6 +270,22 @@ def _objects(
             raise NotThere(f"{address.address}: there is nothing beneath it, and no such object; correct it") from None
         name = address.prefix.rpartition("/")[2]
         yield Wanted(name, 0, address.prefix, held.version, held.length, b"", held.etag)
+
+
+def _unmatched(history: History, selection: Selection, chooser: Chooser, account: Account) -> list[str]:
+    """What nothing fitted: words; or the options beside them, where these alone leave nothing."""
+    options = _asked(selection)
+    if account.seen or not options:
+        return list(chooser.unmatched)
+    some = selection.what and any(history.wanted(selection._replace(what=()), Chooser(())))
+    return list(chooser.unmatched) if some else [options]
+
+
+def _asked(selection: Selection) -> str:
+    """The options of `restore` that say what is meant."""
+    then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(selection.until_ns // 10**9)) if selection.until_ns else ""
+    options = {"--job": selection.job, "--key": selection.key, "--prefix": selection.prefix, "--as-of": then}
+    return " ".join(f"{name} {given}" for name, given in options.items() if given)
 
 
 def _count(wanted: Iterator[Wanted]) -> tuple[int, int]:

@@ -24,6 +24,18 @@ from cli.program import Program
         ("move a", "outhaul move: DESTINATION missing; outhaul move --help says what to write"),
         ("move a b --proof x", "outhaul move: --proof: 'x' is none of auto, stored, read-back"),
         ("move a b --proof", "outhaul move: --proof: expected one argument"),
+        (
+            "mirror d --to x --max-files 0",
+            "outhaul mirror: --max-files: '0' is no number from 1 on; leave it out for all",
+        ),
+        (
+            "mirror d --to x --max-files -3",
+            "outhaul mirror: --max-files: '-3' is no number from 1 on; leave it out for all",
+        ),
+        (
+            "mirror d --to x --max-files ten",
+            "outhaul mirror: --max-files: 'ten' is no number from 1 on; leave it out for all",
+        ),
         ("ls --limit x", "outhaul ls: --limit: 'x' is no number; write one such as 300"),
         ("--json status", "outhaul: --json belongs behind the command"),
         ("st\x1b[31m", "outhaul: 'st\\x1b[31m' is no command; outhaul --help lists them"),

@@ -77,6 +77,44 @@ def test_what_is_asked_for(there: There) -> None:
     assert "restore: nothing fits b.cvs\n" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--key", "site/b.csv"], "--key site/b.csv"),
+        (["--prefix", "sites/"], "--prefix sites/"),
+        (["--as-of", "2020-01-01T12:00Z"], "--as-of 2020-01-01T12:00:00Z"),
+        (["--job", "move", "--prefix", "s3://else/"], "--job move --prefix s3://else/"),
+        (["--prefix", "sites/", "--dry-run"], "--prefix sites/"),
+        (["**", "--as-of", "2020-01-01"], "--as-of 2020-01-01T23:59:59Z"),
+        (["b.csv", "--prefix", "a"], "b.csv"),
+        (["b.csv", "--prefix", "b"], "--prefix b"),
+    ],
+)
+def test_options_that_nothing_fits(local: Program, asked: list[str], said: str) -> None:
+    """They are told as a path is that nothing fits, and in its place, in one line, and the exit code is 1."""
+    local.write("a.csv")
+    assert local.move().code == 0
+    ran = local("restore", *asked, "--to", "back", "--state", str(local.state))
+    assert ran == (1, "", f"restore: nothing fits {said}\nrestore: 0 files asked for\n")
+    events = local("restore", *asked, "--to", "back", "--state", str(local.state), "--json").events
+    assert [said] == events[-1]["unmatched"]
+
+
+def test_an_empty_bucket(there: There) -> None:
+    """To a restore it is nothing of what was asked for (exit code 1); whoever follows a bucket waits for its first object."""
+    bucket = f"s3://{there.bucket}"
+    ran = there("restore", bucket, "--to", str(there.back))
+    assert ran == (1, "", f"restore: nothing fits {bucket}\nrestore: 0 files asked for\n")
+    ran = there("mirror", bucket, "--to", str(there.back))
+    assert ran == (0, "", f"mirror: there is nothing in {bucket} so far\nmirror: 0 files asked for\n")
+    ran = there("mirror", there.address, "--to", str(there.back))
+    assert ran == (1, "", f"outhaul: {there.address}: there is nothing beneath it, and no such object; correct it\n")
+    there.write("a.csv")
+    assert there("copy", str(there.source), there.address).code == 0
+    for _ in range(2):  # The second time there is nothing new.
+        assert there("mirror", there.address, "--to", str(there.back)).code == 0
+
+
 def test_as_of(there: There) -> None:
     """The latest receipt counts, or the latest at or before a time."""
     path = there.write("a.csv", b"old")
@@ -135,6 +173,34 @@ def test_missing_and_damaged(there: There) -> None:
         assert "missing      7.csv" in ran.err and "changed      9.csv" in ran.err
         assert "audit: 40 files looked at\n" in ran.err and "  38 as the receipt says\n" in ran.err
     assert "audit: 1 file looked at\n" in there("audit").err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [["--bundle", "1MiB"], ["--bundle", "1MiB", "--compress", "zstd"], ["--compress", "gzip"]]
+)
+@pytest.mark.parametrize("left", [0, 100])
+def test_an_object_that_has_lost_its_end(there: There, options: list[str], left: int) -> None:
+    """Each file of it is told as damaged, with the key, by ledger and bucket alone; nothing is written. An audit finds it."""
+    made = {"d/a.csv": 3000, "d/b.csv": 3000} if "--bundle" in options else {"large": 17 << 20}
+    for name, size in made.items():
+        there.write(name, os.urandom(size))
+    assert there("move", str(there.source), there.address, *options).code == 0
+    with there.server.client() as client:
+        (key,) = (
+            one.key for one in client.list(there.bucket) if ".outhaul-probe" not in one.key and ".json" not in one.key
+        )
+        client.request("PUT", there.bucket, key, body=client.get(there.bucket, key)[:left])
+    ways = [["**"], [there.address, "--decompress"]]
+    for way in ways:
+        ran = there("restore", *way, "--to", str(there.back), "--json")
+        assert ran.code == 1
+        told = [event for event in ran.events[:-1] if event["event"] not in ("marker", "notice")]
+        assert {"damaged"} == {event["event"] for event in told}
+        assert set(made) == {event["path"] for event in told}
+        assert all(key in event["detail"] for event in told)
+        assert there.there() == {}
+    assert {"changed"} == set(there("audit", "--all", "--read-back", "--json").events[-1]["outcomes"])
 
 
 @pytest.mark.slow
@@ -290,3 +356,37 @@ def test_a_place_that_cannot_be_made(local: Program) -> None:
     assert local.move().code == 0
     ran = local("restore", "**", "--to", "/proc/nowhere", "--state", str(local.state))
     assert ran == (1, "", "outhaul: /proc/nowhere: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--bundle", "1MiB"), ("--bundle", "1MiB", "--compress", "zstd"), ("--compress", "gzip"), ("--group", "d")],
+)
+def test_no_mode_and_1970_come_back(there: There, options: tuple[str, ...]) -> None:
+    """A file that nobody may read, and times in 1970 and before it: 0 is what the file had, and not what nobody knows."""
+    mode = 0 if os.geteuid() == 0 else 0o400  # Only root can carry what nobody may read.
+    had = {"epoch": 0, "before": -1_500_000_000, "long-before": -2_000_000_000_123_456_789}
+    for name, mtime_ns in had.items():
+        path = there.write(f"d/{name}", name.encode())
+        path.chmod(mode)
+        os.utime(path, ns=(0, mtime_ns))
+    assert there("move", str(there.source), there.address, *options).code == 0
+
+    def found(directory: Path) -> dict[str, tuple[int, int]]:
+        states = {path.name: path.stat() for path in (directory / "d").iterdir()}
+        return {name: (state.st_mode & 0o7777, state.st_mtime_ns) for name, state in states.items()}
+
+    expected = {name: (mode, mtime_ns) for name, mtime_ns in had.items()}
+    assert there("restore", "**", "--to", str(there.back)).code == 0
+    assert expected == found(there.back)
+    if not options:  # An object that is the file itself says nothing of its mode.
+        return
+    assert there("restore", there.address, "--to", str(there.home / "alone")).code == 0
+    alone = found(there.home / "alone")
+    assert {name: mtime_ns for name, (_, mtime_ns) in alone.items()} == had
+    if "--compress" not in options or "--bundle" in options:  # An index, or a manifest, knows the mode.
+        assert expected == alone
+        there.state = there.home / "rebuilt"
+        assert there("rebuild", there.address, "--source", str(there.source)).code == 0
+        assert there("restore", "**", "--to", str(there.home / "again")).code == 0
+        assert expected == found(there.home / "again")

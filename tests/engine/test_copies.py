@@ -73,7 +73,7 @@ def test_where_none_is_well(world: Twice) -> None:
     world.others[2].fail("read", Fault(Denied("403")))
     account = world.run(world.wanted[:1], copies=world.copies)
     assert account.by_outcome == {"damaged": 1}
-    assert world.details[key] == "its digest is not that of its receipt; 2 other copies tried"
+    assert world.details[key] == f"{key}: its digest is not that of its receipt; 2 other copies tried"
     world.told.clear()
     account = world.run(world.wanted[:1], copies=lambda wanted: world.copies(wanted)[:1])
     assert world.details[key].endswith("; 1 other copy tried")

@@ -18,7 +18,7 @@ from outhaul.ledgers.queries import ReceiptRow
 from outhaul.model.job import Job
 from outhaul.model.notes import notes_of
 from outhaul.model.returning import Wanted
-from outhaul.model.selection import Selection
+from outhaul.model.selection import Chooser, Selection
 from outhaul.testing.shelf import SimulatedShelf
 from outhaul.testing.workers import InlineWorkers
 
@@ -127,6 +127,18 @@ def test_no_file_is_the_one_of_a_rebuilt_receipt(world: World) -> None:
         found = ledger.receipt(world.rows()["a"].number)
     assert found is not None
     assert (found.sighting.device, found.sighting.inode, found.sighting.ctime_ns) == (0, 0, 0)
+
+
+def test_what_a_rebuilt_receipt_does_not_know(world: World) -> None:
+    """Of a file alone nothing tells the mode, and it is not taken for 0; of one in a bundle, its index does."""
+    world.carry({"d/a": b"a", "d/b": b"b"}, BUNDLING)
+    world.machine.produce("alone", b"alone")
+    assert world.machine.run().tally.by_reason == {"removed": 1}
+    world.machine.state = str(world.home / "third")
+    world.rebuild()
+    with History(world.machine.state) as history:
+        found = {one.path: one.mode for one in history.wanted(Selection(), Chooser(()))}
+    assert found == {"alone": None, "d/a": 0o644, "d/b": 0o644}
 
 
 @pytest.mark.parametrize("read_all", [False, True])

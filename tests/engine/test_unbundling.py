@@ -197,6 +197,13 @@ def test_numbers_that_no_file_has(world: World) -> None:
     assert [one.mode for one in world.list()] == [0o644]
 
 
+def test_an_index_knows_a_mode_of_0_and_1970(world: World) -> None:
+    """They are what the file had, and not what nobody knows."""
+    world.put_bundle(TAR, {"x": b""})
+    world.put_index(TAR, [Listed("x", 1, 0, 0, bytes(32), Within(0, 0, 0, 0))])
+    assert [(one.mode, one.mtime_ns) for one in world.list()] == [(0, 0)]
+
+
 def test_an_index_that_grows_is_not_read_to_its_end(world: World) -> None:
     """No more is taken than the listing has shown."""
     world.put_bundle(TAR, {"x": b""})
@@ -236,7 +243,7 @@ def test_no_path_leads_out(world: World) -> None:
     world.put_bundle(TAR, {**dict.fromkeys(bad, b""), "good": b""}, mtime_ns=1 << 80)
     found = world.list()
     assert {"refused-name"} == {one.refused for one in found if one.path != "good"}
-    assert [(one.path, one.refused, one.mtime_ns) for one in found if one.path == "good"] == [("good", "", 0)]
+    assert [(one.path, one.refused, one.mtime_ns) for one in found if one.path == "good"] == [("good", "", None)]
     assert len(bad) + 1 == len(found)
 
 

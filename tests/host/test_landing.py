@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from outhaul.host.syncing import SharedSync, _tells
 from outhaul.model.errors import InTheWay, LandingError, NameRefused, NoRoom, NotWritten, Taken
 
 
-def put(landing: HostLanding, path: str, content: bytes, *, replace: bool = False, mtime_ns: int = 0) -> None:
+def put(landing: HostLanding, path: str, content: bytes, *, replace: bool = False, mtime_ns: int | None = None) -> None:
     """Write one file, as a restore does."""
     directory, _, name = path.rpartition("/")
     folder = landing.folder(directory, make=True)
@@ -62,7 +63,7 @@ def test_a_file_is_written_with_its_time_and_the_usual_mode(inside: Path) -> Non
 
 @pytest.mark.parametrize(
     ("mode", "found"),
-    [(0o600, 0o600), (0o444, 0o444), (0o775, 0o775), (0o4755, 0o755), (0o2777, 0o777), (0o1666, 0o666)],
+    [(0o600, 0o600), (0o444, 0o444), (0o775, 0o775), (0o4755, 0o755), (0o2777, 0o777), (0o1666, 0o666), (0, 0)],
 )
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_known_mode_is_given_back(inside: Path, mode: int, found: int, replace: bool) -> None:
@@ -84,6 +85,22 @@ def test_a_known_mode_is_given_back(inside: Path, mode: int, found: int, replace
     state = (inside / "a").stat()
     assert (stat.S_IMODE(state.st_mode), state.st_mtime_ns) == (found, 1_600_000_000_123_456_789)
     assert tree(inside) == {"a": b"content"}
+
+
+@pytest.mark.parametrize("mtime_ns", [0, 1, -1, -123_456_789_012_345_678])
+def test_a_known_time_is_given_back(inside: Path, mtime_ns: int) -> None:
+    """1970 is a time as any other, and so is one before it."""
+    with HostLanding(str(inside)) as landing:
+        put(landing, "a", b"content", mtime_ns=mtime_ns)
+    assert mtime_ns == (inside / "a").stat().st_mtime_ns
+
+
+def test_a_time_that_nobody_knows_is_that_of_writing(inside: Path) -> None:
+    """It is not 1970."""
+    before = time.time_ns()
+    with HostLanding(str(inside)) as landing:
+        put(landing, "a", b"content", mtime_ns=None)
+    assert abs((inside / "a").stat().st_mtime_ns - before) < 60 * 10**9
 
 
 def test_nothing_is_written_over(inside: Path) -> None:

@@ -91,6 +91,14 @@ def test_the_mode_comes_back(world: World) -> None:
     assert (world.home / "a.csv").stat().st_mode & 0o7777 == 0o640
 
 
+@pytest.mark.parametrize("mtime_ns", [0, -1_500_000_000])
+def test_no_mode_and_no_time_are_known_as_well(world: World, mtime_ns: int) -> None:
+    """A file that nobody may read, last modified in 1970 or before: only what nobody knows is left as any new file has it."""
+    assert world.restore(world.from_ledger._replace(mode=0, mtime_ns=mtime_ns)) == "restored"
+    found = (world.home / "a.csv").stat()
+    assert (0, mtime_ns) == (found.st_mode & 0o7777, found.st_mtime_ns)
+
+
 @pytest.mark.parametrize("change", ["bit", "shorter", "longer"])
 def test_a_damaged_object_is_not_written(world: World, change: str) -> None:
     """A flipped bit, a byte less, a byte more: nothing appears (hazard 124), and more is not even read (hazard 123)."""
@@ -173,7 +181,7 @@ def test_a_version_is_fetched(world: World) -> None:
 def test_by_time(world: World) -> None:
     """A mirror takes a file of the same length and time for the same; with another time the bytes decide."""
     (world.home / "a.csv").write_bytes(b"x" * len(CONTENT))
-    os.utime(world.home / "a.csv", ns=(0, world.from_bucket.mtime_ns))
+    os.utime(world.home / "a.csv", ns=(0, world.from_bucket.mtime_ns or 0))
     assert world.restore(world.from_bucket, by_time=True) == "there"
     os.utime(world.home / "a.csv", ns=(0, 1))
     assert world.restore(world.from_bucket, by_time=True) == "other-bytes"

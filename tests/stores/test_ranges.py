@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from outhaul.model.errors import AlreadyThere, NotThere, StoreError, Transient
-from outhaul.stores.s3_ranges import AHEAD_MAX, PART_BYTES, Ranges
+from outhaul.model.errors import AlreadyThere, BeyondEnd, NotThere, StoreError, Transient
+from outhaul.stores.s3_ranges import AHEAD_MAX, PART_BYTES, GetRange, Ranges
 
 
 class Object:
@@ -87,3 +87,28 @@ def test_a_reader_that_leaves() -> None:
         list(ranges.read("k", ""))
     many = [ranges.read("k", "") for _ in range(5)]
     assert {b"".join(parts) for parts in many} == {held.content}
+
+
+def test_an_object_that_has_lost_its_bytes() -> None:
+    """Of an empty object no range can be had (RFC 9110, section 15.5.17): it is no byte, and nothing that a store refuses."""
+    held = Object(PART_BYTES)
+    held.faults = {0: BeyondEnd("416")}
+    assert list(Ranges(held.get).read("k", "")) == []
+
+
+def test_an_object_that_becomes_shorter() -> None:
+    """While it is read: it was written over, and is read anew by whoever tries again."""
+    held = Object(3 * PART_BYTES)
+    with pytest.raises(Transient, match="written over"):
+        list(Ranges(_that_shrinks(held)).read("k", ""))
+
+
+def _that_shrinks(held: Object) -> GetRange:
+    whole = held.get
+
+    def get(key: str, version: str, start: int, end: int, etag: str) -> tuple[bytes, int, str]:
+        if start >= 2 * PART_BYTES:
+            raise BeyondEnd("416")
+        return whole(key, version, start, end, etag)
+
+    return get

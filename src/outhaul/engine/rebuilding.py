@@ -191,10 +191,10 @@ def _decodes(whole: Wanted, shelf: Shelf) -> bool:
     return True
 
 
-def _sighting(path: str, size: int, mtime_ns: int) -> Sighting:
+def _sighting(path: str, size: int, mtime_ns: int | None) -> Sighting:
     """Of a file of which only this is known: no file that is there is the same generation."""
     directory, _, name = path.rpartition("/")
-    return Sighting(directory, name, 0, 0, size, mtime_ns, 0)
+    return Sighting(directory, name, 0, 0, size, mtime_ns or 0, 0)
 
 
 def _proof(wanted: Wanted, kind: ProofKind, wall_ns: int) -> Proof:

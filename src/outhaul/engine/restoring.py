@@ -251,7 +251,7 @@ class Restoring:
             self._attempts[wanted] = attempts
             self._again.append(wanted)
             return
-        self._fail(wanted, outcome_of(error), str(error))
+        self._fail(wanted, outcome_of(error), _damage(wanted, error) if isinstance(error, Damaged) else str(error))
         if isinstance(error, NoRoom) and not self._full:
             self._full = str(error)
         if isinstance(error, Denied) and not self._landed:  # A single one may be missing rather than forbidden.
@@ -336,3 +336,8 @@ class Restoring:
         assert left == 0 or self._hands.stopped(), f"{left} files unaccounted for"
         if left:
             self.account.by_outcome["interrupted"] = self.account.by_outcome.get("interrupted", 0) + left
+
+
+def _damage(wanted: Wanted, error: Damaged) -> str:
+    """What differs, and of which object: that of a file may be any other, and a store has said nothing that names it."""
+    return f"{'' if wanted.within is None else 'in '}{wanted.key}: {error}"

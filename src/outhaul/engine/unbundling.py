@@ -108,7 +108,8 @@ class Unbundling:
 
     def _age(self, of: str) -> tuple[int, str]:
         last = self._beside[of][-1] if self._beside[of] else self._held[of]
-        return (-last.modified_ns if self._latest_first else last.modified_ns), of
+        stored_ns = last.modified_ns or 0
+        return (-stored_ns if self._latest_first else stored_ns), of
 
     def _settled(self, key: str) -> Iterator[Wanted]:
         """The tars that have nothing beside them, now that the listing has come to `key`; '' is its end."""
@@ -159,7 +160,7 @@ class Unbundling:
         for member in index.members:
             if (path := inside(member.path)) is None:
                 continue
-            mtime_ns = member.mtime_ns if abs(member.mtime_ns) <= MTIME_NS_MAX else 0
+            mtime_ns = member.mtime_ns if abs(member.mtime_ns) <= MTIME_NS_MAX else None
             wanted = Wanted(
                 path, 0, key, "", member.size, member.sha256, opened.etag, mtime_ns, index.codec, opened.length,
                 index.sha256, member.within, mode=member.mode & _MODE_BITS,

@@ -71,15 +71,15 @@ class Reader:
 
     def _found(self, listed: Listed, body: bytes | StoreError) -> Found:
         name = self._name(listed)
-        why = self._refusal(listed)
+        why, heard_ns = self._refusal(listed), listed.modified_ns or 0
         if not why and isinstance(body, StoreError):
             why = str(body)
         if why or isinstance(body, StoreError):
-            return Found(name, listed.modified_ns, None, why)
+            return Found(name, heard_ns, None, why)
         try:
-            return Found(name, listed.modified_ns, read_status(body, name), "")
+            return Found(name, heard_ns, read_status(body, name), "")
         except Malformed as error:
-            return Found(name, listed.modified_ns, None, str(error))
+            return Found(name, heard_ns, None, str(error))
 
     def _name(self, listed: Listed) -> str:
         return listed.key[len(self._folder) :].removesuffix(_SUFFIX)
@@ -92,4 +92,4 @@ class Reader:
 
 
 def _mark(listed: Listed) -> tuple[str, int, int]:
-    return listed.etag, listed.modified_ns, listed.length
+    return listed.etag, listed.modified_ns or 0, listed.length

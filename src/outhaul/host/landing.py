@@ -161,9 +161,9 @@ class HostLandingFolder:
             os.close(descriptor)
             raise
 
-    def create(self, mode: int = 0) -> HostNewFile:
+    def create(self, mode: int | None = None) -> HostNewFile:
         """See `stages.restore.LandingFolder`."""
-        return HostNewFile(self.descriptor, mode & _MODE_BITS)
+        return HostNewFile(self.descriptor, None if mode is None else mode & _MODE_BITS)
 
 
 class HostExisting:
@@ -198,7 +198,7 @@ class HostNewFile:
     hold it open for writing when it is named.
     """
 
-    def __init__(self, folder: int, mode: int = 0) -> None:
+    def __init__(self, folder: int, mode: int | None) -> None:
         self._folder = folder
         self._mode = mode
         self._temporary = ""
@@ -221,13 +221,13 @@ class HostNewFile:
             while view:
                 view = view[os.write(self.descriptor, view) :]
 
-    def name(self, name: str, mtime_ns: int, *, replace: bool) -> None:
+    def name(self, name: str, mtime_ns: int | None, *, replace: bool) -> None:
         """See `stages.restore.NewFile`. Mode and time are set here, and durable no later than the name."""
         _refuse(name)
         with _faults():
-            if self._mode:
+            if self._mode is not None:
                 os.fchmod(self.descriptor, self._mode)
-            if mtime_ns:
+            if mtime_ns is not None:
                 os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
             try:
                 self._replace(name) if replace else self._place(name)
@@ -235,7 +235,7 @@ class HostNewFile:
                 raise Taken("something of this name has appeared meanwhile") from error
 
     def _open(self) -> int:
-        first = 0o600 if self._mode else 0o644
+        first = 0o644 if self._mode is None else 0o600
         if hasattr(os, "O_TMPFILE") and _has_descriptors_by_path():
             try:
                 return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, first, dir_fd=self._folder)

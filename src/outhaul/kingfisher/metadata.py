@@ -64,7 +64,7 @@ def archived_of(pair: Pair, text: bytes) -> Archived:
         _text(told.get("data_md5")),
         _text(told.get("data_sha256")),
         _number(told.get("errors_count")),
-        not by_us and pair.data.modified_ns < pair.metadata.modified_ns,
+        not by_us and (pair.data.modified_ns or 0) < (pair.metadata.modified_ns or 0),
     )
 
 

@@ -28,7 +28,7 @@ _COLUMNS = (
     "d.place, d.path, r.name, r.size, r.mtime_ns, r.sha256, r.key, r.version, r.etag, p.source, r.id, "
     "coalesce(r.codec, ''), coalesce(b.size, r.stored_size, r.size), coalesce(b.sha256, r.stored_sha256, r.sha256), "
     "coalesce(r.bundle, 0), coalesce(r.frame_offset, 0), coalesce(r.frame_length, 0), coalesce(r.frame_at, 0), "
-    "coalesce(r.mode, 0)"
+    "CASE WHEN r.device <> 0 OR r.inode <> 0 OR r.ctime_ns <> 0 THEN 1 ELSE 0 END, coalesce(r.mode, -1)"
 )
 _WANTED = f"SELECT {_COLUMNS} {_TABLES}"
 _WANTED_KINDS = (
@@ -46,6 +46,7 @@ _WANTED_KINDS = (
     str,
     int,
     bytes,
+    int,
     int,
     int,
     int,
@@ -273,9 +274,14 @@ def _wanted(row: tuple[Any, ...]) -> tuple[str, Wanted]:
     if not all(map(isinstance, row, _WANTED_KINDS)):
         raise TypeError("a row holds what no outhaul wrote")
     (place, directory, name, size, mtime_ns, sha256, key, version, etag, source, _, codec, stored_size, stored_sha256,
-     *within, mode) = row  # fmt: skip
+     *within, seen, mode) = row  # fmt: skip
     path = to_path(directory + b"/" + name if directory else name)
-    wanted = Wanted(path, place, key, version, size, sha256, etag, mtime_ns, mode=mode)
+    # Of a file that was not seen, 0 says that nobody knows, but where the index of its bundle, or a note, has told it.
+    knows_mode = mode > 0 or (mode == 0 and (seen or within[0]))
+    knows_time = mtime_ns or seen or within[0] or codec
+    wanted = Wanted(
+        path, place, key, version, size, sha256, etag, mtime_ns if knows_time else None, mode=mode if knows_mode else None
+    )  # fmt: skip
     if within[0]:
         wanted = wanted._replace(within=Within(*within))
     if codec or within[0]:

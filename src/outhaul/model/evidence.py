@@ -84,8 +84,8 @@ class Package(NamedTuple):
     package, is that of the file until it has been sent."""
     content_sha256: bytes = b""
     """Of the file itself, where that is not what is sent."""
-    mode: int = 0
-    """Its permission bits."""
+    mode: int | None = None
+    """Its permission bits; None of what is no file of a source."""
     content_length: int = -1
     """Of what was compressed, where that is not the file of the sighting: the tar of a group."""
 
@@ -155,8 +155,8 @@ class Proof(NamedTuple):
     stored_sha256: bytes = b""
     """SHA-256 of what is stored, where that is not the file itself; `length` is that of what is stored, `sha256` is always
     that of the file."""
-    mode: int = 0
-    """Permission bits of the file."""
+    mode: int | None = None
+    """Permission bits of the file; None where nobody knows, and 0 where it has none."""
     within: Within | None = None
     """Where the object carries several files; then the proof is one of the whole object, as are `length` and `stored_sha256`."""
 

@@ -22,8 +22,8 @@ class Listed(NamedTuple):
     length: int
     etag: str
     """'' where the store has none."""
-    modified_ns: int
-    """When it was stored; 0 where the store does not say."""
+    modified_ns: int | None
+    """When it was stored; None where the store does not say."""
 
 
 class Beside(NamedTuple):
@@ -52,8 +52,8 @@ class Wanted(NamedTuple):
     """From its receipt; b'' where there is none."""
     etag: str = ""
     """From a listing; it stands in for a digest where there is no receipt."""
-    mtime_ns: int = 0
-    """0 leaves the time of writing."""
+    mtime_ns: int | None = None
+    """None where nobody knows: then it is the time of writing. 0 is 1970."""
     codec: str = ""
     """The compression of the object, which is undone; '' for none."""
     stored_size: int = -1
@@ -65,8 +65,8 @@ class Wanted(NamedTuple):
     """A key of `RETURNS`, where it is known beforehand that it cannot be brought back."""
     detail: str = ""
     """Particulars of that."""
-    mode: int = 0
-    """Permission bits of the source; 0 where nobody knows: then it is made as any new file."""
+    mode: int | None = None
+    """Permission bits of the source; None where nobody knows: then it is made as any new file. 0 are none at all."""
     beside: Beside | None = None
     """Of an index or a manifest, which is no file: its path is its key. Size and digests are those of the text that follows from
     the receipts of all files that it lists; not known where there are receipts of some of them only."""
@@ -153,6 +153,20 @@ RETURNS: dict[str, Return] = {
     "interrupted": Return(False, "interrupted before its turn", "Run this again: it goes on where it was."),
 }
 
+ALONE: dict[str, str] = {
+    "collides": "Give the key that is told as the address, and another directory; of a bundle that brings the tar.",
+    "missing": "Where the bucket keeps versions, an older one may be there.",
+    "damaged": "Where the bucket keeps versions, an older one may be whole.",
+    "store": "The text after it says why; run this again when that is mended.",
+}
+"""What takes the place of the advice above where no ledger is asked: nothing that takes one."""
+FOLLOWING: dict[str, str] = {
+    **ALONE,
+    "other-bytes": "Move that file away, or fetch into another directory: nothing is written over.",
+    "in-the-way": "Nothing is ever written through a link. Move it away, or fetch into another directory.",
+}
+"""The same where a directory follows a bucket."""
+
 _PART_BYTES_MAX = 255
 _TRIAL = ".outhaul-probe"  # As `stores/s3_probe.py` names what it writes.
 _SECOND_KEY = re.compile(r"~([0-9a-f]{16})")
@@ -200,7 +214,7 @@ def wanted_objects(place: int, prefix: str, listing: Iterable[Listed]) -> Iterat
         wanted = wanted_object(place, prefix, listed)
         if not wanted.refused and escape(wanted.path) != wanted.path:
             if wanted.path in unplain:
-                wanted = wanted._replace(refused="collides", detail="another key stands for the same path")
+                wanted = wanted._replace(refused="collides", detail=f"this one is {listed.key}")
             unplain.add(wanted.path)
         yield wanted
 

@@ -187,7 +187,9 @@ def package_group(
     body = pieces.encode_bytes(plain)
     check_decodes(pieces, body, plain)
     stored = hashlib.sha256(body).digest()
-    return Package(group.sighting, key, len(body), stored, md5_of(body), body, tar, name, digest, 0, len(plain)), pieces
+    return Package(
+        group.sighting, key, len(body), stored, md5_of(body), body, tar, name, digest, None, len(plain)
+    ), pieces
 
 
 def bundle_of(group: Group, tar: GroupTar, pieces: Pieces | None, key: str, sent: Package) -> Bundle:

@@ -98,8 +98,10 @@ class NewFile(Written, Protocol):
     def write(self, data: bytes) -> None:
         """Add bytes. Raises `NotWritten`."""
 
-    def name(self, name: str, mtime_ns: int, *, replace: bool) -> None:
+    def name(self, name: str, mtime_ns: int | None, *, replace: bool) -> None:
         """Make it visible under `name`, at once and whole. It has been made durable before (`Landing.sync`).
+
+        Without a time, that of writing stays.
 
         Raises:
             Taken: something has that name, and is not to be replaced.
@@ -116,8 +118,8 @@ class LandingFolder(Written, Protocol):
     def existing(self, name: str) -> Existing | None:
         """What has this name. Raises `InTheWay` where it is no regular file."""
 
-    def create(self, mode: int = 0) -> NewFile:
-        """A new file without a name, which is to have these permission bits; 0 is the usual ones.
+    def create(self, mode: int | None = None) -> NewFile:
+        """A new file without a name, which is to have these permission bits; None is the usual ones.
 
         Never more than `rwx` of owner, group and others: what makes a file privileged is not given back.
         """

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from outhaul.model.errors import (
     AlreadyThere,
     Archived,
+    BeyondEnd,
     Denied,
     Misconfigured,
     NotThere,
@@ -53,6 +54,7 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "QuotaExceeded": (Denied, "the store is full"),
     "KeyTooLongError": (Refused, ""),
     "EntityTooLarge": (Refused, ""),
+    "InvalidRange": (BeyondEnd, ""),
     "InvalidObjectState": (Archived, "it is in an archive class"),
     "GlacierExpeditedRetrievalNotAvailable": (Archived, "ask with --tier standard"),
     "XAmzContentSHA256Mismatch": (Transient, "the bytes were altered on the way"),
@@ -144,6 +146,8 @@ def _by_status(status: int) -> type[StoreError]:
         return NotThere
     if status in (409, 412):
         return AlreadyThere
+    if status == 416:
+        return BeyondEnd
     if 300 <= status < 400:
         return Misconfigured
     return Refused

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Protocol
 
-from outhaul.model.errors import AlreadyThere, Transient
+from outhaul.model.errors import AlreadyThere, BeyondEnd, Transient
 
 PART_BYTES = 4 << 20
 """Parts of 8 MiB gained nothing and took twice the memory (decision 0012)."""
@@ -43,7 +43,10 @@ class Ranges:
 
     def read(self, key: str, version: str) -> Generator[bytes, None, None]:
         """All bytes of an object, in order."""
-        first, length, etag = self._get(key, version, 0, PART_BYTES, "")
+        try:
+            first, length, etag = self._get(key, version, 0, PART_BYTES, "")
+        except BeyondEnd:  # Of an empty object there is no range (RFC 9110, section 15.5.17).
+            return
         etag = "" if etag.startswith("W/") else etag  # If-Match takes strong ones only (RFC 9110, section 13.1.1).
         pending: deque[Future[bytes]] = deque()
         at = len(first)
@@ -82,7 +85,7 @@ class Ranges:
     def _once(self, key: str, version: str, start: int, end: int, etag: str) -> bytes:
         try:
             data, _, _ = self._get(key, version, start, end, etag)
-        except AlreadyThere as error:
+        except (AlreadyThere, BeyondEnd) as error:
             raise Transient(f"GET {key}: it was written over while it was read") from error
         if len(data) != end - start:
             raise Transient(f"GET {key}: {len(data):,} bytes came of {end - start:,}")

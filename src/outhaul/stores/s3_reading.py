@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from outhaul.model.errors import Refused
+from outhaul.model.errors import BeyondEnd, Refused
 from outhaul.model.job import Connection, Destination
 from outhaul.model.object_settings import NO_SETTINGS, ObjectSettings
 from outhaul.model.returning import Listed
@@ -60,7 +60,7 @@ class S3Shelf(S3Store):
         if not length:
             return iter(())
         fast = self._fast_ranges.part(key, version, offset, length) if self._fast_ranges else None
-        return self._catalogue().part(key, version, offset, length) if fast is None else fast
+        return _as_far_as_it_goes(self._catalogue().part(key, version, offset, length)) if fast is None else fast
 
     def read_large(self, key: str, version: str = "") -> Iterator[bytes]:
         """See `stages.restore.Shelf`. Where a store knows no ranges, it comes in one piece."""
@@ -158,7 +158,7 @@ class Catalogue(Control):
             with errors("LIST", prefix), _reaching():
                 page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **asked)
             for entry in page.get("Contents", ()):
-                modified = int(entry["LastModified"].timestamp() * 1000) * 10**6 if "LastModified" in entry else 0
+                modified = int(entry["LastModified"].timestamp() * 1000) * 10**6 if "LastModified" in entry else None
                 yield Listed(entry["Key"], int(entry["Size"]), entry.get("ETag", "").strip('"'), modified)
             token = page.get("NextContinuationToken", "")
             if not page.get("IsTruncated"):
@@ -174,6 +174,11 @@ class Catalogue(Control):
                 Bucket=self._bucket, Key=key, ChecksumMode="ENABLED", **given
             )
         return answer
+
+
+def _as_far_as_it_goes(part: Iterator[bytes]) -> Iterator[bytes]:
+    with contextlib.suppress(BeyondEnd):
+        yield from part
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from outhaul.frontends.cli.returning import UNUSABLE, unusable, watcher
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job
+from outhaul.model.returning import ALONE
 
 
 def rebuild(options: argparse.Namespace) -> int:
@@ -34,7 +35,7 @@ def rebuild(options: argparse.Namespace) -> int:
     if found or address is None or source is None:
         raise ConfigurationError(*found)
     job = Job(options.job, source, address, connection)
-    watching = watcher("rebuild", options)
+    watching = watcher("rebuild", options, ALONE)
     try:
         report = rebuilding.rebuild(job, state_of(options), watching, stopped, read_back=options.read_back)
         watching.finished(report.account, [])

@@ -16,6 +16,7 @@ from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination
 from outhaul.model.patterns import broken
+from outhaul.model.returning import ALONE, FOLLOWING
 from outhaul.model.selection import Selection
 from outhaul.model.thawing import Wish
 
@@ -75,7 +76,10 @@ def mirror(options: argparse.Namespace) -> int:
     if found or target is None:
         raise ConfigurationError(*found)
     manner = bringing.Manner(to, dry_run=options.dry_run, by_time=True, limit=options.max_files, as_stored=True)
-    return _from_bucket("mirror", target, (), connection, manner, options)
+    try:
+        return _from_bucket("mirror", target, (), connection, manner, options)
+    except bringing.InSource as error:  # Its own words name an option of `restore`.
+        raise ConfigurationError(f"--to {error.why}; name another directory") from None
 
 
 def _from_bucket(
@@ -86,9 +90,11 @@ def _from_bucket(
     manner: bringing.Manner,
     options: argparse.Namespace,
 ) -> int:
-    watching = watcher(verb, options)
+    watching = watcher(verb, options, FOLLOWING if manner.as_stored else ALONE)
     try:
         report = bringing.restore_bucket(target, words, state_of(options), connection, manner, watching, stopped)
+        if manner.as_stored and not (report.account.seen or report.interrupted):
+            watching.notice(f"there is nothing in {target.address} so far")
         watching.finished(report.account, report.unmatched)
     except UNUSABLE as error:
         return unusable(target, error)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 
 from outhaul.engine.account import Account, Watcher
 from outhaul.frontends.cli import say
@@ -27,8 +28,11 @@ class PlainWatcher:
     limit = "--max-files"
     """What says how many files are fetched at most."""
 
-    def __init__(self, verb: str, *, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self, verb: str, *, quiet: bool = False, verbose: bool = False, advice: Mapping[str, str] | None = None
+    ) -> None:
         self._verb = verb
+        self._advice = advice
         self._quiet = quiet
         self._verbose = verbose
         self._started = time.monotonic()
@@ -68,7 +72,7 @@ class PlainWatcher:
             self.line(f"{self._verb}: nothing fits {printable(word)}")
         if self._quiet and account.well:
             return
-        for line in summary(self._verb, account, time.monotonic() - self._started, self.limit):
+        for line in summary(self._verb, account, time.monotonic() - self._started, self.limit, self._advice):
             self.line(line)
 
     def line(self, text: str) -> None:
@@ -82,8 +86,14 @@ class PlainWatcher:
         """Take away what was for the time of the work only."""
 
 
-def summary(verb: str, account: Account, seconds: float, limit: str = PlainWatcher.limit) -> list[str]:
-    """Every file that was asked for is under one of these lines."""
+def summary(
+    verb: str,
+    account: Account,
+    seconds: float,
+    limit: str = PlainWatcher.limit,
+    advice: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Every file that was asked for is under one of these lines; `advice` takes the place of what `RETURNS` has of an outcome."""
     by_outcome = account.by_outcome
     new = by_outcome.get("restored", 0) + by_outcome.get("unverified", 0)
     first = f"{verb}: {say.files(account.seen)} {'looked at' if verb == 'rebuild' else 'asked for'}"
@@ -98,8 +108,8 @@ def summary(verb: str, account: Account, seconds: float, limit: str = PlainWatch
     for outcome, count in sorted(by_outcome.items(), key=lambda item: (not RETURNS[item[0]].well, -item[1])):
         if outcome != "restored" or len(by_outcome) > 1:
             lines.append(f"  {count:,} {RETURNS[outcome].meaning}")
-        if RETURNS[outcome].advice:
-            lines.append(f"      {RETURNS[outcome].advice}")
+        if what_to_do := (advice or {}).get(outcome, RETURNS[outcome].advice):
+            lines.append(f"      {what_to_do}")
     if account.stopped_at_limit:
         lines.append(f"  stopped at {limit}: run it again for more")
     return lines
@@ -164,15 +174,17 @@ def unusable(address: Destination, error: StoreError) -> int:
     return 4
 
 
-def watcher(verb: str, options: argparse.Namespace) -> PlainWatcher | JsonWatcher:
-    """Who tells of a command, as its options and the terminal say."""
+def watcher(
+    verb: str, options: argparse.Namespace, advice: Mapping[str, str] | None = None
+) -> PlainWatcher | JsonWatcher:
+    """Who tells of a command, as its options and the terminal say; `advice` as for `summary`."""
     if options.json:
         return JsonWatcher(verb)
     if options.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return PlainWatcher(verb, quiet=options.quiet, verbose=options.verbose)
+        return PlainWatcher(verb, quiet=options.quiet, verbose=options.verbose, advice=advice)
     from outhaul.frontends.cli.returning_bar import BarWatcher
 
-    return BarWatcher(verb, verbose=options.verbose)
+    return BarWatcher(verb, verbose=options.verbose, advice=advice)
 
 
 __all__ = ["UNUSABLE", "JsonWatcher", "PlainWatcher", "Watcher", "summary", "unusable", "watcher"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -14,8 +16,8 @@ from outhaul.model.returning import RETURNS
 class BarWatcher(PlainWatcher):
     """A bar while it runs."""
 
-    def __init__(self, verb: str, *, verbose: bool = False) -> None:
-        super().__init__(verb, verbose=verbose)
+    def __init__(self, verb: str, *, verbose: bool = False, advice: Mapping[str, str] | None = None) -> None:
+        super().__init__(verb, verbose=verbose, advice=advice)
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),

@@ -1,4 +1,4 @@
-"""Times and samples as people write them on the command line: `2026-03-01`, `2026-03-01T12:00`, with a zone, or `2d`
+"""Times, samples and numbers as people write them on the command line: `2026-03-01`, `2026-03-01T12:00`, with a zone, or `2d`
 for two days ago; `1%`, or 500. argparse is told of what cannot be read.
 """
 
@@ -63,6 +63,13 @@ def seconds_of(text: str) -> float:
     if seconds < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is too short; write 1s or more")
     return seconds
+
+
+def files_of(text: str) -> int:
+    """How many files at most: at least one. None at all is nothing that anybody asks for, and 0 is no word for all."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on; leave it out for all")
+    return int(text)
 
 
 def days_of(text: str) -> int:

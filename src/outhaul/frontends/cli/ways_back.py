@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from outhaul.frontends.cli.stick_options import add_carry, add_export_options
-from outhaul.frontends.cli.times import days_of, sample_of, seconds_of, time_of
+from outhaul.frontends.cli.times import days_of, files_of, sample_of, seconds_of, time_of
 
 Add = Callable[[str, str, str, str, list[argparse.ArgumentParser]], argparse.ArgumentParser]
 """Adds a command: its name, where its function is, what it does, an example, and options that it shares with others."""
@@ -56,8 +56,9 @@ def add(
     mirror.add_argument("address", metavar="ADDRESS", help="s3://bucket/prefix, or a directory")
     _where_to(mirror)
     mirror.add_argument(
-        "--max-files", metavar="N", type=count, default=0, help="fetch at most N; the next time goes on (default: all)"
-    )
+        "--max-files", metavar="N", type=files_of, default=0,
+        help="fetch at most N, from 1 on; the next time goes on (default: all)",
+    )  # fmt: skip
 
     audit = command(
         "audit", "audit.audit", "do the stores still hold what the receipts say?",

@@ -22,6 +22,7 @@ from outhaul.frontends.older.daily import every_day, patiently
 from outhaul.ledgers.opening import lock
 from outhaul.model.errors import AnotherInstance, ConfigurationError, OuthaulError
 from outhaul.model.keys import printable
+from outhaul.model.returning import FOLLOWING
 from outhaul.wiring import reading_hands
 
 PROGRAM = "c3"
@@ -113,7 +114,7 @@ def _fetch(read: Configuration) -> int:
     manner = bringing.Manner(
         fetching.to, by_time=True, limit=fetching.limit, as_stored=True, into_source=into_source
     )  # fmt: skip
-    watcher = PlainWatcher(PROGRAM)
+    watcher = PlainWatcher(PROGRAM, advice=FOLLOWING)
     watcher.limit = "target.max-download-file"
     try:
         report = bringing.restore_bucket(

@@ -148,6 +148,16 @@ class LedgerContract:
             == given[0]
         )
 
+    def test_any_mode_and_time_is_recorded(self, opened: Open) -> None:
+        """No permission at all, a mode that nobody knows, 1970, and times before it."""
+        with opened() as ledger:
+            seen = [sighting(str(ns), inode=5)._replace(mtime_ns=ns) for ns in (0, -1, -(1 << 63) + 1)]
+            proofs = [proof(one)._replace(mode=mode) for one, mode in zip(seen, (0, None, 0o777), strict=True)]
+            ledger.record(ledger.place(JOB), proofs)
+        with opened() as ledger:
+            found = ledger.receipts(ledger.place(JOB), "a", [one.name for one in seen])
+            assert seen == [found[one.name].sighting for one in seen]
+
     def test_numbers_rise(self, opened: Open) -> None:
         """Receipts are numbered upwards, over processes too; a number that was given is never given again."""
         numbers = []
