@@ -171,8 +171,8 @@ def test_missing_and_damaged(there: There) -> None:
         ran = there("audit", *options)
         assert ran.code == 1
         assert "missing      7.csv" in ran.err and "changed      9.csv" in ran.err
-        assert "audit: 40 files looked at\n" in ran.err and "  38 as the receipt says\n" in ran.err
-    assert "audit: 1 file looked at\n" in there("audit").err
+        assert "audit: 40 objects looked at\n" in ran.err and "  38 as the receipt says\n" in ran.err
+    assert "audit: 1 object looked at\n" in there("audit").err
 
 
 @pytest.mark.slow
