@@ -91,6 +91,22 @@ def test_verbose_names_every_file(outhaul: Program) -> None:
     assert "carried  one.csv -> one.csv (read-back)\n" in outhaul.move("-v").err
 
 
+def test_what_an_earlier_run_has_carried_has_its_line(outhaul: Program) -> None:
+    """Its receipt is older than the run in which its source goes: it is told as any other, and counted."""
+    outhaul.write("a.csv")
+    outhaul.copy()
+    ran = outhaul.move("-v")
+    assert ran.err.splitlines()[0] == "carried  a.csv -> a.csv (by an earlier run)"
+    assert ran.err.splitlines()[1].startswith("move: 1 file seen, 1 carried")
+    outhaul.write("b.csv")
+    outhaul.copy()
+    told, summary = outhaul.move("--json").events
+    assert (told["event"], told["path"], told["size"], told["key"], told["sent"], told["earlier"]) == (
+        "carried", "b.csv", 7, "b.csv", False, True,
+    )  # fmt: skip
+    assert summary["carried"] == 1
+
+
 def test_a_dry_run_touches_nothing(outhaul: Program) -> None:
     """It says what would be carried."""
     outhaul.write("one.csv")
