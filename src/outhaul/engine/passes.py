@@ -292,13 +292,15 @@ class Pass(Round):
         if self._admits([settled]):
             if self._door.is_closed and not self.dry_run and not self.job.bundle_bytes:
                 yield from self._opening(tree)
+                if self._door.is_closed and self.ports.stopped():
+                    return  # Else it would be opened anew, and here.
             if self._is_next(settled):
                 yield from self._room(tree, settled.sighting.size)
             self._add(settled, tree)
 
     def _opening(self, tree: Tree) -> Iterator[bool]:
         """Have the destination opened; others have their turns meanwhile. A bundle is packed while it is."""
-        if self.ports.permits.hindrance(self.job):
+        if self.ports.stopped() or self.ports.permits.hindrance(self.job):
             return
         self._submit(self._door.asking())
         while self._door.is_closed and not self.ports.stopped():

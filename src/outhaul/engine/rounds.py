@@ -74,7 +74,7 @@ class Round:
         self._proofs: list[Proof] = []
         self._first_proof_ns = 0
         self._tasks = self._bytes_in_flight = self._files_carried = 0
-        self._failures = self._rests_until = 0
+        self._failures = self._rests_until = self._drains_until = 0
         self._unanswered = ""
         self._groups: dict[int, Group] = {}
         self._letting_go = LettingGo(job, self.place, ports, self._standings)
@@ -400,11 +400,10 @@ class Round:
         Others have their turns meanwhile.
         """
         clock = self.ports.clock
-        deadline: int | None = None
         while True:
             if self.ports.stopped():
-                deadline = deadline or clock.monotonic_ns() + _DRAIN_SECONDS * SECOND_NS
-                if clock.monotonic_ns() > deadline:
+                self._drains_until = self._drains_until or clock.monotonic_ns() + _DRAIN_SECONDS * SECOND_NS
+                if clock.monotonic_ns() > self._drains_until:
                     break
             elif self._again:
                 again, self._again = self._again, []
