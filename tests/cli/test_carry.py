@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -89,6 +91,22 @@ def test_verbose_names_every_file(outhaul: Program) -> None:
     """With -v each file has a line."""
     outhaul.write("one.csv")
     assert "carried  one.csv -> one.csv (read-back)\n" in outhaul.move("-v").err
+
+
+def test_what_an_earlier_run_has_carried_has_its_line(outhaul: Program) -> None:
+    """Its receipt is older than the run in which its source goes: it is told as any other, and counted."""
+    outhaul.write("a.csv")
+    outhaul.copy()
+    ran = outhaul.move("-v")
+    assert ran.err.splitlines()[0] == "carried  a.csv -> a.csv (by an earlier run)"
+    assert ran.err.splitlines()[1].startswith("move: 1 file seen, 1 carried")
+    outhaul.write("b.csv")
+    outhaul.copy()
+    told, summary = outhaul.move("--json").events
+    assert (told["event"], told["path"], told["size"], told["key"], told["sent"], told["earlier"]) == (
+        "carried", "b.csv", 7, "b.csv", False, True,
+    )  # fmt: skip
+    assert summary["carried"] == 1
 
 
 def test_a_dry_run_touches_nothing(outhaul: Program) -> None:
@@ -211,6 +229,79 @@ def test_interrupted(outhaul: Program, tmp_path: Path) -> None:
     assert running.returncode in (0, 130), err
     assert outhaul.move().code == 0
     assert len(outhaul.stored()) == 3000
+
+
+STOPPING = "outhaul: stopping: what is on its way is brought to an end; Ctrl-C again stops at once\n"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An endpoint that takes every connection, and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(server.accept()[0])
+
+        threading.Thread(target=take, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        for connection in taken:
+            connection.close()
+
+
+def interrupted(outhaul: Program, endpoint: str, signals: Sequence[int]) -> tuple[float, int, str]:
+    """A move to it gets signals; how many seconds it takes from the last of them, its exit code, and what it says."""
+    for number in range(3):
+        outhaul.write(f"{number}.csv")
+    arguments = [
+        "move",
+        str(outhaul.source),
+        "s3://bucket/p",
+        "--endpoint-url",
+        endpoint,
+        "--state",
+        str(outhaul.state),
+    ]
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [sys.executable, "-m", "outhaul", *arguments]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, env=outhaul.environment | keys)
+    deadline = time.monotonic() + 30
+    while not (outhaul.state / "ledger.sqlite").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for number in signals:
+        time.sleep(1)
+        running.send_signal(number)
+    sent = time.monotonic()
+    _, err = running.communicate(timeout=50)
+    return time.monotonic() - sent, running.returncode, err.decode()
+
+
+@pytest.mark.slow
+def test_a_second_interrupt_ends_it_at_once(outhaul: Program, silent: str) -> None:
+    """The first says what it does, and how to be quicker; nothing is lost by the second."""
+    seconds, code, said = interrupted(outhaul, silent, [signal.SIGINT, signal.SIGINT])
+    assert (code, said) == (130, STOPPING)
+    assert seconds < 2
+    assert len(list(outhaul.source.iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_an_interrupt_waits_for_a_bounded_time(outhaul: Program, silent: str) -> None:
+    """An endpoint that never answers keeps it for ten seconds, and is not asked anew."""
+    seconds, code, said = interrupted(outhaul, silent, [signal.SIGINT])
+    assert (code, said.startswith(STOPPING)) == (130, True)
+    assert "3 the run was interrupted before its turn" in said
+    assert seconds < 20
+
+
+@pytest.mark.slow
+def test_a_service_manager_is_told_nothing_more(outhaul: Program, silent: str) -> None:
+    """It has asked for it, by SIGTERM."""
+    _, code, said = interrupted(outhaul, silent, [signal.SIGTERM])
+    assert (code, "stopping" in said) == (130, False)
 
 
 @pytest.mark.parametrize(

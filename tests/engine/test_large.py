@@ -1,5 +1,6 @@
 """Large files: uploads that go on in another process, and parts that nobody needs any more."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from engine.world import JOB, Machine
 from outhaul.engine.large import AT_ONCE
 from outhaul.model.errors import Denied, SourceUnreadable, Transient, UploadGone
-from outhaul.model.job import Destination
+from outhaul.model.job import ConflictRule, Destination, Job
+from outhaul.model.keys import second_key
 from outhaul.testing.steps import Crash, Steps
 from outhaul.testing.store import Fault
 
@@ -23,7 +25,7 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
-def crashed_at_part(machine: Machine, number: int) -> None:
+def crashed_at_part(machine: Machine, number: int, job: Job = JOB) -> None:
     """The process ends just before this part, counted from 1, is sent."""
     steps = Steps()
 
@@ -35,7 +37,7 @@ def crashed_at_part(machine: Machine, number: int) -> None:
 
     steps.before("store.put_part", end if number == 1 else count)
     with pytest.raises(Crash):
-        machine.run(steps=steps)
+        machine.run(job, steps=steps)
 
 
 @pytest.mark.parametrize("number", [1, 2, PARTS])
@@ -317,3 +319,40 @@ def test_of_two_uploads_of_one_file_the_later_goes_on(machine: Machine) -> None:
     machine.run()
     assert (machine.store.uploads, machine.files.files()) == ({}, {})
     assert machine.stored() == {"site/a/large": LARGE}
+
+
+KEY, THEIRS = "site/a/large", b"theirs"
+SECOND = second_key(KEY, hashlib.sha256(LARGE).digest())
+RULES: list[tuple[ConflictRule, ConflictRule, str, dict[str, bytes]]] = [
+    ("replace", "hold", "conflict", {KEY: THEIRS}),
+    ("keep-both", "hold", "conflict", {KEY: THEIRS}),
+    ("replace", "keep-both", "removed", {KEY: THEIRS, SECOND: LARGE}),
+    ("keep-both", "replace", "removed", {KEY: LARGE}),
+]
+
+
+@pytest.mark.parametrize(("before", "now", "reason", "stored"), RULES)
+def test_what_the_job_says_now_of_conflicts_holds(
+    machine: Machine, before: ConflictRule, now: ConflictRule, reason: str, stored: dict[str, bytes]
+) -> None:
+    """A run is killed in the middle of an upload, and its job changed: nothing is done by what the job said then."""
+    machine.store.put(KEY, THEIRS)
+    crashed_at_part(machine, 4, JOB._replace(on_conflict=before))
+    assert machine.run(JOB._replace(on_conflict=now)).tally.by_reason == {reason: 1}
+    assert (machine.stored(), machine.store.uploads) == (stored, {})
+
+
+@pytest.mark.parametrize("rule", ["keep-both", "hold", "replace"])
+def test_what_a_killed_run_has_sent_is_no_conflict(machine: Machine, rule: ConflictRule) -> None:
+    """Whatever the job says now: the object is ours, its bytes are those of the file, and it is adopted."""
+    steps = Steps()
+
+    def end() -> None:
+        raise Crash
+
+    steps.before("ledger.record", end)
+    with pytest.raises(Crash):
+        machine.run(JOB._replace(on_conflict="replace"), steps=steps)
+    assert machine.stored() == {KEY: LARGE}
+    tally = machine.run(JOB._replace(on_conflict=rule)).tally
+    assert (tally.by_reason, machine.stored()) == ({"removed": 1}, {KEY: LARGE})

@@ -74,6 +74,22 @@ def test_a_source_that_goes_away_leaves_it(machine: Machine, left: list[tuple[Jo
     assert (left, machine.store.closed) == ([(job, machine.store)], 0)
 
 
+def test_a_run_that_is_asked_to_end_opens_nothing_anew(machine: Machine) -> None:
+    """It may not answer, and each file would have it opened once more, and wait for that."""
+    put(machine, 3)
+    machine.produce("b/another", b"x")
+    steps, stop, opened = Steps(), list[bool](), list[Job]()
+
+    def opens(job: Job) -> Store:
+        opened.append(job)
+        return machine.store
+
+    machine.open_store, machine.stopped = opens, lambda: bool(stop)
+    steps.before("ledger.abilities", lambda: stop.append(True))
+    assert machine.run(steps=steps).tally.by_reason.keys() == {"interrupted"}
+    assert (len(opened), machine.stored()) == (1, {})
+
+
 def _crash() -> None:
     raise Crash
 

@@ -130,7 +130,7 @@ HERE = (
             Edit(
                 RECOVER,
                 "receipt = ledger.receipt(left.receipt)",
-                "left.unlink(); yield Disposal(left.receipt, 'removed'); continue",
+                "left.unlink(); yield ledger.receipt(left.receipt), Disposal(left.receipt, 'removed'); continue",
             ),
         ),
         ("interrupted, replaced",),

@@ -4,9 +4,10 @@ import hashlib
 
 import pytest
 
-from outhaul.model.errors import Conflict, Denied, NoCopy, Transient, Unproved
+from outhaul.model.errors import Conflict, Denied, NoCopy, Transient, Unproved, UploadGone
 from outhaul.model.job import ConflictRule
 from outhaul.model.keys import second_key
+from outhaul.ports import Begun
 from outhaul.stages.upload import begin, upload
 from outhaul.testing.store import Fault, StoredObject
 from stages.faulty import Faulty
@@ -153,3 +154,17 @@ def test_what_a_codec_may_make_larger_is_reckoned_with(
     monkeypatch.setattr(world.store, "begin_large", lambda _key, length, **_: lengths.append(length))
     begin(package, "keep-both", world.store)
     assert lengths == [expected]
+
+
+@pytest.mark.parametrize("rule", ["hold", "replace"])
+def test_the_rule_of_now_holds_for_what_was_begun_under_another(world: World, rule: ConflictRule) -> None:
+    """What was begun under a second key goes on by no rule that knows no second keys; nothing more of it is sent."""
+    occupy(world, KEY)
+    world.files.write("a/file.csv", LARGE)
+    begun = begin(world.package(), "keep-both", world.store)
+    assert isinstance(begun, Begun)
+    assert begun.key == second_key(KEY, hashlib.sha256(LARGE).digest())
+    with pytest.raises(UploadGone):
+        upload(world.package(), rule, world.store, begun=begun)
+    assert (world.store.parts_sent, list(world.store.objects)) == (0, [KEY])
+    assert upload(world.package(), "keep-both", world.store, begun=begun).key == begun.key

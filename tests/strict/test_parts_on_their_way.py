@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from outhaul.model.errors import AlreadyThere
+from outhaul.model.job import Connection, Destination
+from outhaul.stores.s3 import S3Store
+from outhaul.testing.store import BytesOf
 from strict.certificates import Authority
 from strict.journeys import PART_BYTES, Journey
 from strict.server import Logged, StrictServer
@@ -91,3 +95,28 @@ def test_a_bucket_that_locks_by_itself(
         carry(journey, capsys, server)
         assert {told for told, _ in guards(server)} == {True}
         assert {each.code for each in parts(server) if each.status != 200} <= {"InvalidRequest"}
+
+
+@pytest.mark.parametrize("conditions", [True, False])
+def test_a_key_is_looked_at_before_an_earlier_upload_goes_on(
+    server: StrictServer, monkeypatch: pytest.MonkeyPatch, conditions: bool
+) -> None:
+    """Something has it by now, and may not be replaced any more: no part is sent for nothing."""
+    for name, value in server.environ().items():
+        monkeypatch.setenv(name, value)
+    server.behaviour.conditions = conditions
+    begun = store_of(server).begin_large("p/large", 3 * PART_BYTES, replace=True)
+    store = store_of(server)
+    store.put("p/large", b"theirs")
+    with pytest.raises(AlreadyThere):
+        store.put_large("p/large", 3 * PART_BYTES, BytesOf(bytes(3 * PART_BYTES)), seal=lambda: None, begun=begun)
+    assert [each.operation for each in server.log if each.operation in ("ListParts", "UploadPart")] == []
+    assert server.buckets["the-bucket"].bodies()["p/large"] == b"theirs"
+
+
+def store_of(server: StrictServer) -> S3Store:
+    """As a process has it that has found out what the server does."""
+    place = Destination("s3://the-bucket/p", "s3", "the-bucket", "p", "")
+    store = S3Store(place, Connection(server.endpoint_url, server.region))
+    store.adopt(store.probe())
+    return store

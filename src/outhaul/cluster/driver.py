@@ -34,7 +34,6 @@ from outhaul.host.landmarks import Leaving
 from outhaul.model.bandwidth import Bandwidth
 from outhaul.model.errors import AnotherInstance, ConfigurationError, LedgerError, SourceError, StoreError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Monitor
@@ -217,8 +216,8 @@ class _Spread:
                 for found in recover(tree, wired.ledger, self._job):
                     if isinstance(found, Standing):
                         self._monitor.standing(self._job, found)
-                    elif isinstance(found, Disposal):
-                        wired.ledger.note(wired.ledger.place(self._job), disposals=[found])
+                    else:
+                        wired.ledger.note(wired.ledger.place(self._job), disposals=[found[1]])
                 there = {path.rpartition("/")[0] for path in before}
         except SourceError as error:
             self._fault = f"{self._job.source}: {error}"

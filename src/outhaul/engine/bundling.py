@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from outhaul.engine.batches import Carried, Ports, each_opened, in_turn
 from outhaul.engine.retry import ATTEMPTS_IN_A_RUN, pause_ns
 from outhaul.model.errors import Conflict, Denied, OnItsWay, Refused, StoreError, Transient, Unproved
-from outhaul.model.evidence import Settled
+from outhaul.model.evidence import Proof, Receipt, Settled
 from outhaul.model.job import Job
 from outhaul.ports import BegunBundle, Store, Tree
 from outhaul.stages.bundle import Packed, content, look_for, pack, proofs_of_members, send
@@ -97,8 +97,37 @@ def send_bundle(
     return carried
 
 
-def record_left_behind(place: int, job: Job, store: Store, ports: Ports) -> str:
+class LeftBehind:
+    """What an earlier process had sent, and this pass has recorded: told of each file that the walk then finds there."""
+
+    def __init__(self) -> None:
+        self._recorded: dict[int, tuple[Receipt, Proof]] = {}
+        self._seen: list[tuple[Receipt, Proof]] = []
+
+    def add(self, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        """These have been recorded."""
+        self._recorded.update(
+            {receipt.number: (receipt, proof) for receipt, proof in zip(receipts, proofs, strict=True)}
+        )
+
+    def see(self, receipts: Sequence[Receipt]) -> Sequence[Receipt]:
+        """Those of some files, found in the source, that were not recorded here, but by an earlier pass."""
+        if not self._recorded:
+            return receipts
+        here = dict.fromkeys(one.number for one in receipts if one.number in self._recorded)
+        self._seen += [self._recorded.pop(number) for number in here]
+        return [receipt for receipt in receipts if receipt.number not in here]
+
+    def take(self) -> tuple[list[Receipt], list[Proof]]:
+        """Those that were seen: a file in a bundle is told of with the others, so that what it takes in the store counts once."""
+        seen, self._seen = self._seen, []
+        return [receipt for receipt, _ in seen], [proof for _, proof in seen]
+
+
+def record_left_behind(place: int, job: Job, store: Store, ports: Ports, left: LeftBehind) -> str:
     """Record what an earlier process was about to send, as far as the store has it; the rest is forgotten after a while.
+
+    What was recorded is added to `left`.
 
     Returns:
         Why it is unknown what the store has: then nothing more may be sent now. '' where it is known.
@@ -110,7 +139,7 @@ def record_left_behind(place: int, job: Job, store: Store, ports: Ports) -> str:
     while True:
         try:
             for found in ports.ledger.bundles(place):
-                _record(found, place, job, store, ports)
+                _record(found, place, job, store, ports, left)
             return ""
         except Transient as error:
             if attempt == ATTEMPTS_IN_A_RUN:
@@ -121,13 +150,14 @@ def record_left_behind(place: int, job: Job, store: Store, ports: Ports) -> str:
             return str(error)
 
 
-def _record(found: BegunBundle, place: int, job: Job, store: Store, ports: Ports) -> None:
+def _record(found: BegunBundle, place: int, job: Job, store: Store, ports: Ports, left: LeftBehind) -> None:
     number, begun_ns, bundle = found
     try:
         proof = look_for(bundle, job, store, ports.clock.wall_ns())
     except _OF_ONE_OBJECT:
         proof = None
     if proof is not None:
-        record(place, proofs_of_members(bundle, number, proof), ports.ledger)
+        proofs = proofs_of_members(bundle, number, proof)
+        left.add(record(place, proofs, ports.ledger), proofs)
     elif ports.clock.wall_ns() - begun_ns > _LOOKED_FOR_NS:
         ports.ledger.end_bundle(number)

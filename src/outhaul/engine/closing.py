@@ -15,6 +15,7 @@ from outhaul.engine.recovery import recover
 from outhaul.model.errors import SourceError, StoreError
 from outhaul.model.evidence import Disposal, Receipt
 from outhaul.model.job import Job
+from outhaul.model.lifecycle import Standing
 from outhaul.ports import Codec, Store, Tree
 from outhaul.stages.discover import holder
 from outhaul.stages.dispose import expire
@@ -115,7 +116,7 @@ def _expire_until(job: Job, place: int, before_ns: int, enough: Callable[[], boo
     old, ours = ports.ledger.archived(place, before_ns, 0), holder(job)
     with ports.files.tree(job._replace(source=job.archive, after="delete", archive="")) as archive:
         leaving = job._replace(after="delete")
-        finished = [found for found in recover(archive, ports.ledger, leaving) if isinstance(found, Disposal)]
+        finished = [found[1] for found in recover(archive, ports.ledger, leaving) if not isinstance(found, Standing)]
         ports.ledger.note(place, disposals=finished)
         done = {disposal.number for disposal in finished}
         while old and not ports.stopped() and not enough():

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from outhaul.engine.batches import Ports, Released, in_pieces, release_old
-from outhaul.engine.bundling import record_left_behind
+from outhaul.engine.bundling import LeftBehind, record_left_behind
 from outhaul.engine.closing import close, make_room
 from outhaul.engine.grouping import release_old_group
 from outhaul.engine.large import Slots
@@ -23,8 +23,9 @@ from outhaul.engine.rounds import Round
 from outhaul.engine.walking import Walk
 from outhaul.model.errors import Misconfigured, SourceError
 from outhaul.model.events import Tally
-from outhaul.model.evidence import Disposal, Receipt, Settled, Sighting
+from outhaul.model.evidence import Receipt, Settled, Sighting
 from outhaul.model.job import Job
+from outhaul.model.lifecycle import Standing
 from outhaul.ports import Moment, Observation, Tree
 from outhaul.ports.permits import Hindrance
 from outhaul.stages.discover import Part
@@ -91,6 +92,7 @@ class Pass(Round):
         self._part = scope.part
         self._found = Walk(job, self.place, ports, self._standings, self._uploads.seen, scope.part)
         self._found.goes_early = self._disk.takes
+        self._found.left = self._left = LeftBehind()
         self._found.entering = scope.entering
         self._earlier = scope.earlier
         if scope.earlier is not None:
@@ -222,16 +224,18 @@ class Pass(Round):
 
     def _recover(self, tree: Tree) -> None:
         for found in recover(tree, self.ports.ledger, self.job):
-            if isinstance(found, Disposal):
-                self.ports.ledger.note(self.place, disposals=[found])
-            else:
+            if isinstance(found, Standing):
                 self.tally.seen += 1
                 self._standings.stand(found)
+            else:
+                self._letting_go.finished(*found)
 
     def _look_for_bundles(self) -> None:
         """Those that an earlier process was about to send: what is unknown of them has to be known first (L3)."""
         store = self._door.store() if self.ports.ledger.bundles(self.place) else None
-        if store is not None and (why := record_left_behind(self.place, self.job, store, self.ports)):
+        if store is None:
+            return
+        if why := record_left_behind(self.place, self.job, store, self.ports, self._left):
             self._door.give_up(why)
 
     # --- find and settle ------------------------------------------------------------------------------------
@@ -245,6 +249,7 @@ class Pass(Round):
             if looked.group is not None and self._admits(looked.group.members):
                 self._add_group(looked.group, tree)
             if looked.proved and not self.dry_run:
+                self._letting_go.expect(self._left.see(looked.proved))
                 if self._door.is_closed:
                     yield from self._opening(tree)
                 yield from self._room(tree)
@@ -255,6 +260,9 @@ class Pass(Round):
                 yield True
         for settled in waiting.rest():
             yield from self._carry(settled, tree)
+        receipts, proofs = self._left.take()
+        if receipts:
+            self._tell_carried(receipts, proofs)
 
     def _release_old(self, receipts: Sequence[Receipt], tree: Tree, group: str) -> None:
         """By receipts of an earlier pass, which the store has to bear out; on a full disk they do where it cannot be asked."""
@@ -272,7 +280,7 @@ class Pass(Round):
         for piece in [receipts] if group else in_pieces(receipts, together):
             if store is None:
                 fault = Misconfigured(self._door.fault)
-                self._take_released(Released([], [(receipt, fault) for receipt in piece]))
+                self._letting_go.take(Released([], [(receipt, fault) for receipt in piece]))
             elif group:
                 self._submit(
                     partial(release_old_group, group, piece, tree, self.job, store, self.ports.workers, is_full)
@@ -284,13 +292,15 @@ class Pass(Round):
         if self._admits([settled]):
             if self._door.is_closed and not self.dry_run and not self.job.bundle_bytes:
                 yield from self._opening(tree)
+                if self._door.is_closed and self.ports.stopped():
+                    return  # Else it would be opened anew, and here.
             if self._is_next(settled):
                 yield from self._room(tree, settled.sighting.size)
             self._add(settled, tree)
 
     def _opening(self, tree: Tree) -> Iterator[bool]:
         """Have the destination opened; others have their turns meanwhile. A bundle is packed while it is."""
-        if self.ports.permits.hindrance(self.job):
+        if self.ports.stopped() or self.ports.permits.hindrance(self.job):
             return
         self._submit(self._door.asking())
         while self._door.is_closed and not self.ports.stopped():

@@ -17,20 +17,20 @@ from outhaul.ports import Ledger, LeftAside, Tree
 from outhaul.stages.dispose import finish
 
 
-def recover(tree: Tree, ledger: Ledger, job: Job) -> Iterator[Disposal | Standing]:
+def recover(tree: Tree, ledger: Ledger, job: Job) -> Iterator[tuple[Receipt, Disposal] | Standing]:
     """Finish or undo each interrupted removal. What another job of the same source has taken aside is undone: it alone knows
     what is to become of its files, and one that it is letting go of at this moment it will find where it was.
 
     Yields:
-        A disposal for each that was finished, a standing for each that could be neither finished nor undone. Those
-        that were put back are seen again by the walk that follows.
+        A receipt and its disposal for each that was finished, a standing for each that could be neither finished nor
+        undone. Those that were put back are seen again by the walk that follows.
     """
     for left in tree.left_aside():
         receipt = ledger.receipt(left.receipt)
         path = left.path or (receipt.sighting.path if receipt else "")
         try:
             if _ours(receipt, job) and receipt.sighting.path == path and (outcome := finish(receipt, left, job.after)):
-                yield Disposal(receipt.number, outcome)
+                yield receipt, Disposal(receipt.number, outcome)
                 continue
         except SourceError:
             pass  # In use, or unreadable: put back, where whoever uses it finds it.

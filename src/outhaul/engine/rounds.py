@@ -14,6 +14,7 @@ from outhaul.engine.batches import Carried, Ports, Released, carry, carry_large,
 from outhaul.engine.bundling import Gathering, pack_bundle, send_bundle
 from outhaul.engine.grouping import by_group, carry_group, finish_group, release_group
 from outhaul.engine.large import LargeUploads, Slots
+from outhaul.engine.letting_go import LettingGo
 from outhaul.engine.limits import Limits
 from outhaul.engine.opening import Door, Opened
 from outhaul.engine.pace import BATCH_BYTES_MIN, Pace
@@ -23,14 +24,11 @@ from outhaul.model.bundle import Bundle
 from outhaul.model.errors import (
     Denied,
     Misconfigured,
-    Missing,
     OuthaulError,
-    SourceChanged,
-    SourceVanished,
     Transient,
 )
 from outhaul.model.events import Passing
-from outhaul.model.evidence import Disposal, Proof, Receipt, Settled, Sighting, stored_bytes
+from outhaul.model.evidence import Proof, Receipt, Settled, Sighting, stored_bytes
 from outhaul.model.job import Job
 from outhaul.model.lifecycle import Standing
 from outhaul.ports import Tree
@@ -76,9 +74,10 @@ class Round:
         self._proofs: list[Proof] = []
         self._first_proof_ns = 0
         self._tasks = self._bytes_in_flight = self._files_carried = 0
-        self._failures = self._rests_until = 0
+        self._failures = self._rests_until = self._drains_until = 0
         self._unanswered = ""
         self._groups: dict[int, Group] = {}
+        self._letting_go = LettingGo(job, self.place, ports, self._standings)
 
     # --- carry ----------------------------------------------------------------------------------------------
 
@@ -246,7 +245,7 @@ class Round:
             elif isinstance(result, Opened):
                 self._door.take(result)
             else:
-                self._take_released(result)
+                self._letting_go.take(result)
         if self._proofs and (
             len(self._proofs) >= _RECEIPTS_PER_TRANSACTION
             or self.ports.clock.monotonic_ns() - self._first_proof_ns > _FLUSH_NS
@@ -358,14 +357,17 @@ class Round:
         self._uploads.recorded([proof.sighting for proof in proofs])
         receipts = record(self.place, proofs, self.ports.ledger)
         self._limits.home([proof.sighting.size for proof in proofs], proofs)
-        self.tally.bytes_carried += stored_bytes(proofs)
-        self.tally.adopted += sum([not proof.sent for proof in proofs])
-        self.ports.monitor.carried(self.job, receipts, proofs)
+        self._tell_carried(receipts, proofs)
         if self.job.after == "keep":
             self.tally.put("kept", len(receipts))
         else:
             for group, some in by_group(receipts, proofs, self._groups):
                 self._release(some, tree, group)
+
+    def _tell_carried(self, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
+        self.tally.bytes_carried += stored_bytes(proofs)
+        self.tally.adopted += sum([not proof.sent for proof in proofs])
+        self.ports.monitor.carried(self.job, receipts, proofs)
 
     def _release(self, receipts: Sequence[Receipt], tree: Tree, group: str = "") -> None:
         if self.dry_run:
@@ -378,21 +380,6 @@ class Round:
         # What comes of a bundle is many: in small pieces it would keep the next bundle waiting for a worker.
         for piece in in_pieces(receipts, max(2 * self._pace.batch, self.job.bundle_bytes and len(receipts) // 2 + 1)):
             self._submit(partial(release, piece, tree, self.job.after, self.ports.workers))
-
-    def _take_released(self, released: Released) -> None:
-        if released.disposals:
-            self.ports.ledger.note(self.place, disposals=released.disposals)
-            self.tally.put("archived" if self.job.after == "archive" else "removed", len(released.disposals))
-            self.ports.monitor.released(self.job, released.disposals)
-        for receipt, error in released.setbacks:
-            if isinstance(error, SourceVanished):
-                self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, "gone")])
-                self.tally.put("gone")
-            else:
-                if isinstance(error, SourceChanged | Missing):  # What it speaks of is not there any more.
-                    outcome = "missing" if isinstance(error, Missing) else "changed"
-                    self.ports.ledger.note(self.place, disposals=[Disposal(receipt.number, outcome)])
-                self._standings.set_back(receipt.sighting._replace(birth_ns=0), reason_of(error), str(error))
 
     # --- account for it -------------------------------------------------------------------------------------
 
@@ -413,11 +400,10 @@ class Round:
         Others have their turns meanwhile.
         """
         clock = self.ports.clock
-        deadline: int | None = None
         while True:
             if self.ports.stopped():
-                deadline = deadline or clock.monotonic_ns() + _DRAIN_SECONDS * SECOND_NS
-                if clock.monotonic_ns() > deadline:
+                self._drains_until = self._drains_until or clock.monotonic_ns() + _DRAIN_SECONDS * SECOND_NS
+                if clock.monotonic_ns() > self._drains_until:
                     break
             elif self._again:
                 again, self._again = self._again, []

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from outhaul.engine.batches import Ports
+from outhaul.engine.bundling import LeftBehind
 from outhaul.engine.standings import Standings
 from outhaul.model.evidence import Receipt, Settled, Sighting, same_generation
 from outhaul.model.job import Job
@@ -64,6 +65,8 @@ class Walk:
         """Called with each directory before it is listed."""
         self.elsewhere: Container[str] = ()
         """Paths of files and groups that an earlier look has under way: to this one they are not there."""
+        self.left = LeftBehind()
+        """What this pass has recorded of what an earlier process had sent."""
         self.goes_early: Callable[[int], bool] = lambda _size: False
         """Whether a proved file of so many bytes that would stay for a while goes now: there is too little room."""
 
@@ -173,7 +176,7 @@ class Walk:
 
     def _gone_before(self, found: Found, proved: list[Receipt], pasts: dict[tuple[str, str], Observation]) -> Looked:
         if self._job.after == "keep" and not all(self._is_over(receipt) for receipt in proved):
-            self._standings.tally.put("unchanged", len(proved))
+            self._stay(proved)
             self._ports.ledger.note(self._place, forgotten=list(pasts))
             return Looked([], [])
         for receipt in proved:
@@ -211,14 +214,14 @@ class Walk:
         job, keep = self._job, self._job.after == "keep"
         self._seen(found.sightings)
         receipts = self._ports.ledger.receipts(self._place, found.directory, [s.name for s in found.sightings])
-        unchanged = 0
+        unchanged: list[Receipt] = []
         looked = Looked([], [])
         for sighting in sorted(found.sightings, key=_by_age) if _is_limited(job) else found.sightings:
             receipt = receipts.get(sighting.name)
             past = remembered.pop(sighting.name, None)
             if receipt is not None and same_generation(receipt.sighting, sighting):
                 if keep and not self._is_over(receipt):
-                    unchanged += 1
+                    unchanged.append(receipt)
                     if past is not None:
                         self._ports.ledger.note(self._place, forgotten=[(found.directory, sighting.name)])
                 else:
@@ -240,8 +243,15 @@ class Walk:
                 self._standings.wait(sighting, past, now, held_back or "quiet", f"{-(-verdict // SECOND_NS)} s more")
                 self._standings.ready(found.directory, now.boot_ns + verdict)
         if unchanged:
-            self._standings.tally.put("unchanged", unchanged)
+            self._stay(unchanged)
         return looked
+
+    def _stay(self, receipts: Sequence[Receipt]) -> None:
+        """These were carried before, by their receipts, and stay."""
+        unchanged = len(self.left.see(receipts))
+        for reason, count in (("unchanged", unchanged), ("kept", len(receipts) - unchanged)):
+            if count:
+                self._standings.tally.put(reason, count)
 
     def _is_over(self, receipt: Receipt) -> bool:
         """Whether a file that stays where it is after its proof has stayed for long enough."""

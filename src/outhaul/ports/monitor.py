@@ -23,8 +23,12 @@ class Monitor(Protocol):
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
         """These files are proved and recorded; the two sequences are parallel."""
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
-        """The sources of these receipts have been let go: removed, or moved to the archive."""
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
+        """The sources of these receipts have been let go: removed, or moved to the archive.
+
+        `earlier` are those of files that an earlier pass has carried, and that go, or have gone, only now: it may have been
+        killed before it told anybody. `carried` is not called for them.
+        """
 
     def progress(self, job: Job, tally: Tally) -> None:
         """So far."""

@@ -24,6 +24,7 @@ from outhaul.model.errors import (
     StoreError,
     Transient,
     Unproved,
+    UploadGone,
     bare,
 )
 from outhaul.model.evidence import ByteSource, Package, Upload
@@ -98,17 +99,20 @@ def upload(
         rule: What is done where other bytes stand under its key.
         store: Where to.
         by_bytes: Believe no digest of the store.
-        begun: What `begin` returned, in this process or an earlier one.
+        begun: What `begin` returned, in this process or an earlier one. The rule may have been another then: this one holds.
         unchanged: Whether the file is still the one that was packaged: asked before a large object comes to be.
         codec: What compresses a large package as it is sent; a small one is compressed already.
 
     Raises:
         Conflict: other bytes stand there, and nothing may be done about it.
         SourceChanged: the file is not the same any more. No object has come to be.
+        UploadGone: what was begun may not go on, by what the rule says now, or cannot.
         StoreError: see `ports.Store`.
     """
     send = _Send(package, store, unchanged, codec)
     if begun is not None:
+        if rule != "keep-both" and begun.key != package.key:
+            raise UploadGone("it was begun under a second key, which on-conflict does not allow any more")
         return send(begun.key, begun=begun, replace=rule == "replace")
     return _at_its_key(package, rule, store, by_bytes, send, codec)
 

@@ -252,16 +252,7 @@ class S3Store:
         """See `ports.Store`. The key is looked at first, so that nothing large is sent for nothing."""
         self._taken.refuse_busy(key)
         if not replace:
-            try:
-                self.head(key)
-            except NotThere:
-                pass
-            except Denied:
-                # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject"); the condition looks for us.
-                if not self._create_only:
-                    raise
-            else:
-                raise AlreadyThere(f"PUT {key}: an object of this key exists")
+            self._refuse_present(key)
         return self._marked(self._large().begin(key, length))
 
     def put_large(
@@ -283,8 +274,14 @@ class S3Store:
             once = self._of_these_settings(begun)
         try:
             with self._taken.alone(key):
-                if begun is not None and not self._create_only and not replace:
-                    self._refuse_head(key)
+                # Before an earlier process's upload goes on, lest all of it be sent for nothing; and before each, where
+                # the store would replace.
+                if (
+                    begun is not None
+                    and not replace
+                    and not (self._create_only and large.is_fresh(self._unmarked(once)))
+                ):
+                    self._refuse_present(key)
                 sent = large.send(self._unmarked(once), source, seal, create_only=self._create_only and not replace)
         except BaseException as error:
             if begun is None:
@@ -331,8 +328,15 @@ class S3Store:
         """Whether the answer to a completion shows all that protects the object; of a lock none tells (AWS)."""
         return self._settings.lock == Lock() and not self._headers.lacking(answer)
 
-    def _refuse_head(self, key: str) -> None:
-        if self._is_there(key):
+    def _refuse_present(self, key: str) -> None:
+        try:
+            there = self._is_there(key)
+        except Denied:
+            # Without s3:ListBucket a key that is not there is denied (AWS, "HeadObject"); the condition looks for us.
+            if not self._create_only:
+                raise
+            return
+        if there:
             raise AlreadyThere(f"PUT {key}: an object of this key exists")
 
     def head(self, key: str) -> Held:

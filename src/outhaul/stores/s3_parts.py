@@ -89,10 +89,14 @@ class Multipart:
         self._fresh.add(begun.upload)
         return begun
 
+    def is_fresh(self, begun: Begun) -> bool:
+        """Whether it was begun here, and nothing has been sent of it yet."""
+        return begun.upload in self._fresh
+
     def send(self, begun: Begun, source: Outgoing, seal: Callable[[], None], *, create_only: bool) -> Sent:
         """Send what the store does not have yet, and complete the upload."""
         try:
-            has = {} if begun.upload in self._fresh else self._has(begun)
+            has = {} if self.is_fresh(begun) else self._has(begun)
         except Denied as error:
             raise UploadGone(f"{error} (s3:ListMultipartUploadParts); it is begun anew") from None
         self._fresh.discard(begun.upload)

@@ -18,6 +18,8 @@ class RecordingMonitor:
         self.receipts: list[Receipt] = []
         self.proofs: list[Proof] = []
         self.disposals: list[Disposal] = []
+        self.earlier: list[Receipt] = []
+        """Of files that went by receipts of an earlier pass."""
         self.notices: list[str] = []
         self.so_far = Tally()
         """As it was told last; it goes on changing."""
@@ -40,9 +42,10 @@ class RecordingMonitor:
         self.receipts.extend(receipts)
         self.proofs.extend(proofs)
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `ports.Monitor`."""
         self.disposals.extend(disposals)
+        self.earlier.extend(earlier)
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""

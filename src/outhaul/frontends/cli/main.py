@@ -6,13 +6,14 @@ Each command's module is imported when it is called, and argparse is all that is
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from outhaul.frontends.cli.parsing import Parser
 from outhaul.frontends.cli.starting import begin
@@ -65,7 +66,7 @@ def guarded(program: str, command: Callable[[], int]) -> int:
             begin = priority(ERROR)
         print(f"{begin}{program}: {text}", file=sys.stderr)
 
-    _install_signals()
+    _install_signals(program)
     try:
         code = command()
         sys.stdout.flush()
@@ -104,16 +105,35 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _install_signals() -> None:
-    def stop(*_: object) -> None:
+def _install_signals(program: str) -> None:
+    def stop(number: int, _frame: object) -> None:
         global _stopped
         if _stopped:
-            os._exit(130)
+            _end_at_once()
         _stopped = True
+        if number == signal.SIGINT:  # A person waits; a service manager knows what it has asked for.
+            _say(f"{program}: stopping: what is on its way is brought to an end; Ctrl-C again stops at once")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) wants to go on.
             signal.signal(number, stop)
+
+
+def _say(text: str) -> None:
+    """One line, whatever was being written when the signal came."""
+    with contextlib.suppress(OSError):
+        try:
+            print(text, file=sys.stderr, flush=True)
+        except RuntimeError:  # In the middle of a line of its own, which Python does not let another one into.
+            os.write(2, f"\n{text}\n".encode())
+
+
+def _end_at_once() -> NoReturn:
+    """As a kill would, which loses nothing; a terminal has its cursor back, which a bar has hidden."""
+    with contextlib.suppress(OSError):
+        if os.isatty(2):
+            os.write(2, b"\x1b[?25h\n")
+    os._exit(130)
 
 
 # --- options -------------------------------------------------------------------------------------------------------

@@ -49,8 +49,11 @@ class PlainMonitor:
             for proof in proofs:
                 self.line(f"carried  {printable(proof.sighting.path)} -> {printable(proof.key)} ({proof.kind.value})")
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
-        """See `ports.Monitor`. The summary counts them."""
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
+        """See `ports.Monitor`. The summary counts them; those that `carried` was not told of are named."""
+        if self._verbose:
+            for path, key in [(receipt.sighting.path, receipt.key) for receipt in earlier]:
+                self.line(f"carried  {printable(path)} -> {printable(key)} (by an earlier run)")
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`. Plain output has no progress: it may be a log."""
@@ -153,8 +156,14 @@ class JsonMonitor:
                 "sent": proof.sent,
             })  # fmt: skip
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
-        """See `ports.Monitor`. The summary counts them."""
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
+        """See `ports.Monitor`. The summary counts them; those that `carried` was not told of are named."""
+        for receipt in earlier:
+            self._out({
+                "event": "carried", "job": job.name, **say.path_fields(receipt.sighting.path), "receipt": receipt.number,
+                "size": receipt.sighting.size, "sha256": receipt.sha256.hex(), "destination": receipt.destination,
+                "key": receipt.key, "sent": False, "earlier": True,
+            })  # fmt: skip
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`. JSON has the events themselves."""

@@ -119,7 +119,7 @@ class LogMonitor:
         for key in sorted({proof.key for proof in proofs}):
             logger.info("%s: proved %s", job.name, printable(key))
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `ports.Monitor`."""
         logger.debug("%s: %s files let go", job.name, len(disposals))
 

@@ -57,8 +57,10 @@ class LoggingMonitor:
                 self._sources[receipt.number] = path
             self.arrived(job, path, proof)
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
-        """See `ports.Monitor`. Of what an earlier run had recorded, only the receipt is known here."""
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
+        """See `ports.Monitor`."""
+        for receipt in earlier:
+            self._sources[receipt.number] = printable(os.path.join(job.source, receipt.sighting.path))
         for disposal in disposals:
             self.let_go(job, self._sources.pop(disposal.number, f"the file of receipt {disposal.number}"))
 

@@ -11,7 +11,7 @@ from outhaul.config.profiles import s3_uploader as profile
 from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.older.command import configuration, parser, run_as, set_up_logging, state_of
 from outhaul.frontends.older.logged import LoggingMonitor
-from outhaul.model.evidence import Proof, Receipt
+from outhaul.model.evidence import Disposal, Proof, Receipt
 from outhaul.model.job import Job
 from outhaul.model.keys import object_key, printable
 from outhaul.model.lifecycle import REASONS, Standing
@@ -56,6 +56,10 @@ class S3UploaderLog(LoggingMonitor):
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
         """See `LoggingMonitor`."""
         super().carried(job._replace(source=self._base), receipts, proofs)
+
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
+        """See `LoggingMonitor`."""
+        super().released(job._replace(source=self._base), disposals, earlier)
 
     def arrived(self, job: Job, path: str, proof: Proof) -> None:
         """See `LoggingMonitor`."""

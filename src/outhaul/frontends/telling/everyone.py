@@ -32,7 +32,7 @@ class Listener(Protocol):
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
         """See `ports.Monitor`."""
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `ports.Monitor`."""
 
     def passed(self, job: Job, tally: Tally, fault: str, *, whole: bool) -> None:
@@ -127,11 +127,11 @@ class Everyone:
             monitor.carried(job, receipts, proofs)
         self._each(lambda one: one.carried(job, receipts, proofs))
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `ports.Monitor`."""
         for monitor in self._monitors:
-            monitor.released(job, disposals)
-        self._each(lambda one: one.released(job, disposals))
+            monitor.released(job, disposals, earlier)
+        self._each(lambda one: one.released(job, disposals, earlier))
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""

@@ -88,7 +88,7 @@ class HookListener:
         one.files += len(receipts)
         one.bytes += stored_bytes(proofs)
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `Listener`. That files go says nothing new."""
 
     def passed(self, job: Job, tally: Tally, fault: str, *, whole: bool) -> None:

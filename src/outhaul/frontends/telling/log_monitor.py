@@ -62,8 +62,12 @@ class LogMonitor:
                 text = f"carried: {printable(proof.sighting.path)} -> {proof.key} ({proof.kind.value})"
                 self.log.say(DEBUG, text, job=job.name, event="carried", path=proof.sighting.path)
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `ports.Monitor`."""
+        if self.log.level <= DEBUG:
+            for path, key in [(receipt.sighting.path, receipt.key) for receipt in earlier]:
+                text = f"carried: {printable(path)} -> {key} (by an earlier run)"
+                self.log.say(DEBUG, text, job=job.name, event="carried", path=path)
 
     def progress(self, job: Job, tally: Tally) -> None:
         """See `ports.Monitor`."""

@@ -95,7 +95,7 @@ class SentryListener:
     def carried(self, job: Job, receipts: Sequence[Receipt], proofs: Sequence[Proof]) -> None:
         """See `Listener`."""
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `Listener`."""
 
     def passed(self, job: Job, tally: Tally, fault: str, *, whole: bool) -> None:

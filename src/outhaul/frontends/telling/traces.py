@@ -105,7 +105,7 @@ class TraceListener:
         one.bytes += stored_bytes(proofs)
         one.last_carried = time.time_ns()
 
-    def released(self, job: Job, disposals: Sequence[Disposal]) -> None:
+    def released(self, job: Job, disposals: Sequence[Disposal], earlier: Sequence[Receipt]) -> None:
         """See `Listener`."""
         one = self._of(job)
         one.released += len(disposals)
