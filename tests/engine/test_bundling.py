@@ -115,6 +115,29 @@ def test_an_answer_that_is_lost_is_found_out(machine: Machine, method: str, afte
     assert len(machine.stored()) == 3
 
 
+def test_a_bundle_that_was_never_sent_is_looked_for_ten_minutes(machine: Machine) -> None:
+    """Its request may still arrive; then it is forgotten, and its files have gone in another one."""
+    steps = Steps()
+
+    def end() -> None:
+        raise Crash
+
+    machine.files.remove("d0/large")
+    machine.produced.clear()
+    steps.before("store.put", end)
+    with pytest.raises(Crash):
+        machine.run(BUNDLING, steps=steps)
+    machine.produce("d0/another", b"another")
+    begun = []
+    for seconds in (0, 700):
+        machine.clock.advance(seconds)
+        machine.run(BUNDLING)
+        with machine.ledger() as ledger:
+            begun.append(len(ledger.bundles(ledger.place(BUNDLING))))
+    assert begun == [1, 0]
+    assert carried(machine) == {**CONTENTS, "d0/another": b"another"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_no_ending_leaves_a_bundle_that_nobody_knows(tmp_path: Path, when: str) -> None:

@@ -1,6 +1,6 @@
 """Every line and every branch of stages and engine is run by these tests: a gate, not a figure that is looked at.
 
-The tests under `_TESTS` are enough by themselves, and take seconds: each error branch is entered through a fault of the
+The tests under `_TESTS` are enough by themselves, without the slow ones: each error branch is entered through a fault of the
 simulated world. Lines do not become right by being run; the mutants (`test_mutants.py`) say whether a test would notice.
 """
 
@@ -17,12 +17,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_branch_of_stages_and_engine_is_run(tmp_path: Path) -> None:
     """100 % of the branches of each module."""
     report = tmp_path / "coverage.json"
     measured = ("--cov=outhaul.stages", "--cov=outhaul.engine", "--cov-branch", f"--cov-report=json:{report}")
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *measured, *_TESTS],
+        [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *measured, *_TESTS],
         cwd=_ROOT,
         env={**os.environ, "COVERAGE_FILE": str(tmp_path / "coverage")},
         capture_output=True,
