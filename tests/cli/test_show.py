@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,19 @@ def test_status_ls_and_why(outhaul: Program) -> None:
     assert "matches no" not in outhaul("why", str(live), *state).out
     assert "  ignored: excluded by a pattern: *.tmp\n" in outhaul("why", str(outhaul.source / "a.tmp"), *state).out
     assert outhaul("why", "/elsewhere/file", *state)[:2] == (1, "")
+
+
+def test_a_list_is_interrupted_at_once(outhaul: Program) -> None:
+    """What only shows brings nothing to an end: the first Ctrl-C ends it, without a word."""
+    for number in range(600):
+        outhaul.write(f"{'a long name ' * 15}{number}.csv")
+    outhaul.move()
+    command = [sys.executable, "-m", "outhaul", "ls", "--state", str(outhaul.state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout and listing.stderr
+        listing.stdout.read(1)  # It has begun, and there is more than a pipe holds.
+        listing.send_signal(signal.SIGINT)
+        assert (listing.wait(20), listing.stderr.read()) == (130, b"")
 
 
 def test_status_of_what_is_held(outhaul: Program) -> None:

@@ -109,12 +109,12 @@ class Missing(StoreError):
     """The store does not hold any more what it has shown to hold."""
 
 
-class BeyondEnd(StoreError):
-    """The object ends before the bytes that were asked for begin. Adapters take it for no bytes, and let it out nowhere."""
-
-
 class Refused(StoreError):
     """The store will never take this one object: its key or content does not suit it."""
+
+
+class BeyondEnd(Refused):
+    """The object ends before the bytes that were asked for begin. Adapters that read take it for no bytes."""
 
 
 class Archived(Refused):

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from outhaul.model.errors import Archived, Refused, Transient
+from outhaul.model.errors import Archived, BeyondEnd, Refused, Transient
 from outhaul.model.notes import Notes
 from outhaul.ports import Held, Stored
 from outhaul.ports.sending import Share
@@ -95,7 +95,7 @@ def _explained(has_customer_key: bool) -> Iterator[None]:
     """An object of another key, or of none, is answered with 400; to a HEAD without a word (AWS, "SSE-C")."""
     try:
         yield
-    except Archived:
+    except (Archived, BeyondEnd):
         raise
     except Refused as error:
         if not has_customer_key:

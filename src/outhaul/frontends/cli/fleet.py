@@ -23,7 +23,7 @@ from outhaul.fleet.status import Found, span
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import given_connection
 from outhaul.frontends.cli.fleet_alarm import Alarm, given_hook
-from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.main import end_without_a_word, stopped
 from outhaul.frontends.cli.metrics import label, write
 from outhaul.frontends.cli.show import terminal_width
 from outhaul.frontends.telling.delivery import Delivery
@@ -56,6 +56,7 @@ def fleet(options: argparse.Namespace) -> int:
     told = given_hook(options.hook) if options.hook else Hook()
     reader = Reader(open_meeting(there, connection), there.prefix)
     with contextlib.closing(Alarm(told, there.address, Delivery(_complain))) as alarm:
+        end_without_a_word()
         while True:
             code = _look(reader, there, options, alarm)
             if not options.watch or not _rest(options.watch):

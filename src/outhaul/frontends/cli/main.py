@@ -30,6 +30,8 @@ EXIT_CODES = """exit codes:
 _MOVE_EXAMPLE = "outhaul move /data/done s3://my-bucket/site-7 --include '*.csv'"
 _COPY_EXAMPLE = "outhaul copy /data s3://my-bucket/site-7 --quiet-for 30s"
 _stopped = False
+_is_heeded = False
+_says_so = True
 
 
 def entry() -> None:
@@ -97,7 +99,15 @@ def guarded(program: str, command: Callable[[], int]) -> int:
 
 def stopped() -> bool:
     """Whether somebody has asked the command to end."""
+    global _is_heeded
+    _is_heeded = True
     return _stopped
+
+
+def end_without_a_word() -> None:
+    """This command waits, and has nothing on its way: asked to end it does so, and needs no line that says it."""
+    global _is_heeded, _says_so
+    _is_heeded, _says_so = True, False
 
 
 def silence(stream: TextIO) -> None:
@@ -108,10 +118,11 @@ def silence(stream: TextIO) -> None:
 def _install_signals(program: str) -> None:
     def stop(number: int, _frame: object) -> None:
         global _stopped
-        if _stopped:
+        is_unseen = number == signal.SIGINT and not _is_heeded  # By a command that only shows something.
+        if _stopped or is_unseen:
             _end_at_once()
         _stopped = True
-        if number == signal.SIGINT:  # A person waits; a service manager knows what it has asked for.
+        if number == signal.SIGINT and _says_so:  # A person waits; a service manager knows what it has asked for.
             _say(f"{program}: stopping: what is on its way is brought to an end; Ctrl-C again stops at once")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -18,7 +18,7 @@ from outhaul.config.durations import duration_ns
 from outhaul.config.telling import MetricsSettings, listen
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
-from outhaul.frontends.cli.main import VERSION, stopped
+from outhaul.frontends.cli.main import VERSION, end_without_a_word, stopped
 from outhaul.ledgers.queries import JobStatus
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.forecast import Forecast
@@ -71,6 +71,7 @@ def _listen(options: argparse.Namespace) -> int:
     limits = limit("--oldest", options.oldest), limit("--last-run", options.last_run)
     with Publishing(state_of(options), notice) as publishing:
         publishing.listen(MetricsSettings(where, oldest_ns=limits[0], last_run_ns=limits[1]))
+        end_without_a_word()
         notice(f"listening on {where}")
         while not stopped():
             time.sleep(0.2)

@@ -17,7 +17,7 @@ from outhaul import bringing
 from outhaul.config.paths import absolute_from
 from outhaul.config.telling import listen
 from outhaul.frontends.cli.carry import given_connection, state_of
-from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.main import end_without_a_word, stopped
 from outhaul.ledgers.choice import address_of
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable
@@ -77,6 +77,7 @@ def web(options: argparse.Namespace) -> int:
         pages.changes.over = True
         acting.close()
 
+    end_without_a_word()
     try:
         Server(Gate(pages.application(), names, sessions), ending, stopped).run([made])
     finally:
