@@ -6,8 +6,8 @@ import argparse
 
 from outhaul import bringing
 from outhaul.frontends.cli.carry import given_connection, state_of
-from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.returning import watcher
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.model.errors import ConfigurationError
 
 

@@ -16,10 +16,10 @@ from outhaul.config.profiles.kingfisher import is_kingfisher_file
 from outhaul.config.telling import SENTRY_VARIABLE, TRACE_VARIABLES, Telling
 from outhaul.config.together import unsuited
 from outhaul.config.wording import dotted
-from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.one_off import job_of
 from outhaul.frontends.cli.pinging import pinged
 from outhaul.frontends.cli.sharing import address, given_ledger, given_shard, refuse_beside_workers
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.frontends.cli.telling import Voice, voiced
 from outhaul.frontends.telling.log import Log
 from outhaul.model.bandwidth import Bandwidth

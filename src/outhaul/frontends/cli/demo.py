@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 
 from outhaul import app
 from outhaul.frontends.cli import say
-from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.model.address import destination
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Connection, Job

@@ -23,9 +23,9 @@ from outhaul.fleet.status import Found, span
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import given_connection
 from outhaul.frontends.cli.fleet_alarm import Alarm, given_hook
-from outhaul.frontends.cli.main import end_without_a_word, stopped
 from outhaul.frontends.cli.metrics import label, write
 from outhaul.frontends.cli.show import terminal_width
+from outhaul.frontends.cli.stopping import end_without_a_word, stopped
 from outhaul.frontends.telling.delivery import Delivery
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError, StoreError

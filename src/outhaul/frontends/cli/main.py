@@ -6,17 +6,16 @@ Each command's module is imported when it is called, and argparse is all that is
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 from outhaul.frontends.cli.parsing import Parser
 from outhaul.frontends.cli.starting import begin
+from outhaul.frontends.cli.stopping import hear
 
 VERSION = "0.1.0"
 EXIT_CODES = """exit codes:
@@ -29,9 +28,6 @@ EXIT_CODES = """exit codes:
 """
 _MOVE_EXAMPLE = "outhaul move /data/done s3://my-bucket/site-7 --include '*.csv'"
 _COPY_EXAMPLE = "outhaul copy /data s3://my-bucket/site-7 --quiet-for 30s"
-_stopped = False
-_is_heeded = False
-_says_so = True
 
 
 def entry() -> None:
@@ -68,7 +64,7 @@ def guarded(program: str, command: Callable[[], int]) -> int:
             begin = priority(ERROR)
         print(f"{begin}{program}: {text}", file=sys.stderr)
 
-    _install_signals(program)
+    hear(program)
     try:
         code = command()
         sys.stdout.flush()
@@ -97,54 +93,9 @@ def guarded(program: str, command: Callable[[], int]) -> int:
         return 130
 
 
-def stopped() -> bool:
-    """Whether somebody has asked the command to end."""
-    global _is_heeded
-    _is_heeded = True
-    return _stopped
-
-
-def end_without_a_word() -> None:
-    """This command waits, and has nothing on its way: asked to end it does so, and needs no line that says it."""
-    global _is_heeded, _says_so
-    _is_heeded, _says_so = True, False
-
-
 def silence(stream: TextIO) -> None:
     """Let a stream that cannot be written lead nowhere, so that Python has nothing to complain of at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _install_signals(program: str) -> None:
-    def stop(number: int, _frame: object) -> None:
-        global _stopped
-        is_unseen = number == signal.SIGINT and not _is_heeded  # By a command that only shows something.
-        if _stopped or is_unseen:
-            _end_at_once()
-        _stopped = True
-        if number == signal.SIGINT and _says_so:  # A person waits; a service manager knows what it has asked for.
-            _say(f"{program}: stopping: what is on its way is brought to an end; Ctrl-C again stops at once")
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) wants to go on.
-            signal.signal(number, stop)
-
-
-def _say(text: str) -> None:
-    """One line, whatever was being written when the signal came."""
-    with contextlib.suppress(OSError):
-        try:
-            print(text, file=sys.stderr, flush=True)
-        except RuntimeError:  # In the middle of a line of its own, which Python does not let another one into.
-            os.write(2, f"\n{text}\n".encode())
-
-
-def _end_at_once() -> NoReturn:
-    """As a kill would, which loses nothing; a terminal has its cursor back, which a bar has hidden."""
-    with contextlib.suppress(OSError):
-        if os.isatty(2):
-            os.write(2, b"\x1b[?25h\n")
-    os._exit(130)
 
 
 # --- options -------------------------------------------------------------------------------------------------------

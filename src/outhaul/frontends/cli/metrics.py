@@ -18,7 +18,8 @@ from outhaul.config.durations import duration_ns
 from outhaul.config.telling import MetricsSettings, listen
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
-from outhaul.frontends.cli.main import VERSION, end_without_a_word, stopped
+from outhaul.frontends.cli.main import VERSION
+from outhaul.frontends.cli.stopping import end_without_a_word, stopped
 from outhaul.ledgers.queries import JobStatus
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.forecast import Forecast

@@ -8,9 +8,9 @@ import os
 from outhaul import rebuilding
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.carry import given_connection, state_of
-from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.restore import missing
 from outhaul.frontends.cli.returning import UNUSABLE, unusable, watcher
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Job

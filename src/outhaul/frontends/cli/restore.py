@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from outhaul import bringing
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli.carry import given_connection, state_of
-from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.returning import UNUSABLE, unusable, watcher
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.model.address import destination
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.job import Connection, Destination

@@ -11,7 +11,7 @@ from outhaul import by_stick
 from outhaul.config.paths import absolute_from
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import chosen, configured, given_bandwidth, given_connection, monitor_of, state_of
-from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.model.address import destination
 from outhaul.model.errors import AnotherInstance, ConfigurationError, InUse, Misconfigured
 from outhaul.model.job import Destination, Job

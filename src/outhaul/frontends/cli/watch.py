@@ -11,10 +11,10 @@ from outhaul import app
 from outhaul.engine.passes import Outcome
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import be_nice, configured, given_bandwidth, given_telling, reconfigured, state_of
-from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import JsonMonitor
 from outhaul.frontends.cli.pinging import Heart
 from outhaul.frontends.cli.sharing import given_ledger
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.frontends.cli.telling import Voice
 from outhaul.frontends.telling.everyone import Everyone
 from outhaul.frontends.telling.log import ERROR, INFO, Log

@@ -17,7 +17,7 @@ from outhaul import bringing
 from outhaul.config.paths import absolute_from
 from outhaul.config.telling import listen
 from outhaul.frontends.cli.carry import given_connection, state_of
-from outhaul.frontends.cli.main import end_without_a_word, stopped
+from outhaul.frontends.cli.stopping import end_without_a_word, stopped
 from outhaul.ledgers.choice import address_of
 from outhaul.model.errors import ConfigurationError
 from outhaul.model.keys import printable

@@ -10,7 +10,7 @@ from logging.handlers import RotatingFileHandler
 
 from outhaul import app
 from outhaul.config.profiles import archive_upload as profile
-from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.frontends.older.command import configuration, made_directory, parser, run_as, set_up_logging, state_of
 from outhaul.frontends.older.logged import LoggingMonitor
 from outhaul.frontends.older.pending import TakingOver

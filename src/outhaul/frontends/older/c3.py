@@ -14,9 +14,9 @@ from functools import partial
 
 from outhaul import app, bringing
 from outhaul.config.profiles import c3 as profile
-from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import PlainMonitor
 from outhaul.frontends.cli.returning import PlainWatcher
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.frontends.older.command import Configuration, configuration, parser, run_as, state_of
 from outhaul.frontends.older.daily import every_day, patiently
 from outhaul.ledgers.opening import lock

@@ -17,8 +17,8 @@ from outhaul import app
 from outhaul.config.native import of_older, surroundings
 from outhaul.config.profiles import greengrass as profile
 from outhaul.config.profiles.profile import Profiled
-from outhaul.frontends.cli.main import stopped
 from outhaul.frontends.cli.monitors import describe
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.frontends.older.command import parser, run_as, set_up_logging
 from outhaul.frontends.older.logged import FAILED, LoggingMonitor
 from outhaul.model.errors import ConfigurationError, OuthaulError

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from outhaul.config.profiles.kingfisher import Settings, read, usual_place
-from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.frontends.older.command import run_as
 from outhaul.frontends.telling.logged import configure
 from outhaul.frontends.telling.sentry import initialise

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from outhaul import app
 from outhaul.config.profiles import s3_uploader as profile
-from outhaul.frontends.cli.main import stopped
+from outhaul.frontends.cli.stopping import stopped
 from outhaul.frontends.older.command import configuration, parser, run_as, set_up_logging, state_of
 from outhaul.frontends.older.logged import LoggingMonitor
 from outhaul.model.evidence import Disposal, Proof, Receipt
