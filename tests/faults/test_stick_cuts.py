@@ -28,6 +28,7 @@ from outhaul.model.job import Destination, Job
 from outhaul.model.stick import Offer
 from outhaul.stores import carrier_memory, stick_directory, stick_memory
 from outhaul.stores.carrier_memory import CarrierMemory
+from outhaul.stores.stick import StickStore
 from outhaul.stores.stick_carrying import StickInHand
 from outhaul.stores.stick_directory import StickDirectory
 from outhaul.stores.stick_memory import Trip, can_follow, elsewhere
@@ -79,7 +80,7 @@ class World:
         self.source.mkdir(parents=True)
         self.desk = root / "desk"
         self.store = SimulatedStore()
-        self.store.small_max = 1000
+        self.store.small_max, self.store.part_bytes = 1000, 1 << 19
         self.job = Job("j", str(self.source), Destination("s3://b/p", "s3", "b", "p"), quiet_ns=0)
         self.contents: set[bytes] = set()
 
@@ -173,6 +174,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
     for module in (stick_directory, stick_memory, carrier_memory):
         monkeypatch.setattr(module, "os", made)
     monkeypatch.setattr(stick_directory, "PART_BYTES", 1 << 20)
+    monkeypatch.setattr(StickStore, "small_max", 1 << 20)
     return made
 
 
@@ -203,7 +205,7 @@ def _trial(faulty: Faulty, fault: str | int, before: list[str], step: str, at: i
     return was
 
 
-GROUPS = {"small": 10, "large": 5_000_000}
+GROUPS = {"small": 10, "large": 2_200_000}
 STEPS = [([], "export"), (["export"], "carry"), (["export", "carry"], "export")]
 
 

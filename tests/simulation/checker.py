@@ -21,8 +21,10 @@ The one record of the product that is read is its ledger, as a database file tha
 from __future__ import annotations
 
 import bz2
+import contextlib
 import hashlib
 import io
+import os
 import re
 import sqlite3
 import tarfile
@@ -303,10 +305,20 @@ def path_of(key: str, prefix: str) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def rows_of(path: str) -> list[Row]:
-    """The receipts that are durable in a ledger, of the one endpoint there is; others are no longer to be seen."""
+def recorded(path: str) -> tuple[list[Row], list[Grave]]:
+    """What is durable in a ledger: its receipts, and its tombstones. Nothing, where there is no file."""
+    if not os.path.exists(path):
+        return [], []
+    # A ledger that was closed leaves no log; to look for one costs more than all else here.
+    manner = "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
+    with contextlib.closing(sqlite3.connect(f"file:{path}?{manner}", uri=True)) as database:
+        return _rows(database), _graves(database)
+
+
+def _rows(database: sqlite3.Connection) -> list[Row]:
+    """The receipts of the one endpoint there is; others are no longer to be seen."""
     rows = _asked(
-        path,
+        database,
         "SELECT d.path, r.name, r.size, r.sha256, r.key, r.version, r.disposal IS 'archived', "
         "r.frame_offset, r.frame_length, r.frame_at FROM receipt r "
         "JOIN directory d ON d.id = r.directory JOIN place p ON p.id = d.place WHERE p.endpoint = ''",
@@ -317,26 +329,23 @@ def rows_of(path: str) -> list[Row]:
     ]
 
 
-def graves_of(path: str) -> list[Grave]:
-    """The tombstones that are durable in a ledger, of files that went, or may have."""
+def _graves(database: sqlite3.Connection) -> list[Grave]:
+    """The tombstones of files that went, or may have."""
     rows = _asked(
-        path,
+        database,
         "SELECT d.path, t.name, t.size, t.free FROM tombstone t JOIN directory d ON d.id = t.directory "
         "WHERE coalesce(t.outcome, 'shed') = 'shed'",
     )
     return [Grave(_path(folder, name), size, free) for folder, name, size, free in rows]
 
 
-def _asked(path: str, question: str) -> list[tuple[Any, ...]]:
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+def _asked(database: sqlite3.Connection, question: str) -> list[tuple[Any, ...]]:
     try:
         return database.execute(question).fetchall()
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             raise
         return []
-    finally:
-        database.close()
 
 
 def _path(folder: bytes, name: bytes) -> str:

@@ -32,7 +32,7 @@ from outhaul.testing.power import Outcome
 from outhaul.testing.steps import Crash, PowerCut, Steps
 from outhaul.testing.store import SimulatedStore
 from outhaul.testing.workers import InlineWorkers
-from simulation.checker import Found, LetGo, graves_of, plain, rows_of
+from simulation.checker import Found, LetGo, plain, recorded
 from simulation.producer import Producer
 
 SCALE = ((dispose, "CHUNK", 100), (upload, "_CHUNK", 48), (rounds, "_RECEIPTS_PER_TRANSACTION", 3),
@@ -78,6 +78,7 @@ class Machine:
         self.chance = chance
         self.clock = SimulatedClock()
         self.steps = Steps()
+        self.steps.now = lambda: self.clock.elapsed_ns
         self.files = SimulatedFileSystem(self.clock, self.steps)
         self.network = Network(store, self.steps)
         self.files.archived_by = archived_by
@@ -229,7 +230,7 @@ class Machine:
 
     def found(self) -> Found:
         """What there is, for the checker."""
-        path = f"{self.state}/{LEDGER}"
+        rows, graves = recorded(f"{self.state}/{LEDGER}")
         return Found(
             self.producer.owed,
             self.files.files(),
@@ -244,15 +245,12 @@ class Machine:
                 for removed in self.files.removals[self.forgotten :]
                 if removed.last
             ],
-            [
-                row._replace(archived=row.archived and self._archive_is_known())
-                for row in (rows_of(path) if os.path.exists(path) else [])
-            ],
+            [row._replace(archived=row.archived and self._archive_is_known()) for row in rows],
             self.producer.held,
             0 if self.fooled else self.quiet_ns,
             [self._plain(content) for content in self._archived()],
             [self._plain(content) for content in self.files.expirations[self.forgotten_expirations :]],
-            graves_of(path) if os.path.exists(path) else [],
+            graves,
             self.given_up,
             self.job.shed_below,
         )

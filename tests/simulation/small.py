@@ -34,6 +34,8 @@ class Played(NamedTuple):
     """What a history came to."""
 
     calls: list[Call]
+    follows: list[int | None]
+    """See `Steps.follows`."""
     processes: int
     crashes: int
 
@@ -55,9 +57,9 @@ def play(home: Home, scenario: Small, faults: tuple[Fault, ...] = ()) -> Played:
         if not world.left(machine):
             break
         machine.clock.advance(40)
-    calls = machine.steps.calls[:]
+    calls, follows = machine.steps.calls[:], machine.steps.follows[:]
     world.over()
-    return Played(calls, world.processes, world.crashes)
+    return Played(calls, follows, world.processes, world.crashes)
 
 
 def plan(machine: Machine, faults: Iterable[Fault]) -> None:
@@ -148,15 +150,25 @@ def first_broken(home: Home, scenario: Small) -> tuple[Fault, ...]:
 
 def _singles(home: Home, scenario: Small, *, backwards: bool) -> Iterator[tuple[Fault, ...]]:
     yield ()
-    faults = list(single_faults(scenario, play(home, scenario).calls))
+    faults = list(different(scenario, play(home, scenario)))
     for fault in reversed(faults) if backwards else faults:
         yield (fault,)
+
+
+def different(scenario: Small, played: Played, start: int = 0) -> Iterator[Fault]:
+    """Everything that can go wrong from a call on, without the ends that leave the same world as another does: a process
+    that ends before a call ends after the one before it, where nothing comes between the two.
+    """
+    for fault in single_faults(scenario, played.calls, start):
+        before = played.follows[fault.number]
+        is_an_end = fault.what.startswith(("crash before", "cut before"))
+        if not (is_an_end and before is not None and before >= start):
+            yield fault
 
 
 def pairs(home: Home, scenario: Small, share: tuple[int, int] = (0, 1)) -> Iterator[tuple[Fault, Fault]]:
     """Two faults each: every first one of a share, and every second that can follow in the history that the first has made."""
     which, of = share
-    for first in list(single_faults(scenario, play(home, scenario).calls))[which::of]:
-        calls = play(home, scenario, (first,)).calls
-        for second in single_faults(scenario, calls, first.number + 1):
+    for first in list(different(scenario, play(home, scenario)))[which::of]:
+        for second in different(scenario, play(home, scenario, (first,)), first.number + 1):
             yield (first, second)

@@ -1,13 +1,15 @@
 """Small scenarios: every single fault at every call, a producer's hand before every call, and every pair for one file."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 
 import pytest
 
 from simulation import small
-from simulation.machine import scaled
+from simulation.machine import LEDGER, scaled
 from simulation.scenarios import ONE, SCENARIOS, Small
-from simulation.world import home
+from simulation.world import Home, home
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -41,6 +43,7 @@ SHARES = 8
 def test_every_pair_of_faults_for_one_file(share: int, record_property: Figure) -> None:
     """Nor do two faults, the second anywhere in the history that the first has made: all of them, over all shares.
 
+    Two that leave the same world count as one (`small.different`; the test below holds it).
     With a producer's hand as one of the two, and for two files, there are some hundred thousand more: `./dev sim --pairs`.
     """
     with home() as place, scaled():
@@ -61,7 +64,52 @@ def test_shares_are_all_of_it() -> None:
         whole = sorted(small.pairs(place, scenario))
         parts = sorted(pair for share in range(3) for pair in small.pairs(place, scenario, (share, 3)))
     assert parts == whole
-    assert len(set(whole)) == len(whole) > 40_000
+    assert len(set(whole)) == len(whole) > 20_000
+
+
+ENDS = ("crash", "cut", "cut, lost")
+
+
+FIRST = [
+    (),
+    *((small.Fault(number, what),) for number, what in ((22, "crash after"), (22, "error after"), (29, "cut after"))),
+]
+
+
+@pytest.mark.parametrize("faults", FIRST, ids=str)
+def test_an_end_before_a_call_is_one_after_the_last(faults: tuple[small.Fault, ...]) -> None:
+    """Where the pairs leave out one of two ends, the world is the same after both, bytes, ledger and clocks."""
+    scenario = ONE._replace(producer=False)
+    start = faults[0].number + 1 if faults else 0
+    with home() as place, scaled():
+        played = small.play(place, scenario, faults)
+        same = [
+            (before, number) for number, before in enumerate(played.follows) if before is not None and before >= start
+        ]
+        for before, number in same:
+            for end in ENDS:
+                how, _, outcome = end.partition(",")
+                ends = [
+                    small.Fault(before, f"{how} after,{outcome}".removesuffix(",")),
+                    small.Fault(number, f"{how} before,{outcome}".removesuffix(",")),
+                ]
+                after, ahead = [ended_by(place, scenario, (*faults, fault)) for fault in ends]
+                assert after == ahead, f"{end}: {before} and {number}, {played.calls[number]}"
+    assert len(same) > 10
+
+
+def ended_by(place: Home, scenario: Small, faults: tuple[small.Fault, ...]) -> tuple[object, ...]:
+    """All that is left when the last of these has come, but for what a process alone knew."""
+    world, machine = small.begin(place, scenario)
+    small.plan(machine, faults)
+    while faults[-1].number not in machine.steps.happened:
+        world.run(machine)
+        machine.clock.advance(40)
+    with contextlib.closing(sqlite3.connect(f"{machine.state}/{LEDGER}")) as ledger:
+        told = list(ledger.iterdump())
+    clock, files = machine.clock, machine.files
+    times = clock.boot_id, clock.boot_ns, clock.set_to_ns, clock.elapsed_ns
+    return files.files(), machine.found(), world.objects(), world.store.uploads, machine.network.late, times, told
 
 
 def test_each_power_cut_takes_what_it_is_told_to() -> None:

@@ -65,6 +65,8 @@ class World:
         self.processes = 0
         self.crashes = 0
         self._objects: dict[tuple[str, str], bytes] = {}
+        self._rows: list[checker.Row] = []
+        """Of all machines, when they were looked at last."""
 
     def run(self, machine: Machine, *, nested: bool = False) -> Ended:
         """One process on this machine, and a look at everything afterwards."""
@@ -91,10 +93,11 @@ class World:
         Raises:
             Broken: something is wrong.
         """
-        now = self.objects()
+        now, self._rows = self.objects(), []
         wrong = checker.overwritten(self._objects, now)
         for machine in self.machines:
             found = machine.found()
+            self._rows += found.rows
             wrong += checker.check(found, now, machine.job.destination.prefix)
             machine.given_up |= checker.buried(found)
             if self.store.locks:
@@ -137,14 +140,13 @@ class World:
         self._refuse(self._parts_left())
 
     def _parts_left(self) -> list[str]:
-        """Parts that are paid for and that nobody will use; where a ledger was lost, nobody knows of them."""
+        """Parts that are paid for and that nobody will use, at the last look; where a ledger was lost, nobody knows of them."""
         if any(machine.forgotten or machine.foreign or machine.lost_ledger for machine in self.machines):
             return []
-        rows = [row for machine in self.machines for row in machine.found().rows]
-        objects = self.objects()
+        objects = self._objects
         if self.store.locks:  # The files of the others are held.
             objects = {each: content for each, content in objects.items() if self._locks()[each]}
-        return checker.unknown(objects, rows) + [
+        return checker.unknown(objects, self._rows) + [
             f"ORPHAN {upload} of {key!r} has {len(parts)} parts"
             for upload, (key, parts) in self.store.uploads.items()
             if parts

@@ -7,7 +7,6 @@ without its last `settle`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, cast
 
 from outhaul.ports import Ledger
@@ -27,7 +26,6 @@ class _Stepped:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._ledger, name)
 
-        @wraps(method)
         def call(*arguments: Any, **named: Any) -> Any:
             with self._steps.step(f"ledger.{name}"):
                 return method(*arguments, **named)

@@ -89,8 +89,16 @@ class Steps:
         """Once each: at the first call of this name about this ('' for any), just before it, do this."""
         self.turn: Callable[[], None] | None = None
         """Called before every call: another machine's turn, perhaps."""
+        self.follows: list[int | None] = []
+        """For each call the one that had ended just before it: nothing has happened in between that a world could show. None
+        for the first one of a process, for one within another or after one within it, and where time has passed or somebody
+        else has had a hand in it."""
+        self.now: Callable[[], int] = lambda: 0
+        """What time it truly is."""
         self._at: dict[int, Callable[[], None]] = {}
         self._ended = False
+        self._depth = 0
+        self._last: tuple[int, int] | None = None
 
     @contextmanager
     def step(self, name: str, about: str = "") -> Iterator[str]:
@@ -98,27 +106,40 @@ class Steps:
         if self._ended:
             raise Crash(name)
         if self.turn is not None:
+            self._last = None
             self.turn()
         number = len(self.calls)
         if number in self._at:
+            self._last = None
             self._at.pop(number)()
         for hook in [hook for hook in self.hooks if hook[0] == name and hook[1] in ("", about)]:
+            self._last = None
             self.hooks.remove(hook)
             hook[2]()
         self.calls.append(Call(name, about))
+        self.follows.append(self._last[0] if self._last and self._last[1] == self.now() and not self._depth else None)
         mishap = self._mishap(number, name)
-        if mishap.endswith(" before"):
-            self._go_wrong(mishap, name)
-        if mishap in _ANSWERS:
-            raise _ANSWERS[mishap](f"simulated: {name} {about}")
-        yield mishap
-        if mishap.endswith(" after"):
-            self.happened[number] = mishap
-            self._go_wrong(mishap, name)
+        self._depth += 1
+        try:
+            if mishap.endswith(" before"):
+                self._go_wrong(mishap, name)
+            if mishap in _ANSWERS:
+                raise _ANSWERS[mishap](f"simulated: {name} {about}")
+            try:
+                yield mishap
+            except Exception:
+                if mishap in _ENDS:  # Of a call that fails by itself the process has an answer as well.
+                    self._end(number, mishap, name)
+                raise
+            if mishap.endswith(" after"):
+                self._end(number, mishap, name)
+        finally:
+            self._depth -= 1
+            self._last = (number, self.now()) if not self._depth else None
 
     def begin(self) -> None:
         """A new process: it is alive."""
-        self._ended = False
+        self._ended, self._depth, self._last = False, 0, None
 
     def before(self, name: str, do: Callable[[], None], about: str = "") -> None:
         """Just before the first call of this name, do this: somebody else's hand in between."""
@@ -131,6 +152,10 @@ class Steps:
     def names(self) -> list[str]:
         """The calls by name, in order."""
         return [call.name for call in self.calls]
+
+    def _end(self, number: int, mishap: str, name: str) -> None:
+        self.happened[number] = mishap
+        self._go_wrong(mishap, name)
 
     def _mishap(self, number: int, name: str) -> str:
         if number == self.crash_at:
