@@ -16,7 +16,7 @@ from outhaul.engine.account import Account
 from outhaul.frontends.cli.main import build_parser
 from outhaul.frontends.cli.parsing import Parser
 from outhaul.frontends.cli.returning import summary
-from outhaul.model.returning import ALONE, FOLLOWING, RETURNS
+from outhaul.model.returning import ALONE, FOLLOWING, ON_A_PAGE, RETURNS
 from servers.server import Server
 
 LEDGER: Mapping[str, str] = {}
@@ -91,6 +91,16 @@ def test_without_a_ledger_none_is_asked(advice: Mapping[str, str]) -> None:
     text = told("restore", OF_FILES, advice)
     assert [word for word in ("`outhaul history", "`outhaul find", "--job", "--prefix", "--key") if word in text] == []
     assert set(advice) <= set(RETURNS)
+
+
+def test_a_page_names_options_with_their_command() -> None:
+    """A button has none: an option that is named is one of a command that is named before it."""
+    said = [
+        ON_A_PAGE.get(outcome, RETURNS[outcome].advice)
+        for outcome in OF_FILES
+        if outcome not in ("planned", "collides")
+    ]
+    assert [text for text in said if any(of == "page" for of, _ in named(text, "page"))] == []
 
 
 def test_c3_names_no_option_of_ours() -> None:

@@ -166,6 +166,16 @@ FOLLOWING: dict[str, str] = {
     "in-the-way": "Nothing is ever written through a link. Move it away, or fetch into another directory.",
 }
 """The same where a directory follows a bucket."""
+ON_A_PAGE: dict[str, str] = {
+    "other-bytes": "Move that file away: nothing is written over from here. `outhaul restore --overwrite` does that.",
+    "in-the-way": "Nothing is ever written through a link. Move it away.",
+    "asked": "Restore it again when that time is over.",
+    "under-way": "Restore it again later.",
+    "no-answer": "Restore it again.",
+    "not-written": "Make room, or look at the disk; then restore it again.",
+    "interrupted": "Restore it again.",
+}
+"""The same where a person has pressed a button, which has no options."""
 
 _PART_BYTES_MAX = 255
 _TRIAL = ".outhaul-probe"  # As `stores/s3_probe.py` names what it writes.

@@ -19,7 +19,7 @@ from outhaul.ledgers.queries import ReceiptRow
 from outhaul.model.errors import OuthaulError
 from outhaul.model.job import Connection
 from outhaul.model.ledger_address import is_ledger_address
-from outhaul.model.returning import RETURNS, Wanted
+from outhaul.model.returning import ON_A_PAGE, RETURNS, Wanted
 
 RESTORES_MAX, KEPT = 16, 20
 
@@ -115,7 +115,7 @@ class Acting:
             if watching.outcome:
                 found = RETURNS[watching.outcome]
                 text = found.meaning + (f": {watching.detail}" if watching.detail else "")
-                self._tell(number, text, found.advice, over=True, well=found.well)
+                self._tell(number, text, ON_A_PAGE.get(watching.outcome, found.advice), over=True, well=found.well)
             else:
                 self._tell(number, "the ledger does not know it any more", over=True)
         except bringing.InSource as error:  # Of a job that has come since. Its own words name options of `restore`.
