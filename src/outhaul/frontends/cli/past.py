@@ -11,6 +11,7 @@ from outhaul import app
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
 from outhaul.frontends.cli.show import address, print_receipts, terminal_width, waiting_text
+from outhaul.frontends.cli.stopping import end_at_the_first
 from outhaul.ledgers.history import RunRow
 from outhaul.ledgers.queries import Why
 from outhaul.model.errors import ConfigurationError
@@ -43,6 +44,7 @@ def selection_of(options: argparse.Namespace) -> Selection:
 
 def history(options: argparse.Namespace) -> int:
     """The runs, or what happened with one path. Exit code 1 where nothing is known of it."""
+    end_at_the_first()
     if options.path:
         return _of_path(options)
     runs = app.runs(state_of(options), job=options.job, limit=options.limit)

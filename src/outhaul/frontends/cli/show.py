@@ -13,6 +13,7 @@ from outhaul import app
 from outhaul.fleet import told_here
 from outhaul.frontends.cli import say
 from outhaul.frontends.cli.carry import state_of
+from outhaul.frontends.cli.stopping import end_at_the_first
 from outhaul.ledgers.queries import GivenUp, JobStatus, ReceiptRow, Waiting, Why
 from outhaul.model.forecast import Forecast
 from outhaul.model.keys import printable
@@ -24,6 +25,7 @@ _NAMED_MAX = 20
 
 def status(options: argparse.Namespace) -> int:
     """What has been carried, what waits, and why. Exit code 1 where something is held."""
+    end_at_the_first()
     at_work = app.at_work(state_of(options))  # First: what ends meanwhile is in what comes next.
     found = app.status(state_of(options))
     looks = app.next_looks(state_of(options))
@@ -215,6 +217,7 @@ def _given_up_fields(row: GivenUp) -> dict[str, object]:
 
 def print_receipts(rows: Iterable[ReceiptRow], options: argparse.Namespace) -> int:
     """A line each, for people or for programs; how many there were."""
+    end_at_the_first()
     count = 0
     for row in rows:
         count += 1

@@ -9,21 +9,25 @@ import sys
 from typing import NoReturn
 
 _stopped = False
-_is_heeded = False
+_only_shows = False
 _says_so = True
 
 
 def stopped() -> bool:
     """Whether somebody has asked the command to end."""
-    global _is_heeded
-    _is_heeded = True
     return _stopped
+
+
+def end_at_the_first() -> None:
+    """This command only shows something, and brings nothing to an end: the first Ctrl-C ends it."""
+    global _only_shows
+    _only_shows = True
 
 
 def end_without_a_word() -> None:
     """This command waits, and has nothing on its way: asked to end it does so, and needs no line that says it."""
-    global _is_heeded, _says_so
-    _is_heeded, _says_so = True, False
+    global _says_so
+    _says_so = False
 
 
 def hear(program: str) -> None:
@@ -31,8 +35,7 @@ def hear(program: str) -> None:
 
     def stop(number: int, _frame: object) -> None:
         global _stopped
-        is_unseen = number == signal.SIGINT and not _is_heeded  # By a command that only shows something.
-        if _stopped or is_unseen:
+        if _stopped or (number == signal.SIGINT and _only_shows):
             _end_at_once()
         _stopped = True
         if number == signal.SIGINT and _says_so:  # A person waits; a service manager knows what it has asked for.
